@@ -1,0 +1,50 @@
+"""What interpreter start runs: arms gnomon, then hands on to the sitecustomize that it stands before.
+
+Imports nothing but the extension, by path, so that it works in every Python the directory is given to.
+Whatever goes wrong, the program starts: silently, or with a line on stderr where GNOMON_DEBUG is set.
+It runs on every Python from 2.7 on, and arms on CPython 3.9 and later.
+"""
+
+import sys
+
+
+def _arm(directory):
+    import _imp  # built in
+
+    machinery = sys.modules["_frozen_importlib_external"]
+    base = directory.rpartition("/")[0]
+    for suffix in _imp.extension_suffixes():
+        path = base + "/_native" + suffix
+        try:
+            machinery._path_stat(path)
+        except OSError:
+            continue
+        spec = sys.modules["_frozen_importlib"].ModuleSpec("_arm", None, origin=path)
+        module = _imp.create_dynamic(spec)
+        _imp.exec_dynamic(module)
+        return getattr(module, "error", None)
+    return "no library for this Python beside " + directory
+
+
+def _start():
+    directory = __file__.replace("\\", "/").rpartition("/")[0]
+    try:
+        problem = _arm(directory) if sys.version_info >= (3, 9) else "this Python is older than 3.9"
+    except Exception as error:
+        problem = repr(error)
+    if problem:
+        import os  # loaded already: site uses it
+
+        if os.environ.get("GNOMON_DEBUG"):
+            sys.stderr.write("gnomon: not recording: " + problem + "\n")
+    # The program's search path is as it would be without us.
+    sys.path[:] = [entry for entry in sys.path if entry.replace("\\", "/").rstrip("/") != directory]
+    sys.modules.pop("sitecustomize", None)
+
+
+_start()
+del _start, _arm
+
+# The next one on the path: Debian's, ddtrace's, OpenTelemetry's. Where there is none this raises the
+# ImportError of a missing sitecustomize, which site expects.
+import sitecustomize  # noqa: E402, F401

@@ -1,0 +1,303 @@
+//! CPython as the hook needs it: borrowed objects and a few reads that run no Python and raise no event.
+//!
+//! The FFI boundary, one of the rooms where `unsafe` lives. Functions outside the stable ABI of Python 3.9
+//! are looked up once when gnomon is armed, so nothing but the stable ABI is linked.
+#![expect(unsafe_code, reason = "this is the boundary to CPython's C API")]
+
+use std::borrow::Cow;
+use std::ffi::{CStr, c_char, c_int, c_void};
+use std::marker::PhantomData;
+use std::ptr::NonNull;
+use std::sync::OnceLock;
+
+use pyo3::ffi;
+
+/// The type of an audit hook (PEP 578).
+pub type AuditHook = extern "C" fn(*const c_char, *mut ffi::PyObject, *mut c_void) -> c_int;
+
+struct Functions {
+    add_audit_hook: unsafe extern "C" fn(AuditHook, *mut c_void) -> c_int,
+    audit: unsafe extern "C" fn(*const c_char, *const c_char, ...) -> c_int,
+    utf8: unsafe extern "C" fn(*mut ffi::PyObject, *mut ffi::Py_ssize_t) -> *const c_char,
+    frame: unsafe extern "C" fn() -> *mut ffi::PyObject,
+    frame_code: unsafe extern "C" fn(*mut ffi::PyObject) -> *mut ffi::PyObject,
+}
+
+static FUNCTIONS: OnceLock<Option<Functions>> = OnceLock::new();
+
+fn functions() -> Option<&'static Functions> {
+    FUNCTIONS
+        .get_or_init(|| {
+            // SAFETY: each symbol is looked up by its name and has the signature of CPython's headers, which
+            // did not change from 3.9 to 3.15.
+            unsafe {
+                Some(Functions {
+                    add_audit_hook: std::mem::transmute::<*mut c_void, _>(symbol(c"PySys_AddAuditHook")?),
+                    audit: std::mem::transmute::<*mut c_void, _>(symbol(c"PySys_Audit")?),
+                    utf8: std::mem::transmute::<*mut c_void, _>(symbol(c"PyUnicode_AsUTF8AndSize")?),
+                    frame: std::mem::transmute::<*mut c_void, _>(symbol(c"PyEval_GetFrame")?),
+                    frame_code: std::mem::transmute::<*mut c_void, _>(symbol(c"PyFrame_GetCode")?),
+                })
+            }
+        })
+        .as_ref()
+}
+
+/// The address of a function that this process has loaded, wherever from.
+pub fn symbol(name: &CStr) -> Option<*mut c_void> {
+    // SAFETY: `name` ends with NUL; a look-up has no other precondition.
+    let found = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
+    (!found.is_null()).then_some(found)
+}
+
+/// Registers `hook` for the rest of the process. A return of true is no proof that it was added: an earlier
+/// hook may have refused it silently.
+pub fn add_audit_hook(hook: AuditHook) -> bool {
+    // SAFETY: the caller runs within an interpreter; `hook` is a function and lives for ever.
+    functions().is_some_and(|api| unsafe { (api.add_audit_hook)(hook, std::ptr::null_mut()) } == 0)
+}
+
+/// Raises the audit event `name` without arguments, with what exception it may cause cleared.
+pub fn raise_event(name: &CStr) {
+    if let Some(api) = functions() {
+        // SAFETY: both strings end with NUL; a null format means no arguments.
+        if unsafe { (api.audit)(name.as_ptr(), std::ptr::null()) } != 0 {
+            clear_error();
+        }
+    }
+}
+
+fn clear_error() {
+    // SAFETY: called with a thread state, as everything in this file.
+    unsafe { ffi::PyErr_Clear() };
+}
+
+/// The name of an event as bytes.
+///
+/// # Safety
+/// `event` is the first argument that CPython gave to an audit hook, for the time of that call.
+pub unsafe fn event_name<'a>(event: *const c_char) -> &'a [u8] {
+    // SAFETY: CPython passes a string that ends with NUL; the caller promises the lifetime.
+    unsafe { CStr::from_ptr(event) }.to_bytes()
+}
+
+/// An object that somebody else keeps alive.
+#[derive(Clone, Copy)]
+pub struct Object<'a> {
+    pointer: NonNull<ffi::PyObject>,
+    owner: PhantomData<&'a ()>,
+}
+
+/// An object that we keep alive.
+pub struct Owned(NonNull<ffi::PyObject>);
+
+impl Owned {
+    fn new(pointer: *mut ffi::PyObject) -> Option<Self> {
+        let found = NonNull::new(pointer);
+        if found.is_none() {
+            clear_error();
+        }
+        found.map(Self)
+    }
+
+    /// The object, for as long as we keep it.
+    pub fn object(&self) -> Object<'_> {
+        Object { pointer: self.0, owner: PhantomData }
+    }
+}
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        // SAFETY: we own one reference, and run with a thread state.
+        unsafe { ffi::Py_DecRef(self.0.as_ptr()) };
+    }
+}
+
+impl<'a> Object<'a> {
+    /// The object at `pointer`, borrowed for the time that the caller can vouch for.
+    ///
+    /// # Safety
+    /// `pointer` is null or an object that lives as long as `'a`; the thread has a thread state.
+    pub unsafe fn borrowed(pointer: *mut ffi::PyObject) -> Option<Self> {
+        NonNull::new(pointer).map(|pointer| Self { pointer, owner: PhantomData })
+    }
+
+    fn is_subclass(self, flag: std::ffi::c_ulong) -> bool {
+        // SAFETY: a live object has a live type.
+        unsafe { ffi::PyType_GetFlags(ffi::Py_TYPE(self.pointer.as_ptr())) & flag != 0 }
+    }
+
+    /// Whether this is `None`.
+    pub fn is_none(self) -> bool {
+        // SAFETY: `Py_None` is always there.
+        self.pointer.as_ptr() == unsafe { ffi::Py_None() }
+    }
+
+    /// Element `index` of a tuple or list; `None` for anything else and past the end.
+    pub fn item(self, index: usize) -> Option<Object<'a>> {
+        if index >= self.length()? {
+            return None;
+        }
+        let index = ffi::Py_ssize_t::try_from(index).ok()?;
+        // SAFETY: the object is a list or tuple (`length` checked) and the index is in bounds; the element is
+        // borrowed from it, and nothing that could change a list runs while the hook does.
+        unsafe {
+            let pointer = if self.is_subclass(ffi::Py_TPFLAGS_TUPLE_SUBCLASS) {
+                ffi::PyTuple_GetItem(self.pointer.as_ptr(), index)
+            } else {
+                ffi::PyList_GetItem(self.pointer.as_ptr(), index)
+            };
+            if pointer.is_null() {
+                clear_error();
+            }
+            Object::borrowed(pointer)
+        }
+    }
+
+    /// How many elements a tuple or list has; `None` for anything else.
+    pub fn length(self) -> Option<usize> {
+        let pointer = self.pointer.as_ptr();
+        // SAFETY: the type was checked before each call.
+        let length = unsafe {
+            if self.is_subclass(ffi::Py_TPFLAGS_TUPLE_SUBCLASS) {
+                ffi::PyTuple_Size(pointer)
+            } else if self.is_subclass(ffi::Py_TPFLAGS_LIST_SUBCLASS) {
+                ffi::PyList_Size(pointer)
+            } else {
+                return None;
+            }
+        };
+        usize::try_from(length).ok()
+    }
+
+    /// The value of an int that fits; `None` for anything else, also for a bool's or float's look-alikes.
+    pub fn integer(self) -> Option<i64> {
+        if !self.is_subclass(ffi::Py_TPFLAGS_LONG_SUBCLASS) {
+            return None;
+        }
+        // SAFETY: the object is an int.
+        let value = unsafe { ffi::PyLong_AsLongLong(self.pointer.as_ptr()) };
+        if value == -1 && had_error() {
+            return None;
+        }
+        Some(value)
+    }
+
+    /// The text of a str, in UTF-8; `None` for anything else, and where it holds lone surrogates.
+    pub fn text(self) -> Option<&'a str> {
+        if !self.is_subclass(ffi::Py_TPFLAGS_UNICODE_SUBCLASS) {
+            return None;
+        }
+        let mut length = 0;
+        // SAFETY: the object is a str; the result is kept in it for as long as it lives, and is UTF-8.
+        unsafe {
+            let start = (functions()?.utf8)(self.pointer.as_ptr(), &raw mut length);
+            if start.is_null() {
+                clear_error();
+                return None;
+            }
+            let bytes = std::slice::from_raw_parts(start.cast::<u8>(), usize::try_from(length).ok()?);
+            Some(std::str::from_utf8_unchecked(bytes))
+        }
+    }
+
+    /// The bytes of a str (as the file system spells it), of bytes, or of a path of pathlib's own classes.
+    /// `None` for anything else: asking another object for its path would run the program's code.
+    pub fn path(self) -> Option<Cow<'a, [u8]>> {
+        if let Some(text) = self.text() {
+            return Some(Cow::Borrowed(text.as_bytes()));
+        }
+        if let Some(bytes) = self.bytes() {
+            return Some(Cow::Borrowed(bytes));
+        }
+        if self.is_subclass(ffi::Py_TPFLAGS_UNICODE_SUBCLASS) {
+            // SAFETY: the object is a str.
+            let encoded = Owned::new(unsafe { ffi::PyUnicode_EncodeFSDefault(self.pointer.as_ptr()) })?;
+            return Some(Cow::Owned(encoded.object().bytes()?.to_vec()));
+        }
+        self.pathlib_path().map(Cow::Owned)
+    }
+
+    /// The content of a bytes object.
+    pub fn bytes(self) -> Option<&'a [u8]> {
+        if !self.is_subclass(ffi::Py_TPFLAGS_BYTES_SUBCLASS) {
+            return None;
+        }
+        // SAFETY: the object is bytes, whose content does not move or change while it lives.
+        unsafe {
+            let start = ffi::PyBytes_AsString(self.pointer.as_ptr());
+            let length = usize::try_from(ffi::PyBytes_Size(self.pointer.as_ptr())).ok()?;
+            (!start.is_null()).then(|| std::slice::from_raw_parts(start.cast::<u8>(), length))
+        }
+    }
+
+    /// An attribute, by ordinary look-up. Only for objects of CPython's own types: others may run Python.
+    pub fn attribute(self, name: &CStr) -> Option<Owned> {
+        // SAFETY: a live object and a string that ends with NUL.
+        Owned::new(unsafe { ffi::PyObject_GetAttrString(self.pointer.as_ptr(), name.as_ptr()) })
+    }
+
+    fn type_attribute(self, name: &CStr) -> Option<Owned> {
+        // SAFETY: a live object has a live type.
+        let class = unsafe { ffi::Py_TYPE(self.pointer.as_ptr()) }.cast();
+        // SAFETY: the type lives at least as long as the object.
+        unsafe { Object::borrowed(class) }?.attribute(name)
+    }
+
+    /// Reads the slots of pathlib's classes: `_str` once somebody asked for it, before that the parts
+    /// (`_raw_paths` since 3.12, `_parts` before). `__fspath__` would do, but it is Python code.
+    fn pathlib_path(self) -> Option<Vec<u8>> {
+        let module = self.type_attribute(c"__module__")?;
+        if !module.object().text()?.starts_with("pathlib") {
+            return None;
+        }
+        if let Some(text) = self.attribute(c"_str") {
+            return Some(text.object().path()?.into_owned());
+        }
+        let parts = self.attribute(c"_raw_paths").or_else(|| self.attribute(c"_parts"))?;
+        let parts = parts.object();
+        let mut path = Vec::new();
+        for index in 0..parts.length()? {
+            let part = parts.item(index)?.path()?;
+            if part.first() == Some(&b'/') {
+                path.clear();
+            } else if path.last().is_some_and(|last| *last != b'/') {
+                path.push(b'/');
+            }
+            path.extend_from_slice(&part);
+        }
+        Some(path)
+    }
+}
+
+fn had_error() -> bool {
+    // SAFETY: called with a thread state.
+    let is_set = unsafe { !ffi::PyErr_Occurred().is_null() };
+    if is_set {
+        clear_error();
+    }
+    is_set
+}
+
+/// An attribute of the module `sys`.
+pub fn sys_attribute<'a>(name: &CStr) -> Option<Object<'a>> {
+    // SAFETY: the string ends with NUL; the object is borrowed from the module's dictionary, and used at once.
+    unsafe { Object::borrowed(ffi::PySys_GetObject(name.as_ptr())) }
+}
+
+/// The version of the running interpreter, as `3.12.1`.
+pub fn version() -> String {
+    // SAFETY: a static string that ends with NUL.
+    let text = unsafe { CStr::from_ptr(ffi::Py_GetVersion()) }.to_string_lossy();
+    text.split_whitespace().next().unwrap_or_default().to_owned()
+}
+
+/// The code object of the Python frame that runs, if one does.
+pub fn running_code() -> Option<Owned> {
+    let api = functions()?;
+    // SAFETY: called with a thread state; the frame is borrowed, its code is a new reference.
+    unsafe {
+        let frame = (api.frame)();
+        if frame.is_null() { None } else { Owned::new((api.frame_code)(frame)) }
+    }
+}

@@ -1,0 +1,237 @@
+//! One operation a program asked for, as plain data borrowed from whoever saw it.
+//!
+//! Both sources (the audit hook, and later the libc redirection) end here; nothing right of this file
+//! knows where an event came from.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+/// What happened. The numbers are the stored form: never reuse one, only add.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u16)]
+pub enum Kind {
+    /// A string that later records refer to; never an event.
+    Text = 1,
+    /// The process itself: the first record of every segment.
+    Process = 2,
+    /// What the process runs.
+    Script = 3,
+    /// A process ended, with its status.
+    Exit = 4,
+    /// The installed distributions of one library directory.
+    Distributions = 5,
+    Import = 16,
+    Open = 17,
+    Delete = 18,
+    Rename = 19,
+    Mkdir = 20,
+    Link = 21,
+    Symlink = 22,
+    Chmod = 23,
+    Truncate = 24,
+    Resolve = 25,
+    Connect = 26,
+    Bind = 27,
+    Spawn = 28,
+    Exec = 29,
+    Fork = 30,
+}
+
+impl Kind {
+    /// Every kind, in stored order.
+    pub const ALL: [Self; 20] = [
+        Self::Text,
+        Self::Process,
+        Self::Script,
+        Self::Exit,
+        Self::Distributions,
+        Self::Import,
+        Self::Open,
+        Self::Delete,
+        Self::Rename,
+        Self::Mkdir,
+        Self::Link,
+        Self::Symlink,
+        Self::Chmod,
+        Self::Truncate,
+        Self::Resolve,
+        Self::Connect,
+        Self::Bind,
+        Self::Spawn,
+        Self::Exec,
+        Self::Fork,
+    ];
+
+    /// The kind stored as `number`; `None` for one that a newer writer added.
+    #[must_use]
+    pub fn from_number(number: u16) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| *kind as u16 == number)
+    }
+
+    /// The kind called `name` in reports and filters.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// The word for it in reports, filters, SQL and policies.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Process => "process",
+            Self::Script => "script",
+            Self::Exit => "exit",
+            Self::Distributions => "distributions",
+            Self::Import => "import",
+            Self::Open => "open",
+            Self::Delete => "delete",
+            Self::Rename => "rename",
+            Self::Mkdir => "mkdir",
+            Self::Link => "link",
+            Self::Symlink => "symlink",
+            Self::Chmod => "chmod",
+            Self::Truncate => "truncate",
+            Self::Resolve => "resolve",
+            Self::Connect => "connect",
+            Self::Bind => "bind",
+            Self::Spawn => "spawn",
+            Self::Exec => "exec",
+            Self::Fork => "fork",
+        }
+    }
+
+    /// Whether a record of this kind says something the program did, rather than help to read the others.
+    #[must_use]
+    pub fn is_event(self) -> bool {
+        !matches!(self, Self::Text | Self::Distributions)
+    }
+}
+
+/// How a file was opened: a set of read, write, append and create.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Access(pub u8);
+
+impl Access {
+    pub const READ: Self = Self(1);
+    pub const WRITE: Self = Self(2);
+    pub const APPEND: Self = Self(4);
+    pub const CREATE: Self = Self(8);
+
+    const WORDS: [(Self, &'static str); 4] =
+        [(Self::READ, "read"), (Self::WRITE, "write"), (Self::APPEND, "append"), (Self::CREATE, "create")];
+
+    /// Both sets together.
+    #[must_use]
+    pub fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether all of `other` is in this set.
+    #[must_use]
+    pub fn has(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// Whether the file may come out different.
+    #[must_use]
+    pub fn changes(self) -> bool {
+        self.0 & (Self::WRITE.0 | Self::APPEND.0 | Self::CREATE.0) != 0
+    }
+
+    /// The words joined by `+`, as `read+write`; every set has one static spelling.
+    #[must_use]
+    pub fn name(self) -> String {
+        let words: Vec<&str> =
+            Self::WORDS.into_iter().filter(|(bit, _)| self.has(*bit)).map(|(_, word)| word).collect();
+        words.join("+")
+    }
+}
+
+/// What an event acts on, as asked for. Bytes are exact: paths need not be UTF-8.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target<'a> {
+    /// A file, and for rename, link and symlink where it goes.
+    Path { path: FilePath<'a>, destination: Option<FilePath<'a>> },
+    /// A module by its dotted name, and the file it was loaded from.
+    Module { name: Cow<'a, str>, file: Cow<'a, [u8]> },
+    /// The other end of a connection, or a name to be resolved.
+    Endpoint { host: Option<Cow<'a, str>>, address: Option<IpAddr>, port: Option<u16> },
+    /// A Unix socket; an abstract one starts with a NUL byte.
+    Socket(FilePath<'a>),
+    /// A program with its arguments, the first being its own name.
+    Command { program: Cow<'a, [u8]>, argv: Vec<Cow<'a, [u8]>> },
+    /// The process itself (fork).
+    Itself,
+}
+
+/// A path as the program gave it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FilePath<'a> {
+    /// The bytes as given.
+    pub given: Cow<'a, [u8]>,
+    /// What a relative path is relative to.
+    pub base: Base<'a>,
+}
+
+/// The directory that a relative path starts from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Base<'a> {
+    /// The current directory.
+    Current,
+    /// A directory named by a descriptor (`dir_fd`), already looked up.
+    Directory(Cow<'a, [u8]>),
+    /// Not known: CPython's `open` event drops the `dir_fd` of `os.open`.
+    Uncertain,
+    /// Nothing: it is the text of a symlink, kept as it is.
+    Verbatim,
+}
+
+impl<'a> FilePath<'a> {
+    /// `given`, relative to the current directory if it is relative.
+    #[must_use]
+    pub fn current(given: Cow<'a, [u8]>) -> Self {
+        Self { given, base: Base::Current }
+    }
+}
+
+/// One operation a program asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event<'a> {
+    pub kind: Kind,
+    /// Set for `open`, empty otherwise.
+    pub access: Access,
+    pub target: Target<'a>,
+    /// Done by the import system itself, on behalf of an `import`: reading sources, writing bytecode.
+    pub by_importer: bool,
+}
+
+impl<'a> Event<'a> {
+    /// An event of `kind` on `target`, with no access.
+    #[must_use]
+    pub fn new(kind: Kind, target: Target<'a>) -> Self {
+        Self { kind, access: Access::default(), target, by_importer: false }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_is_found_by_its_number_and_its_name() {
+        for kind in Kind::ALL {
+            assert_eq!(Kind::from_number(kind as u16), Some(kind));
+            assert_eq!(Kind::from_name(kind.name()), Some(kind));
+        }
+        assert_eq!(Kind::from_number(999), None);
+    }
+
+    #[test]
+    fn access_is_spelled_in_one_order() {
+        assert_eq!(Access::CREATE.with(Access::WRITE).name(), "write+create");
+        assert_eq!(Access::default().name(), "");
+        assert!(!Access::READ.changes());
+        assert!(Access::APPEND.changes());
+    }
+}

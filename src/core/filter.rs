@@ -1,0 +1,137 @@
+//! Which records a reader asked for: one predicate over a view, cheap tests first.
+
+use uuid::Uuid;
+
+use crate::event::Kind;
+use crate::record::{Pieces, View};
+
+/// What must hold of a record; empty lists and `None` hold of every one.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    pub kinds: Vec<Kind>,
+    /// Nanoseconds since 1970: records last repeated at or after it.
+    pub since: Option<u64>,
+    /// The process's id starts with this, or its pid is this.
+    pub process: Option<String>,
+    /// Part of the target, destination or requested path; or a glob where it has a `*`, `?` or `[`.
+    pub path: Option<PathPattern>,
+    /// The host or address itself, or a domain above it.
+    pub host: Option<String>,
+}
+
+impl Filter {
+    /// Whether records of the process `id` with `pid` can match.
+    #[must_use]
+    pub fn matches_process(&self, id: Uuid, pid: u32) -> bool {
+        self.process.as_ref().is_none_or(|wanted| {
+            pid.to_string() == *wanted
+                || id.as_hyphenated().to_string().starts_with(wanted)
+                || id.as_simple().to_string().starts_with(wanted)
+        })
+    }
+
+    /// Whether `view` is asked for.
+    #[must_use]
+    pub fn matches(&self, view: &View<'_>) -> bool {
+        (self.kinds.is_empty() || Kind::from_number(view.kind).is_some_and(|kind| self.kinds.contains(&kind)))
+            && self.since.is_none_or(|since| view.last_time >= since)
+            && self.path.as_ref().is_none_or(|pattern| {
+                [view.target, view.destination, view.requested]
+                    .iter()
+                    .flatten()
+                    .any(|text| pattern.matches(text))
+            })
+            && self.host.as_ref().is_none_or(|host| matches_host(view, host))
+    }
+}
+
+fn matches_host(view: &View<'_>, wanted: &str) -> bool {
+    let wanted = wanted.trim_end_matches('.').to_ascii_lowercase();
+    let is_named = view.host.is_some_and(|host| {
+        let host = String::from_utf8_lossy(&host.to_vec()).to_ascii_lowercase();
+        host == wanted || host.strip_suffix(&wanted).is_some_and(|rest| rest.ends_with('.'))
+    });
+    is_named || view.address.is_some_and(|address| crate::hosts::parse_address(&wanted) == Some(address))
+}
+
+/// A path asked for: part of it, or a glob over the whole.
+#[derive(Clone, Debug)]
+pub struct PathPattern(String);
+
+impl PathPattern {
+    /// The pattern that `text` spells.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
+    fn matches(&self, path: &Pieces<'_>) -> bool {
+        let path = path.to_vec();
+        if self.0.contains(['*', '?']) {
+            return globbed(self.0.as_bytes(), &path);
+        }
+        let wanted = self.0.as_bytes();
+        wanted.is_empty() || path.windows(wanted.len()).any(|window| window == wanted)
+    }
+}
+
+/// `*` is any run of bytes, `?` any one. Linear in both lengths but for the last star.
+fn globbed(pattern: &[u8], text: &[u8]) -> bool {
+    let (mut p, mut t) = (0, 0);
+    let mut retry: Option<(usize, usize)> = None;
+    while t < text.len() {
+        match pattern.get(p) {
+            Some(b'*') => {
+                retry = Some((p + 1, t));
+                p += 1;
+            }
+            Some(wanted) if *wanted == b'?' || text.get(t) == Some(wanted) => {
+                p += 1;
+                t += 1;
+            }
+            _ => match retry {
+                Some((after_star, from)) => {
+                    retry = Some((after_star, from + 1));
+                    p = after_star;
+                    t = from + 1;
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern.get(p..).is_none_or(|rest| rest.iter().all(|byte| *byte == b'*'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn globs_and_parts_of_paths() {
+        for (pattern, path, expected) in [
+            ("*.csv", "/data/x.csv", true),
+            ("*.csv", "/data/x.csv.gz", false),
+            ("/data/*/x?", "/data/a/b/x1", true),
+            ("data", "/my/database", true),
+            ("/data/", "/my/database", false),
+            ("*", "", true),
+            ("a*b*c", "aXbXbXc", true),
+            ("a*b*c", "aXbXbX", false),
+        ] {
+            assert_eq!(
+                PathPattern::new(pattern).matches(&Pieces(path.as_bytes(), &[])),
+                expected,
+                "{pattern} {path}"
+            );
+        }
+    }
+
+    #[test]
+    fn hosts_match_by_domain_and_address() {
+        let named = View { host: Some(Pieces(b"api.example.com", &[])), ..View::default() };
+        assert!(matches_host(&named, "example.com") && matches_host(&named, "API.example.com."));
+        assert!(!matches_host(&named, "ample.com"));
+        let bare = View { address: crate::hosts::parse_address("10.0.0.1"), ..View::default() };
+        assert!(matches_host(&bare, "::ffff:10.0.0.1") && !matches_host(&bare, "10.0.0.2"));
+    }
+}

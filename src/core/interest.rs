@@ -1,0 +1,135 @@
+//! What is kept and what is the interpreter's own machinery: pure decisions on absolute paths.
+
+use crate::event::Access;
+use crate::paths::{below, climbs};
+
+/// Where the machinery lives, fixed when a process is armed.
+#[derive(Clone, Debug, Default)]
+pub struct Interest {
+    /// Absolute directories of the standard library and of installed packages, without a final slash.
+    pub libraries: Vec<Vec<u8>>,
+    /// gnomon's own directories: what it opens there itself is not the program's doing.
+    pub own: Vec<Vec<u8>>,
+    /// Keep one record for each module and not for each top-level package.
+    pub every_import: bool,
+}
+
+impl Interest {
+    /// Whether opening `path` is kept. `by_importer` says that the import system does it.
+    #[must_use]
+    pub fn keeps_open(&self, path: &[u8], access: Access, by_importer: bool) -> bool {
+        if by_importer {
+            return false; // its import is recorded; bytecode is a cache
+        }
+        if access.changes() {
+            return path != b"/dev/null";
+        }
+        if climbs(path) {
+            return true; // it may lead out of any directory named in it
+        }
+        !(path == b"/dev/null"
+            || below(b"/proc/self", path).is_some()
+            || is_bytecode(path)
+            || self.library_root(path).is_some()
+            || self.own.iter().any(|own| below(own, path).is_some() || own == path))
+    }
+
+    /// Whether changing `path` otherwise (delete, rename, mkdir …) is kept.
+    #[must_use]
+    pub fn keeps_change(&self, _path: &[u8], by_importer: bool) -> bool {
+        !by_importer
+    }
+
+    /// Length of the library directory that holds `path`, without its slash.
+    #[must_use]
+    pub fn library_root(&self, path: &[u8]) -> Option<usize> {
+        if let Some(at) = installed_root(path) {
+            return Some(at);
+        }
+        self.libraries.iter().filter(|root| below(root, path).is_some()).map(Vec::len).max()
+    }
+}
+
+/// Length of the `…/site-packages` or `…/dist-packages` that holds `path`: the last one in it.
+#[must_use]
+pub fn installed_root(path: &[u8]) -> Option<usize> {
+    const NAMES: [&[u8]; 2] = [b"/site-packages/", b"/dist-packages/"];
+    // Both names are 15 bytes long with their slashes.
+    let at = path.windows(15).rposition(|window| NAMES.contains(&window))?;
+    Some(at + 14)
+}
+
+fn is_bytecode(path: &[u8]) -> bool {
+    path.ends_with(b".pyc") && path.windows(13).any(|window| window == b"/__pycache__/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn interest() -> Interest {
+        Interest {
+            libraries: vec![b"/usr/lib/python3.12".to_vec()],
+            own: vec![b"/var/spool/gnomon".to_vec()],
+            every_import: false,
+        }
+    }
+
+    #[test]
+    fn reads_of_machinery_are_dropped_and_all_else_is_kept() {
+        for (path, kept) in [
+            ("/home/ann/data.csv", true),
+            ("/home/ann/helpers.py", true),
+            ("/dev/null", false),
+            ("/proc/self/status", false),
+            ("/proc/1/status", true),
+            ("/usr/lib/python3.12/json/__init__.py", false),
+            ("/usr/lib/python3.12", true),
+            ("/usr/lib/python3.12extra/x", true),
+            ("/venv/lib/python3.12/site-packages/certifi/cacert.pem", false),
+            ("/usr/lib/python3/dist-packages/six.py", false),
+            ("/home/ann/__pycache__/helpers.cpython-312.pyc", false),
+            ("/home/ann/archive.pyc", true),
+            ("/var/spool/gnomon/x.gnomon", false),
+        ] {
+            assert_eq!(interest().keeps_open(path.as_bytes(), Access::READ, false), kept, "{path}");
+        }
+    }
+
+    #[test]
+    fn bypasses_of_the_read_filter_are_kept() {
+        for path in [
+            "/usr/lib/python3.12/../../../home/ann/secret.csv",
+            "/venv/site-packages/../secret",
+            "/proc/self/../1/environ",
+            "/home/site-packages",
+        ] {
+            assert!(interest().keeps_open(path.as_bytes(), Access::READ, false), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_write_below_a_library_is_always_kept() {
+        let path = b"/venv/lib/python3.12/site-packages/requests/api.py";
+        assert!(interest().keeps_open(path, Access::WRITE, false));
+        assert!(interest().keeps_open(
+            b"/usr/lib/python3.12/os.py",
+            Access::READ.with(Access::APPEND),
+            false
+        ));
+        assert!(!interest().keeps_open(b"/dev/null", Access::WRITE, false));
+    }
+
+    #[test]
+    fn what_the_import_system_does_is_told_by_the_import() {
+        assert!(!interest().keeps_open(b"/home/ann/helpers.py", Access::READ, true));
+        assert!(!interest().keeps_change(b"/home/ann/__pycache__/helpers.pyc", true));
+    }
+
+    #[test]
+    fn the_innermost_library_counts() {
+        let path = b"/a/site-packages/b/site-packages/c.py";
+        assert_eq!(interest().library_root(path), Some("/a/site-packages/b/site-packages".len()));
+        assert_eq!(interest().library_root(b"/home/x.py"), None);
+    }
+}

@@ -1,0 +1,446 @@
+//! Where every source of events meets: repeats, interest, what is stored, in that order, with no Python.
+
+use std::borrow::Cow;
+use std::hash::{BuildHasher as _, Hasher as _};
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use foldhash::fast::RandomState;
+use parking_lot::{Mutex, MutexGuard};
+use rustix::time::{ClockId, clock_gettime};
+use uuid::Uuid;
+
+use crate::event::{Base, Event, FilePath, Kind, Target};
+use crate::hosts::Hosts;
+use crate::interest::{Interest, installed_root};
+use crate::paths;
+use crate::process::{self, Description, Script};
+use crate::record::{Draft, encoded};
+use crate::spool::format::{HEADER_BYTES, Identity, Loss};
+use crate::spool::segment::{Head, Place, Segment};
+use crate::spool::writer::Writer;
+
+/// What one process records with, from its start (or its fork) to its end.
+pub struct Recorder {
+    writer: Writer,
+    interest: Arc<Interest>,
+    description: Description,
+    script: Mutex<Option<Script>>,
+    hosts: Hosts,
+    directory: CurrentDirectory,
+    hasher: RandomState,
+}
+
+impl Recorder {
+    /// A recorder for the process `id`. Nothing is created before [`Recorder::open`] or the first record.
+    #[must_use]
+    pub fn new(spool: &Path, id: Uuid, description: Description, interest: Arc<Interest>) -> Self {
+        let writer = Writer::new(spool.to_owned(), id, description.pid, encoded(&description));
+        Self {
+            writer,
+            interest,
+            description,
+            script: Mutex::new(None),
+            hosts: Hosts::default(),
+            directory: CurrentDirectory::default(),
+            hasher: RandomState::default(),
+        }
+    }
+
+    /// The recorder of a child that this process forked. Takes nothing along that another thread may hold.
+    #[must_use]
+    pub fn forked(&self, id: Uuid) -> Self {
+        let description = self.description.of_forked_child(self.writer.process(), now());
+        let child = Self::new(self.writer.spool(), id, description, Arc::clone(&self.interest));
+        if let Some(script) = self.script.try_lock().and_then(|script| script.clone()) {
+            child.set_script(script);
+        }
+        child
+    }
+
+    /// Opens the first segment, so that the process is in the spool even if it does nothing.
+    ///
+    /// # Errors
+    /// Why none could be made; the loss is counted.
+    pub fn open(&self) -> Result<(), Loss> {
+        self.writer.open(now()).inspect_err(|reason| self.writer.count_loss(*reason))
+    }
+
+    /// The process's id.
+    #[must_use]
+    pub fn process(&self) -> Uuid {
+        self.writer.process()
+    }
+
+    /// What this process said of itself.
+    #[must_use]
+    pub fn description(&self) -> &Description {
+        &self.description
+    }
+
+    /// What is kept.
+    #[must_use]
+    pub fn interest(&self) -> &Interest {
+        &self.interest
+    }
+
+    /// Records that were lost for `reason`.
+    #[must_use]
+    pub fn lost(&self, reason: Loss) -> u64 {
+        self.writer.lost(reason)
+    }
+
+    /// Counts an event that could not be recorded.
+    pub fn count_loss(&self, reason: Loss) {
+        self.writer.count_loss(reason);
+    }
+
+    /// Notes what the process runs.
+    pub fn set_script(&self, script: Script) {
+        let payload = encoded(&script);
+        if let Some(mut known) = self.script.try_lock() {
+            *known = Some(script);
+        }
+        self.writer.append_to_each(Head { kind: Kind::Script, flags: 0, time: now() }, payload);
+    }
+
+    /// Notes that the process ends now, with its exit status where that is known.
+    pub fn end(&self, status: Option<i32>) {
+        self.writer.end(now(), status);
+    }
+
+    /// Notes that a child ended: its exit status, or minus the signal that ended it.
+    pub fn child_ended(&self, pid: u32, status: i32) {
+        let draft = Draft { child: Some(pid), status: Some(status), ..Draft::default() };
+        self.store(Kind::Exit, &draft, now());
+    }
+
+    /// Notes that `thread` is about to change the current directory.
+    pub fn directory_changes(&self, thread: u64) {
+        self.directory.changing.store(thread, Relaxed);
+    }
+
+    /// Takes one event through to the spool. `thread` tells threads apart, and is not 0.
+    pub fn record(&self, event: &Event<'_>, thread: u64) {
+        match &event.target {
+            Target::Path { path, destination } => self.record_path(event, path, destination.as_ref(), thread),
+            Target::Module { name, file } => self.record_import(name, file),
+            Target::Endpoint { host, address, port } => {
+                self.record_endpoint(event.kind, host.as_deref(), *address, *port, thread);
+            }
+            Target::Socket(path) => self.record_path(event, path, None, thread),
+            Target::Command { program, argv } => self.record_command(event.kind, program, argv),
+            Target::Itself => {
+                self.repeat_or_store(event.kind, self.key(event.kind, &[]), || Some(Draft::default()));
+            }
+        }
+    }
+
+    fn record_path(
+        &self,
+        event: &Event<'_>,
+        path: &FilePath<'_>,
+        destination: Option<&FilePath<'_>>,
+        thread: u64,
+    ) {
+        let is_relative = |path: &FilePath<'_>| path.given.first() != Some(&b'/');
+        let directory = (is_relative(path) || destination.is_some_and(is_relative))
+            .then(|| self.directory.get(thread, &self.hasher))
+            .flatten();
+        let (current, current_hash) = directory.as_ref().map_or((&[][..], 0), Directory::parts);
+        let destination_given = destination.map_or(&[][..], |path| &path.given);
+        let key = self.key(
+            event.kind,
+            &[
+                &[event.access.0, u8::from(event.by_importer)],
+                &current_hash.to_ne_bytes(),
+                base_bytes(path),
+                &path.given,
+                destination.map_or(&[][..], base_bytes),
+                destination_given,
+            ],
+        );
+        self.repeat_or_store(event.kind, key, || {
+            let target = self.resolve(path, current, event);
+            let keeps = match event.kind {
+                Kind::Open => self.interest.keeps_open(&target, event.access, event.by_importer),
+                Kind::Connect | Kind::Bind => true,
+                _ => self.interest.keeps_change(&target, event.by_importer),
+            };
+            keeps.then(|| Draft {
+                access: event.access,
+                requested: (target != path.given).then(|| Cow::Borrowed(path.given.as_ref())),
+                destination: destination.map(|path| self.resolve(path, current, event)),
+                target: Some(target),
+                ..Draft::default()
+            })
+        });
+    }
+
+    /// The absolute form of `path`, or `path` itself where what it is relative to is not known.
+    #[expect(clippy::unused_self, reason = "resolving will consult the redaction table of the recorder")]
+    fn resolve<'a>(&self, path: &'a FilePath<'_>, current: &[u8], event: &Event<'_>) -> Cow<'a, [u8]> {
+        if matches!(path.given.first(), Some(0)) && matches!(event.target, Target::Socket(_)) {
+            return Cow::Borrowed(&path.given); // an abstract socket is no file
+        }
+        match &path.base {
+            Base::Verbatim => Cow::Borrowed(&path.given),
+            Base::Current if current.is_empty() => paths::absolute(b"/", &path.given),
+            Base::Current => paths::absolute(current, &path.given),
+            Base::Directory(directory) => paths::absolute(directory, &path.given),
+            Base::Uncertain => {
+                let resolved = paths::absolute(current, &path.given);
+                let is_there = |path: &[u8]| rustix::fs::access(path, rustix::fs::Access::EXISTS).is_ok();
+                let creates = event.access.has(crate::event::Access::CREATE);
+                if is_there(&resolved) || (creates && is_there(paths::split(&resolved).0)) {
+                    resolved
+                } else {
+                    Cow::Borrowed(&path.given)
+                }
+            }
+        }
+    }
+
+    fn record_import(&self, name: &str, file: &[u8]) {
+        let root = self.interest.library_root(file);
+        let module = if self.interest.every_import { name } else { top_level(name, file, root.unwrap_or(0)) };
+        let key =
+            self.key(Kind::Import, &[module.as_bytes(), file.get(..root.unwrap_or(0)).unwrap_or_default()]);
+        let is_new = self.repeat_or_store(Kind::Import, key, || {
+            Some(Draft {
+                target: Some(Cow::Borrowed(module.as_bytes())),
+                destination: Some(Cow::Borrowed(file)),
+                shared_bytes: root.map_or(0, |length| length + 1),
+                ..Draft::default()
+            })
+        });
+        if is_new && let Some(directory) = installed_root(file).and_then(|length| file.get(..length)) {
+            self.note_distributions(directory);
+        }
+    }
+
+    /// Stores what is installed in `directory`: once per distinct content in the spool, a reference here.
+    fn note_distributions(&self, directory: &[u8]) {
+        let key = self.key(Kind::Distributions, &[directory]);
+        self.repeat_or_store(Kind::Distributions, key, || {
+            let names = process::distributions(directory);
+            let payload = encoded(&names);
+            let name = self.store_distributions(&payload)?;
+            Some(Draft {
+                target: Some(Cow::Borrowed(directory)),
+                destination: Some(Cow::Owned(name.into_bytes())),
+                ..Draft::default()
+            })
+        });
+    }
+
+    fn store_distributions(&self, payload: &[u8]) -> Option<String> {
+        let name = listing_name(payload);
+        let path = self.writer.spool().join(&name);
+        if path.exists() {
+            return Some(name);
+        }
+        let time = now();
+        let allocated = (HEADER_BYTES + payload.len() + 4096) as u64;
+        let identity = Identity {
+            process: Uuid::nil(),
+            number: listing_number(payload),
+            pid: 0,
+            created: time,
+            allocated,
+        };
+        // Written under a name of its own and then moved: another process may look for it meanwhile.
+        let unfinished = self.writer.spool().join(format!(".{}", process::new_id()));
+        let segment = Segment::create_at(&unfinished, identity).ok()?;
+        segment.append(Head { kind: Kind::Distributions, flags: 0, time }, payload).ok()?;
+        std::fs::rename(&unfinished, &path).ok()?;
+        Some(name)
+    }
+
+    fn record_endpoint(
+        &self,
+        kind: Kind,
+        host: Option<&str>,
+        address: Option<IpAddr>,
+        port: Option<u16>,
+        thread: u64,
+    ) {
+        let address = address.map(|address| address.to_canonical());
+        let mut host = host.map(|host| host.trim_end_matches('.').to_ascii_lowercase());
+        if kind == Kind::Resolve {
+            let Some(name) = &host else { return };
+            self.hosts.resolved(thread, name, port, now_coarse());
+            if crate::hosts::is_address(name) {
+                return; // an address written out: nothing is resolved
+            }
+        } else if kind == Kind::Connect && host.is_none() {
+            host = self.hosts.name_for(thread, port, now_coarse());
+        }
+        let octets = address.map(|address| address.to_string()).unwrap_or_default();
+        let key = self.key(
+            kind,
+            &[
+                host.as_deref().unwrap_or_default().as_bytes(),
+                octets.as_bytes(),
+                &port.unwrap_or(0).to_ne_bytes(),
+            ],
+        );
+        self.repeat_or_store(kind, key, || {
+            Some(Draft { host: host.as_deref().map(Cow::Borrowed), address, port, ..Draft::default() })
+        });
+    }
+
+    fn record_command(&self, kind: Kind, program: &[u8], argv: &[Cow<'_, [u8]>]) {
+        let parts: Vec<&[u8]> = std::iter::once(program).chain(argv.iter().map(AsRef::as_ref)).collect();
+        self.repeat_or_store(kind, self.key(kind, &parts), || {
+            Some(Draft { target: Some(Cow::Borrowed(program)), argv: Some(argv), ..Draft::default() })
+        });
+    }
+
+    fn key(&self, kind: Kind, parts: &[&[u8]]) -> u64 {
+        let mut hasher = self.hasher.build_hasher();
+        hasher.write_u16(kind as u16);
+        for part in parts {
+            hasher.write_usize(part.len());
+            hasher.write(part);
+        }
+        hasher.finish()
+    }
+
+    /// Counts a repeat of `key`, or stores what `draft` makes of it. Returns whether a record was stored.
+    fn repeat_or_store<'a>(&self, kind: Kind, key: u64, draft: impl FnOnce() -> Option<Draft<'a>>) -> bool {
+        if let Some(segment) = self.writer.current()
+            && let Some(place) = segment.lookup(key)
+            && segment.repeat(place, now_coarse())
+        {
+            return false;
+        }
+        let Some(draft) = draft() else { return false };
+        let head = Head { kind, flags: 0, time: now() };
+        let stored = self.writer.with_segment(head.time, |segment| {
+            let place = draft.append(head, segment, |text| self.hash_text(text))?;
+            segment.remember(key, place);
+            Ok(place)
+        });
+        stored.is_some()
+    }
+
+    fn store(&self, kind: Kind, draft: &Draft<'_>, time: u64) -> Option<Place> {
+        let head = Head { kind, flags: 0, time };
+        self.writer.with_segment(time, |segment| draft.append(head, segment, |text| self.hash_text(text)))
+    }
+
+    fn hash_text(&self, text: &[u8]) -> u64 {
+        let mut hasher = self.hasher.build_hasher();
+        hasher.write(text);
+        hasher.finish()
+    }
+}
+
+fn base_bytes<'a>(path: &'a FilePath<'_>) -> &'a [u8] {
+    match &path.base {
+        Base::Current => b"",
+        Base::Uncertain => b"?",
+        Base::Verbatim => b"=",
+        Base::Directory(directory) => directory,
+    }
+}
+
+/// The package to count a module under: its first name, or two in a namespace package (`google.cloud`).
+fn top_level<'a>(name: &'a str, file: &[u8], root: usize) -> &'a str {
+    let Some((top, rest)) = name.split_once('.') else {
+        return name;
+    };
+    let Some(directory) = file.get(..root) else {
+        return top;
+    };
+    if root == 0 {
+        return top;
+    }
+    let mut package = directory.to_vec();
+    package.push(b'/');
+    package.extend_from_slice(top.as_bytes());
+    package.extend_from_slice(b"/__init__.py");
+    if rustix::fs::access(package.as_slice(), rustix::fs::Access::EXISTS).is_ok() {
+        return top;
+    }
+    let second = rest.find('.').unwrap_or(rest.len());
+    name.get(..top.len() + 1 + second).unwrap_or(top)
+}
+
+fn listing_number(payload: &[u8]) -> u32 {
+    crc32fast::hash(payload)
+}
+
+fn listing_name(payload: &[u8]) -> String {
+    use sha2::{Digest as _, Sha256};
+    let digest = Sha256::digest(payload);
+    let start: [u8; 16] = std::array::from_fn(|at| digest.get(at).copied().unwrap_or(0));
+    format!("distributions-{}.{}", Uuid::from_bytes(start).as_simple(), crate::spool::format::EXTENSION)
+}
+
+/// Nanoseconds since 1970, UTC.
+#[must_use]
+pub fn now() -> u64 {
+    nanoseconds(ClockId::Realtime)
+}
+
+/// The same as of the kernel's last tick: five times cheaper, some 4 ms old at most.
+fn now_coarse() -> u64 {
+    nanoseconds(ClockId::RealtimeCoarse)
+}
+
+fn nanoseconds(clock: ClockId) -> u64 {
+    let time = clock_gettime(clock);
+    u64::try_from(time.tv_sec).unwrap_or(0) * 1_000_000_000 + u64::try_from(time.tv_nsec).unwrap_or(0)
+}
+
+/// The current directory, asked for only when it may have changed: `getcwd` costs more than a record.
+///
+/// The event of a change comes before the change: until the changing thread has something else to record,
+/// other threads ask each time.
+#[derive(Default)]
+struct CurrentDirectory {
+    changing: AtomicU64,
+    cached: Mutex<Option<(Vec<u8>, u64)>>,
+}
+
+enum Directory<'a> {
+    Cached(MutexGuard<'a, Option<(Vec<u8>, u64)>>),
+    Fresh(Vec<u8>, u64),
+}
+
+impl Directory<'_> {
+    fn parts(&self) -> (&[u8], u64) {
+        match self {
+            Self::Cached(guard) => guard.as_ref().map_or((&[], 0), |(path, hash)| (path, *hash)),
+            Self::Fresh(path, hash) => (path, *hash),
+        }
+    }
+}
+
+impl CurrentDirectory {
+    fn get(&self, thread: u64, hasher: &RandomState) -> Option<Directory<'_>> {
+        let ask = || {
+            let path = process::current_directory()?;
+            let hash = hasher.hash_one(&path);
+            Some((path, hash))
+        };
+        let changing = self.changing.load(Relaxed);
+        let cached = if changing == 0 || changing == thread { self.cached.try_lock() } else { None };
+        let Some(mut cached) = cached else {
+            let (path, hash) = ask()?;
+            return Some(Directory::Fresh(path, hash));
+        };
+        if changing != 0 {
+            self.changing.store(0, Relaxed);
+            *cached = None;
+        }
+        if cached.is_none() {
+            *cached = ask();
+        }
+        Some(Directory::Cached(cached))
+    }
+}

@@ -1,0 +1,374 @@
+//! Who a process is, and what it runs: facts taken once, when it starts, from the operating system.
+//!
+//! Everything here is cheap enough for every interpreter start: a handful of small reads, no name service
+//! (asking one may open sockets), nothing that can block on another machine.
+
+use std::collections::hash_map::RandomState;
+use std::fs;
+use std::hash::{BuildHasher as _, Hasher as _};
+use std::io::Read as _;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rustix::fs::OFlags;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+use crate::record::Bytes;
+
+/// Scripts up to this size are hashed when they start; a larger one (a fat zipapp) has no hash.
+pub const MAX_HASHED_BYTES: u64 = 16 * 1024 * 1024;
+/// Arguments of a command line that are kept, and bytes of each.
+const MAX_ARGUMENTS: usize = 256;
+/// Longest argument that is kept whole.
+pub const MAX_TEXT_BYTES: usize = 4096;
+
+/// One run of an interpreter (or of `gnomon run` itself), as stored in the first record of its segments.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Description {
+    /// `python`, or `run` for the command that watched a program.
+    pub role: String,
+    /// The recorded process that this one descends from, as its environment says; see also `parent_pid`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Uuid>,
+    /// The `gnomon run` it belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run: Option<Uuid>,
+    pub pid: u32,
+    pub parent_pid: u32,
+    /// Clock ticks from boot to the start of the process: with the pid, unique until the next boot.
+    pub started_ticks: u64,
+    pub parent_started_ticks: u64,
+    /// The parent's short name: `bash`, `cron`, `jupyter-lab`.
+    pub parent_name: Bytes,
+    pub uid: u32,
+    /// Empty where the account is in no local file.
+    pub user: String,
+    pub host: String,
+    pub machine: String,
+    pub boot: String,
+    pub executable: Bytes,
+    /// As in `3.12.1`; empty for a process that is no interpreter.
+    pub python: String,
+    pub implementation: String,
+    /// The virtual environment's directory, empty without one.
+    pub environment: Bytes,
+    pub argv: Vec<Bytes>,
+    pub directory: Bytes,
+    /// Nanoseconds since 1970 when recording started, some milliseconds after the process did.
+    pub started: u64,
+    /// The writer's version.
+    pub gnomon: String,
+    /// A child that started by fork goes on with what its parent ran.
+    pub forked: bool,
+}
+
+/// What a process runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Script {
+    /// `file`, `module`, `command`, `stdin`, `archive`, `directory`, `kernel` or `interactive`.
+    pub form: String,
+    /// The file's path, the module's name, the start of the command.
+    pub name: Bytes,
+    /// The file that holds the code, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<Bytes>,
+    /// Hexadecimal SHA-256 of the file or command when it started.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner_uid: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// Nanoseconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub modified: Option<i64>,
+}
+
+/// A new process id: UUIDv7, so ids sort by start time and are unique across machines.
+#[must_use]
+pub fn new_id() -> Uuid {
+    let mut random = [0_u8; 10];
+    if rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::NONBLOCK).is_err() {
+        // Before the kernel's pool is ready (early boot): the standard library's own seed.
+        let state = RandomState::new();
+        for (at, chunk) in random.chunks_mut(8).enumerate() {
+            let mut hasher = state.build_hasher();
+            hasher.write_usize(at);
+            chunk.copy_from_slice(hasher.finish().to_le_bytes().get(..chunk.len()).unwrap_or_default());
+        }
+    }
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    uuid::Builder::from_unix_timestamp_millis(now.as_millis() as u64, &random).into_uuid()
+}
+
+impl Description {
+    /// What the operating system says of the current process. `started` is nanoseconds since 1970.
+    #[must_use]
+    pub fn of_this_process(started: u64) -> Self {
+        let pid = std::process::id();
+        let own = Stat::of(pid);
+        let parent_pid = own.parent;
+        let uid = rustix::process::getuid().as_raw();
+        Self {
+            role: "python".to_owned(),
+            pid,
+            parent_pid,
+            started_ticks: own.started_ticks,
+            parent_started_ticks: Stat::of(parent_pid).started_ticks,
+            parent_name: Bytes(first_line(&format!("/proc/{parent_pid}/comm")).into_bytes()),
+            uid,
+            user: user_name(uid).unwrap_or_default(),
+            host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+            machine: first_line("/etc/machine-id"),
+            boot: first_line("/proc/sys/kernel/random/boot_id"),
+            executable: Bytes(
+                fs::read_link("/proc/self/exe")
+                    .map(|path| path.into_os_string().into_vec())
+                    .unwrap_or_default(),
+            ),
+            argv: command_line(),
+            directory: Bytes(current_directory().unwrap_or_default()),
+            started,
+            gnomon: env!("CARGO_PKG_VERSION").to_owned(),
+            ..Self::default()
+        }
+    }
+
+    /// The same program after a fork: a new pid, and the parent is the process that forked.
+    #[must_use]
+    pub fn of_forked_child(&self, parent: Uuid, started: u64) -> Self {
+        let pid = std::process::id();
+        let own = Stat::of(pid);
+        Self {
+            parent: Some(parent),
+            pid,
+            parent_pid: self.pid,
+            started_ticks: own.started_ticks,
+            parent_started_ticks: self.started_ticks,
+            parent_name: Bytes(first_line("/proc/self/comm").into_bytes()),
+            started,
+            forked: true,
+            ..self.clone()
+        }
+    }
+}
+
+impl Script {
+    /// What is known of the file at `path` now; scripts may delete themselves later.
+    #[must_use]
+    pub fn of_file(form: &str, name: &[u8], path: &[u8]) -> Self {
+        let mut script =
+            Self { form: form.to_owned(), name: capped(name), file: Some(capped(path)), ..Self::default() };
+        let path = Path::new(std::ffi::OsStr::from_bytes(path));
+        let opened = fs::OpenOptions::new()
+            .read(true)
+            .custom_flags((OFlags::NONBLOCK | OFlags::CLOEXEC).bits().cast_signed())
+            .open(path);
+        let Ok(mut file) = opened else { return script };
+        let Ok(metadata) = file.metadata() else {
+            return script;
+        };
+        script.owner_uid = Some(metadata.uid());
+        script.owner = user_name(metadata.uid());
+        script.modified =
+            Some(metadata.mtime().saturating_mul(1_000_000_000).saturating_add(metadata.mtime_nsec()));
+        if metadata.is_file() {
+            script.size = Some(metadata.len());
+            script.sha256 = hashed(&mut file, metadata.len());
+        }
+        script
+    }
+
+    /// A command given as text (`-c`).
+    #[must_use]
+    pub fn of_command(code: &[u8]) -> Self {
+        Self {
+            form: "command".to_owned(),
+            name: capped(code),
+            sha256: Some(hex(&Sha256::digest(code))),
+            size: Some(code.len() as u64),
+            ..Self::default()
+        }
+    }
+
+    /// What has a name and no content to look at (a module not found yet, standard input).
+    #[must_use]
+    pub fn named(form: &str, name: &[u8]) -> Self {
+        Self { form: form.to_owned(), name: capped(name), ..Self::default() }
+    }
+}
+
+/// `text` as stored: not longer than the cap, and marked where it was cut.
+#[must_use]
+pub fn capped(text: &[u8]) -> Bytes {
+    match text.get(..MAX_TEXT_BYTES) {
+        Some(start) if text.len() > MAX_TEXT_BYTES => Bytes([start, "…".as_bytes()].concat()),
+        _ => Bytes(text.to_vec()),
+    }
+}
+
+/// The current directory as the kernel names it.
+#[must_use]
+pub fn current_directory() -> Option<Vec<u8>> {
+    rustix::process::getcwd(Vec::new()).ok().map(std::ffi::CString::into_bytes)
+}
+
+/// What an open descriptor of this process refers to: a path, or a word as `pipe:[4711]`.
+#[must_use]
+pub fn descriptor_path(descriptor: i32) -> Option<Vec<u8>> {
+    fs::read_link(format!("/proc/self/fd/{descriptor}")).ok().map(|path| path.into_os_string().into_vec())
+}
+
+/// Names and versions of the distributions installed in `directory`, sorted, as `name-version`.
+///
+/// One directory listing: a distribution is a `NAME-VERSION.dist-info` entry (PEP 376), an older one an
+/// `.egg-info`. Nothing is opened.
+#[must_use]
+pub fn distributions(directory: &[u8]) -> Vec<String> {
+    let Ok(entries) = fs::read_dir(Path::new(std::ffi::OsStr::from_bytes(directory))) else {
+        return Vec::new();
+    };
+    let mut found: Vec<String> = entries
+        .filter_map(|entry| {
+            let name = entry.ok()?.file_name().into_string().ok()?;
+            let stem = name.strip_suffix(".dist-info").or_else(|| name.strip_suffix(".egg-info"))?;
+            Some(stem.to_owned())
+        })
+        .collect();
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+struct Stat {
+    parent: u32,
+    started_ticks: u64,
+}
+
+impl Stat {
+    /// Fields 4 and 22 of `/proc/PID/stat` (proc(5)); zeros where it cannot be read.
+    fn of(pid: u32) -> Self {
+        let line = read_small(&format!("/proc/{pid}/stat")).unwrap_or_default();
+        // The name in field 2 may hold spaces and brackets: count from the last one.
+        let rest = line.rsplit_once(')').map_or("", |(_, rest)| rest);
+        let mut fields = rest.split_ascii_whitespace();
+        let parent = fields.nth(1).and_then(|field| field.parse().ok()).unwrap_or(0);
+        let started_ticks = fields.nth(17).and_then(|field| field.parse().ok()).unwrap_or(0);
+        Self { parent, started_ticks }
+    }
+}
+
+/// When a process with this pid started, in clock ticks from boot; `None` where none runs.
+#[must_use]
+pub fn started_ticks(pid: u32) -> Option<u64> {
+    Some(Stat::of(pid).started_ticks).filter(|ticks| *ticks != 0)
+}
+
+fn read_small(path: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(512);
+    fs::File::open(path).ok()?.take(64 * 1024).read_to_end(&mut bytes).ok()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn first_line(path: &str) -> String {
+    read_small(path).unwrap_or_default().lines().next().unwrap_or_default().to_owned()
+}
+
+/// The name of `uid` in the local account file. Directory services are not asked from a watched process.
+#[must_use]
+pub fn user_name(uid: u32) -> Option<String> {
+    let accounts = read_small("/etc/passwd")?;
+    accounts.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)?.parse() == Ok(uid)).then(|| name.to_owned())
+    })
+}
+
+fn command_line() -> Vec<Bytes> {
+    let bytes = fs::read("/proc/self/cmdline").unwrap_or_default();
+    let bytes = bytes.strip_suffix(b"\0").unwrap_or(&bytes);
+    bytes.split(|byte| *byte == 0).take(MAX_ARGUMENTS).map(capped).collect()
+}
+
+fn hashed(file: &mut fs::File, size: u64) -> Option<String> {
+    if size > MAX_HASHED_BYTES {
+        return None;
+    }
+    let mut hasher = Sha256::new();
+    let mut chunk = vec![0_u8; 64 * 1024];
+    let mut left = size;
+    while left > 0 {
+        let read = file.read(&mut chunk).ok()?;
+        if read == 0 {
+            break;
+        }
+        hasher.update(chunk.get(..read)?);
+        left = left.saturating_sub(read as u64);
+    }
+    Some(hex(&hasher.finalize()))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |value: u8| DIGITS.get(usize::from(value)).map_or('0', |byte| char::from(*byte));
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_current_process_is_described_as_the_system_sees_it() {
+        let found = Description::of_this_process(7);
+        assert_eq!(found.pid, std::process::id());
+        assert_eq!(found.parent_pid, std::os::unix::process::parent_id());
+        assert_eq!(Some(found.started_ticks), started_ticks(found.pid));
+        assert!(!found.argv.is_empty() && !found.directory.0.is_empty() && !found.parent_name.0.is_empty());
+    }
+
+    #[test]
+    fn ids_are_version_7_and_differ() {
+        let (first, second) = (new_id(), new_id());
+        assert_ne!(first, second);
+        assert_eq!(first.get_version_num(), 7);
+    }
+
+    #[test]
+    fn a_script_is_hashed_as_it_is_now() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.py");
+        std::fs::write(&path, "print(1)\n").unwrap();
+        let script = Script::of_file("file", b"a.py", path.as_os_str().as_bytes());
+        assert_eq!(script.size, Some(9));
+        // sha256sum of the same nine bytes
+        assert_eq!(script.sha256.unwrap().len(), 64);
+        assert_eq!(script.owner_uid, Some(rustix::process::getuid().as_raw()));
+        assert_eq!(Script::of_file("file", b"b", b"/nonexistent").sha256, None);
+    }
+
+    #[test]
+    fn long_text_is_cut_and_marked() {
+        assert_eq!(capped(b"abc").0, b"abc");
+        let cut = capped(&[b'x'; MAX_TEXT_BYTES + 1]).0;
+        assert!(cut.ends_with("…".as_bytes()) && cut.len() == MAX_TEXT_BYTES + 3);
+    }
+
+    #[test]
+    fn distributions_are_the_names_of_dist_info_directories() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["pandas-2.2.3.dist-info", "pandas", "six-1.16.0.egg-info"] {
+            std::fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        assert_eq!(distributions(folder.path().as_os_str().as_bytes()), ["pandas-2.2.3", "six-1.16.0"]);
+    }
+}

@@ -1,0 +1,411 @@
+//! What is stored of an event, and how: one MessagePack map with one-letter keys, absent fields left out.
+//!
+//! [`Draft`] is the write half, [`View`] its mirror. Text that repeats stands once in the segment and is
+//! referred to by its offset; docs/segment-format.md has the table of keys.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use serde::de::{self, Visitor};
+use serde::ser::SerializeTuple as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::event::{Access, Kind};
+use crate::paths;
+use crate::spool::segment::{Head, Place, Refusal, Segment};
+
+/// Text shorter than this is not worth a record of its own.
+const MIN_INTERNED: usize = 12;
+
+/// Bytes that are text nearly always: MessagePack `str` where they are UTF-8, else `bin`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Bytes(pub Vec<u8>);
+
+impl Serialize for Bytes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        write_text(&self.0, serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Bytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Any;
+        impl Visitor<'_> for Any {
+            type Value = Bytes;
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("text or bytes")
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Bytes, E> {
+                Ok(Bytes(text.as_bytes().to_vec()))
+            }
+            fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Bytes, E> {
+                Ok(Bytes(bytes.to_vec()))
+            }
+        }
+        deserializer.deserialize_any(Any)
+    }
+}
+
+fn write_text<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => serializer.serialize_str(text),
+        Err(_) => serializer.serialize_bytes(bytes),
+    }
+}
+
+/// Text in a payload: whole, a reference, or a reference and a rest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Text<'a> {
+    Whole(Cow<'a, [u8]>),
+    Interned(u32),
+    Joined(u32, Cow<'a, [u8]>),
+}
+
+impl Serialize for Text<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Whole(bytes) => write_text(bytes, serializer),
+            Self::Interned(place) => serializer.serialize_u32(*place),
+            Self::Joined(place, rest) => {
+                let mut pair = serializer.serialize_tuple(2)?;
+                pair.serialize_element(place)?;
+                pair.serialize_element(&Text::Whole(Cow::Borrowed(rest)))?;
+                pair.end()
+            }
+        }
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(TextVisitor { pairs: true })
+    }
+}
+
+struct TextVisitor {
+    pairs: bool,
+}
+
+/// The second half of a pair: itself never a pair, so hostile nesting ends here.
+struct Rest<'a>(Cow<'a, [u8]>);
+
+impl<'de> Deserialize<'de> for Rest<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match deserializer.deserialize_any(TextVisitor { pairs: false })? {
+            Text::Whole(bytes) => Ok(Rest(bytes)),
+            _ => Err(de::Error::custom("the rest of a text is no text")),
+        }
+    }
+}
+
+impl<'de> Visitor<'de> for TextVisitor {
+    type Value = Text<'de>;
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("text, bytes, a reference or a pair")
+    }
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Text<'de>, E> {
+        Ok(Text::Whole(Cow::Borrowed(text.as_bytes())))
+    }
+    fn visit_borrowed_bytes<E>(self, bytes: &'de [u8]) -> Result<Text<'de>, E> {
+        Ok(Text::Whole(Cow::Borrowed(bytes)))
+    }
+    fn visit_str<E>(self, text: &str) -> Result<Text<'de>, E> {
+        Ok(Text::Whole(Cow::Owned(text.as_bytes().to_vec())))
+    }
+    fn visit_u64<E: de::Error>(self, place: u64) -> Result<Text<'de>, E> {
+        Ok(Text::Interned(u32::try_from(place).map_err(de::Error::custom)?))
+    }
+    fn visit_seq<A: de::SeqAccess<'de>>(self, mut sequence: A) -> Result<Text<'de>, A::Error> {
+        if !self.pairs {
+            return Err(de::Error::custom("a pair within a pair"));
+        }
+        let missing = || de::Error::custom("half a pair");
+        let place = sequence.next_element::<u32>()?.ok_or_else(missing)?;
+        let rest = sequence.next_element::<Rest<'de>>()?.ok_or_else(missing)?;
+        Ok(Text::Joined(place, rest.0))
+    }
+}
+
+/// The payload of an event record. Fields are only ever added; a reader skips what it does not know.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Wire<'a> {
+    #[serde(rename = "a", skip_serializing_if = "is_zero")]
+    access: u8,
+    #[serde(rename = "t", skip_serializing_if = "Option::is_none", borrow)]
+    target: Option<Text<'a>>,
+    #[serde(rename = "d", skip_serializing_if = "Option::is_none", borrow)]
+    destination: Option<Text<'a>>,
+    /// A number here is the length of the target's end that was asked for.
+    #[serde(rename = "q", skip_serializing_if = "Option::is_none", borrow)]
+    requested: Option<Text<'a>>,
+    #[serde(rename = "h", skip_serializing_if = "Option::is_none", borrow)]
+    host: Option<Text<'a>>,
+    #[serde(rename = "i", skip_serializing_if = "Option::is_none", borrow)]
+    address: Option<Text<'a>>,
+    #[serde(rename = "p", skip_serializing_if = "Option::is_none")]
+    port: Option<u16>,
+    #[serde(rename = "v", skip_serializing_if = "Option::is_none", borrow)]
+    argv: Option<Vec<Text<'a>>>,
+    #[serde(rename = "c", skip_serializing_if = "Option::is_none")]
+    child: Option<u32>,
+    #[serde(rename = "s", skip_serializing_if = "Option::is_none")]
+    status: Option<i32>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_zero(value: &u8) -> bool {
+    *value == 0
+}
+
+/// An event resolved to what is stored, borrowed from the event.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Draft<'a> {
+    pub access: Access,
+    pub target: Option<Cow<'a, [u8]>>,
+    pub destination: Option<Cow<'a, [u8]>>,
+    /// How much of the destination many records share (a library directory); 0: up to its last slash.
+    pub shared_bytes: usize,
+    /// As given, where that differs from the target.
+    pub requested: Option<Cow<'a, [u8]>>,
+    pub host: Option<Cow<'a, str>>,
+    pub address: Option<IpAddr>,
+    pub port: Option<u16>,
+    pub argv: Option<&'a [Cow<'a, [u8]>]>,
+    /// The pid of the child that an exit is about.
+    pub child: Option<u32>,
+    pub status: Option<i32>,
+}
+
+impl Draft<'_> {
+    /// Stores the record in `segment`, the text that it shares with others first. `hash` hashes text.
+    ///
+    /// # Errors
+    /// The segment is full, or the record is lost.
+    pub fn append(
+        &self,
+        head: Head,
+        segment: &Segment,
+        hash: impl Fn(&[u8]) -> u64,
+    ) -> Result<Place, Refusal> {
+        let intern = |text: &[u8]| segment.intern(text, hash(text), head.time);
+        let split_text = |text: &[u8], at: usize| -> Result<Text<'static>, Refusal> {
+            let (start, rest) = text.split_at_checked(at).unwrap_or((text, &[]));
+            if start.len() < MIN_INTERNED {
+                return Ok(Text::Whole(Cow::Owned(text.to_vec())));
+            }
+            let place = intern(start)?.0;
+            Ok(if rest.is_empty() {
+                Text::Interned(place)
+            } else {
+                Text::Joined(place, Cow::Owned(rest.to_vec()))
+            })
+        };
+        let path = |text: &Cow<'_, [u8]>| split_text(text, paths::split(text).0.len());
+        let wire = Wire {
+            access: self.access.0,
+            target: self.target.as_ref().map(path).transpose()?,
+            destination: match (&self.destination, self.shared_bytes) {
+                (Some(text), 0) => Some(path(text)?),
+                (Some(text), shared) => Some(split_text(text, shared)?),
+                (None, _) => None,
+            },
+            requested: self.requested_text(),
+            host: self.host.as_ref().map(|host| split_text(host.as_bytes(), host.len())).transpose()?,
+            address: self.address.map(|address| Text::Whole(Cow::Owned(octets(address)))),
+            port: self.port,
+            argv: self
+                .argv
+                .map(|argv| argv.iter().map(|text| Text::Whole(Cow::Borrowed(text.as_ref()))).collect()),
+            child: self.child,
+            status: self.status,
+        };
+        segment.append(head, &encoded(&wire))
+    }
+
+    fn requested_text(&self) -> Option<Text<'_>> {
+        let requested = self.requested.as_ref()?;
+        match &self.target {
+            Some(target) if target.ends_with(requested) => Some(Text::Interned(requested.len() as u32)),
+            _ => Some(Text::Whole(Cow::Borrowed(requested))),
+        }
+    }
+}
+
+fn octets(address: IpAddr) -> Vec<u8> {
+    match address {
+        IpAddr::V4(address) => address.octets().to_vec(),
+        IpAddr::V6(address) => address.octets().to_vec(),
+    }
+}
+
+/// `value` as MessagePack with field names, as every payload but an interned string is.
+#[must_use]
+pub fn encoded<T: Serialize>(value: &T) -> Vec<u8> {
+    let mut payload = Vec::with_capacity(96);
+    // Writing into memory fails only for values that MessagePack cannot hold, and these types have none.
+    match value.serialize(&mut rmp_serde::Serializer::new(&mut payload).with_struct_map()) {
+        Ok(()) => payload,
+        Err(_) => Vec::new(),
+    }
+}
+
+/// Text in two pieces that belong together; the first is often shared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pieces<'a>(pub &'a [u8], pub &'a [u8]);
+
+impl Pieces<'_> {
+    /// Both pieces as one.
+    #[must_use]
+    pub fn to_vec(&self) -> Vec<u8> {
+        [self.0, self.1].concat()
+    }
+
+    /// Appends both pieces to `text`; bytes that are no UTF-8 appear as `\xNN`.
+    pub fn push_to(&self, text: &mut String) {
+        if let (Ok(first), Ok(second)) = (std::str::from_utf8(self.0), std::str::from_utf8(self.1)) {
+            text.push_str(first);
+            text.push_str(second);
+        } else {
+            push_escaped(text, &self.to_vec());
+        }
+    }
+
+    fn end(&self, length: usize) -> Self {
+        if length <= self.1.len() {
+            return Self(self.1.get(self.1.len() - length..).unwrap_or_default(), &[]);
+        }
+        let rest = (length - self.1.len()).min(self.0.len());
+        Self(self.0.get(self.0.len() - rest..).unwrap_or_default(), self.1)
+    }
+}
+
+/// Appends `bytes` to `text`; those that are no UTF-8 appear as `\xNN`.
+pub fn push_escaped(text: &mut String, bytes: &[u8]) {
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        for byte in chunk.invalid() {
+            text.push_str(&format!("\\x{byte:02x}"));
+        }
+    }
+}
+
+/// A record as it stands in a segment, its text looked up.
+#[derive(Clone, Debug, Default)]
+pub struct View<'a> {
+    /// Nanoseconds since 1970, UTC.
+    pub time: u64,
+    /// When it was last repeated, to the kernel's tick (some 4 ms).
+    pub last_time: u64,
+    pub count: u32,
+    /// The stored number; see [`Kind::from_number`].
+    pub kind: u16,
+    pub flags: u16,
+    /// Segment number × 2³² + offset: increasing, unique in its process.
+    pub seq: u64,
+    pub access: Access,
+    pub target: Option<Pieces<'a>>,
+    pub destination: Option<Pieces<'a>>,
+    pub requested: Option<Pieces<'a>>,
+    pub host: Option<Pieces<'a>>,
+    pub address: Option<IpAddr>,
+    pub port: Option<u16>,
+    pub argv: Option<Vec<Pieces<'a>>>,
+    pub child: Option<u32>,
+    pub status: Option<i32>,
+}
+
+impl<'a> View<'a> {
+    /// Fills the fields that `payload` holds; `lookup` finds the text stored at an offset.
+    ///
+    /// # Errors
+    /// What is wrong with the payload.
+    pub fn read_payload(
+        &mut self,
+        payload: &'a [u8],
+        lookup: impl Fn(u32) -> Option<&'a [u8]>,
+    ) -> Result<(), BadPayload> {
+        let wire: Wire<'a> = rmp_serde::from_slice(payload).map_err(|_| BadPayload::Malformed)?;
+        let pieces = |text: &Text<'a>| -> Result<Pieces<'a>, BadPayload> {
+            match text {
+                Text::Whole(Cow::Borrowed(bytes)) => Ok(Pieces(bytes, &[])),
+                Text::Interned(place) => {
+                    Ok(Pieces(lookup(*place).ok_or(BadPayload::DanglingReference)?, &[]))
+                }
+                Text::Joined(place, Cow::Borrowed(rest)) => {
+                    Ok(Pieces(lookup(*place).ok_or(BadPayload::DanglingReference)?, rest))
+                }
+                // Text read from a slice is always borrowed from it.
+                Text::Whole(Cow::Owned(_)) | Text::Joined(_, Cow::Owned(_)) => Err(BadPayload::Malformed),
+            }
+        };
+        self.access = Access(wire.access);
+        self.target = wire.target.as_ref().map(pieces).transpose()?;
+        self.destination = wire.destination.as_ref().map(pieces).transpose()?;
+        self.requested = match (&wire.requested, self.target) {
+            (Some(Text::Interned(length)), Some(target)) => Some(target.end(*length as usize)),
+            (Some(Text::Interned(_)), None) => return Err(BadPayload::DanglingReference),
+            (Some(text), _) => Some(pieces(text)?),
+            (None, _) => None,
+        };
+        self.host = wire.host.as_ref().map(pieces).transpose()?;
+        self.address = wire.address.as_ref().map(read_address).transpose()?;
+        self.port = wire.port;
+        self.argv = wire.argv.map(|argv| argv.iter().map(pieces).collect()).transpose()?;
+        self.child = wire.child;
+        self.status = wire.status;
+        Ok(())
+    }
+
+    /// The word for what happened, also for kinds that a newer writer added.
+    #[must_use]
+    pub fn kind_name(&self) -> Cow<'static, str> {
+        Kind::from_number(self.kind)
+            .map_or_else(|| Cow::Owned(format!("kind-{}", self.kind)), |kind| Cow::Borrowed(kind.name()))
+    }
+
+    /// What the event acts on, as one text: a path, a module, a program, or `host:port`.
+    #[must_use]
+    pub fn push_target_to(&self, text: &mut String) -> bool {
+        if let Some(target) = &self.target {
+            target.push_to(text);
+            return true;
+        }
+        let start = text.len();
+        match (&self.host, self.address) {
+            (Some(host), _) => host.push_to(text),
+            (None, Some(IpAddr::V6(address))) if self.port.is_some() => {
+                text.push_str(&format!("[{address}]"))
+            }
+            (None, Some(address)) => text.push_str(&address.to_string()),
+            (None, None) => {}
+        }
+        if let Some(port) = self.port
+            && text.len() > start
+        {
+            text.push_str(&format!(":{port}"));
+        }
+        text.len() > start
+    }
+}
+
+fn read_address(text: &Text<'_>) -> Result<IpAddr, BadPayload> {
+    let Text::Whole(bytes) = text else {
+        return Err(BadPayload::Malformed);
+    };
+    match bytes.len() {
+        4 => <[u8; 4]>::try_from(bytes.as_ref()).map(|octets| Ipv4Addr::from(octets).into()),
+        _ => <[u8; 16]>::try_from(bytes.as_ref()).map(|octets| Ipv6Addr::from(octets).into()),
+    }
+    .map_err(|_| BadPayload::Malformed)
+}
+
+/// What is wrong with a payload whose checksum is right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BadPayload {
+    /// It is not the MessagePack that this format holds.
+    Malformed,
+    /// It refers to text that is not there.
+    DanglingReference,
+}

@@ -1,0 +1,255 @@
+//! Memory that a segment is written into: the one place that handles raw mapped bytes.
+//!
+//! A shared mapping of a file whose blocks are allocated: what is stored survives the process, and a full
+//! disk is an error here and never a SIGBUS later. Where that is not to be had (network file systems, no
+//! blocks) the memory is private and every change is written to the file with write(2).
+//!
+//! Soundness rests on [`Map::reserve`]: each caller gets bytes that no other caller gets, and they are
+//! read by others only after [`Reservation::publish`] stored their length. Numbers that change later are
+//! only touched as atomics.
+#![expect(unsafe_code, reason = "mapped memory is raw bytes")]
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+
+use memmap2::{MmapOptions, MmapRaw};
+use rustix::fs::{FallocateFlags, OFlags};
+
+use super::format::{self, HEAD_BYTES, UNPUBLISHED, at, padded};
+
+/// Zeroed words for tables, given out by the kernel as they are touched.
+pub struct Words {
+    memory: MmapRaw,
+    count: usize,
+}
+
+impl Words {
+    /// `count` zeros.
+    ///
+    /// # Errors
+    /// The kernel has no memory for them.
+    pub fn zeroed(count: usize) -> io::Result<Self> {
+        let memory = MmapOptions::new().len(count.max(1) * 8).map_anon()?;
+        Ok(Self { memory: memory.into(), count })
+    }
+
+    /// The word number `index`, wrapping around the end.
+    #[must_use]
+    pub fn at(&self, index: usize) -> &AtomicU64 {
+        let offset = (index % self.count) * 8;
+        // SAFETY: `offset + 8 <= count * 8`, the mapping's length; a mapping is page-aligned, so every
+        // multiple of 8 is aligned; the memory lives as long as `self` and is only touched as atomics.
+        unsafe { AtomicU64::from_ptr(self.memory.as_mut_ptr().add(offset).cast()) }
+    }
+
+    /// How many words there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.count
+    }
+}
+
+/// Where the bytes go besides memory.
+enum Backing {
+    /// The mapping is the file.
+    Shared,
+    /// Every change is written to the file, which is opened each time: a descriptor kept open would show
+    /// in the watched program, and one that it closed may by now be a file of its own.
+    Written { path: PathBuf, inode: u64 },
+}
+
+/// The memory of one open segment.
+pub struct Map {
+    memory: MmapRaw,
+    length: usize,
+    tail: AtomicUsize,
+    backing: Backing,
+}
+
+impl Map {
+    /// Creates `path`, which must not exist, with `length` bytes of which `header` comes first.
+    ///
+    /// # Errors
+    /// The file cannot be created, or not even the header can be written.
+    pub fn create(path: &Path, length: usize, header: &[u8]) -> io::Result<Self> {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .custom_flags((OFlags::NOFOLLOW | OFlags::CLOEXEC).bits().cast_signed())
+            .open(path)?;
+        let (memory, backing) = match Self::shared(&file, length) {
+            Ok(memory) => (memory, Backing::Shared),
+            Err(_) => match Self::written(&file, path, length, header) {
+                Ok(made) => made,
+                Err(error) => {
+                    let _ = std::fs::remove_file(path);
+                    return Err(error);
+                }
+            },
+        };
+        let map = Self { memory, length, tail: AtomicUsize::new(format::HEADER_BYTES), backing };
+        // SAFETY: nobody else has the map yet; `header` fits, as every segment is longer than a header.
+        unsafe {
+            std::ptr::copy_nonoverlapping(header.as_ptr(), map.memory.as_mut_ptr(), header.len().min(length))
+        };
+        Ok(map)
+    }
+
+    fn shared(file: &File, length: usize) -> io::Result<MmapRaw> {
+        if is_remote(file) {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        rustix::fs::fallocate(file, FallocateFlags::empty(), 0, length as u64)?;
+        MmapOptions::new().len(length).map_raw(file)
+    }
+
+    fn written(mut file: &File, path: &Path, length: usize, header: &[u8]) -> io::Result<(MmapRaw, Backing)> {
+        file.set_len(0)?;
+        let mut full = header.to_vec();
+        full.resize(format::HEADER_BYTES, 0);
+        file.write_all(&full)?;
+        let memory = MmapOptions::new().len(length).map_anon()?;
+        Ok((memory.into(), Backing::Written { path: path.to_owned(), inode: file.metadata()?.ino() }))
+    }
+
+    /// Bytes in all.
+    #[must_use]
+    pub fn length(&self) -> usize {
+        self.length
+    }
+
+    /// Room for a record of `length` bytes, head included; `None` when the segment is full.
+    #[must_use]
+    pub fn reserve(&self, length: usize) -> Option<Reservation<'_>> {
+        let space = padded(length);
+        // Looking first keeps the tail from running away when many threads find the segment full.
+        if self.tail.load(Ordering::Relaxed) + space > self.length {
+            return None;
+        }
+        let offset = self.tail.fetch_add(space, Ordering::Relaxed);
+        if offset + space > self.length {
+            return None;
+        }
+        // A reader that finds this mark can step over a record whose writer died.
+        self.u32(offset + at::LENGTH)?.store(length as u32 | UNPUBLISHED, Ordering::Relaxed);
+        Some(Reservation { map: self, offset, length })
+    }
+
+    /// The number at `offset`, to be changed while others read it. `offset` is a multiple of 4.
+    #[must_use]
+    pub fn u32(&self, offset: usize) -> Option<&AtomicU32> {
+        (offset.is_multiple_of(4) && offset + 4 <= self.length).then(|| {
+            // SAFETY: in bounds and aligned as just checked; numbers that change are only touched as
+            // atomics; the memory lives as long as `self`.
+            unsafe { AtomicU32::from_ptr(self.memory.as_mut_ptr().add(offset).cast()) }
+        })
+    }
+
+    /// The number at `offset`, to be changed while others read it. `offset` is a multiple of 8.
+    #[must_use]
+    pub fn u64(&self, offset: usize) -> Option<&AtomicU64> {
+        (offset.is_multiple_of(8) && offset + 8 <= self.length).then(|| {
+            // SAFETY: as in `u32`.
+            unsafe { AtomicU64::from_ptr(self.memory.as_mut_ptr().add(offset).cast()) }
+        })
+    }
+
+    /// The payload of the record published at `offset`; `None` where none is.
+    #[must_use]
+    pub fn payload(&self, offset: usize) -> Option<&[u8]> {
+        let length = self.u32(offset + at::LENGTH)?.load(Ordering::Acquire) as usize;
+        if !(HEAD_BYTES..=self.length.checked_sub(offset)?).contains(&length) {
+            return None; // also what an unpublished length fails
+        }
+        // SAFETY: in bounds as just checked; the acquire load saw a published length, and a payload does
+        // not change after that.
+        Some(unsafe {
+            std::slice::from_raw_parts(self.memory.as_ptr().add(offset + HEAD_BYTES), length - HEAD_BYTES)
+        })
+    }
+
+    /// Makes `length` bytes at `offset` as durable as the mapping is: nothing to do when it is the file.
+    ///
+    /// # Errors
+    /// The file is gone, or cannot be written.
+    pub fn commit(&self, offset: usize, length: usize) -> io::Result<()> {
+        let Backing::Written { path, inode } = &self.backing else {
+            return Ok(());
+        };
+        let file = OpenOptions::new()
+            .write(true)
+            .custom_flags((OFlags::NOFOLLOW | OFlags::CLOEXEC).bits().cast_signed())
+            .open(path)?;
+        if file.metadata()?.ino() != *inode {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        let length = length.min(self.length.saturating_sub(offset));
+        let mut bytes = vec![0; length];
+        // SAFETY: in bounds as just clamped. A counter that another thread changes meanwhile may be copied
+        // half-old: it is written again by that thread's own commit.
+        unsafe {
+            std::ptr::copy_nonoverlapping(self.memory.as_ptr().add(offset), bytes.as_mut_ptr(), length)
+        };
+        file.write_all_at(&bytes, offset as u64)
+    }
+}
+
+/// Bytes of a segment that belong to one writer until it publishes them.
+#[must_use]
+pub struct Reservation<'a> {
+    map: &'a Map,
+    offset: usize,
+    length: usize,
+}
+
+impl Reservation<'_> {
+    /// Where the record starts.
+    #[must_use]
+    pub fn offset(&self) -> usize {
+        self.offset
+    }
+
+    /// Copies the record in and makes it visible. `head` without its length, and `payload`, must fill the
+    /// reservation; what is longer is left out.
+    pub fn publish(self, head: &[u8; HEAD_BYTES], payload: &[u8]) {
+        let payload_length = payload.len().min(self.length - HEAD_BYTES);
+        let start = self.map.memory.as_mut_ptr();
+        // SAFETY: `reserve` gave these bytes to this reservation alone, and they are in bounds. The length
+        // (the first 4 bytes) is left to the atomic store below.
+        unsafe {
+            std::ptr::copy_nonoverlapping(head.as_ptr().add(4), start.add(self.offset + 4), HEAD_BYTES - 4);
+        }
+        // SAFETY: as above.
+        unsafe {
+            std::ptr::copy_nonoverlapping(
+                payload.as_ptr(),
+                start.add(self.offset + HEAD_BYTES),
+                payload_length,
+            );
+        }
+        if let Some(length) = self.map.u32(self.offset + at::LENGTH) {
+            length.store(self.length as u32, Ordering::Release);
+        }
+    }
+}
+
+/// File systems where another machine may hold the blocks: a mapping there can die under us.
+fn is_remote(file: &File) -> bool {
+    const REMOTE: [u64; 8] = [
+        0x6969,      // NFS
+        0x517B,      // SMB
+        0xFF53_4D42, // CIFS
+        0xFE53_4D42, // SMB2
+        0x6573_5546, // FUSE
+        0x0102_1997, // 9P
+        0x00C3_6400, // Ceph
+        0x5346_414F, // AFS
+    ];
+    #[expect(clippy::cast_sign_loss, reason = "the kernel's magic numbers are unsigned")]
+    rustix::fs::fstatfs(file).is_ok_and(|found| REMOTE.contains(&(found.f_type as u64 & 0xFFFF_FFFF)))
+}

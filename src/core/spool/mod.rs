@@ -1,0 +1,15 @@
+//! A spool is a directory of segments; a segment is what one process wrote, in one file.
+//!
+//! `format` holds bytes and limits only. Write half: `map`, `swap`, `segment`, `writer`.
+//! Read half, their mirror: `reader`, `verify`, `seal`.
+
+pub mod format;
+pub mod map;
+pub mod segment;
+pub mod swap;
+pub mod writer;
+
+#[cfg(feature = "read")]
+pub mod reader;
+#[cfg(feature = "read")]
+pub mod seal;

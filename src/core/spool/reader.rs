@@ -1,0 +1,529 @@
+//! Reads what processes left in a spool, however they ended, and whatever else lies there.
+//!
+//! A file is read into memory, not mapped: it may be cut short while we look. Every length and reference
+//! is checked against the file; what is wrong becomes a [`Fault`] with its place, and reading goes on at the
+//! next record that holds together.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::{self, Read as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+use uuid::Uuid;
+
+use super::format::{
+    CHECKED_FROM, EXTENSION, HEAD_BYTES, HEADER_BYTES, Identity, Loss, MAGIC, MAX_RECORD_BYTES,
+    MAX_SEGMENT_BYTES, STATUS_UNKNOWN, UNPUBLISHED, VERSION, at, padded, read_u16, read_u32, read_u64,
+};
+use crate::event::Kind;
+use crate::process::{Description, Script};
+use crate::record::{BadPayload, View};
+
+/// What is wrong with a file or a place in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FaultKind {
+    /// The operating system would not let us read it.
+    Unreadable,
+    /// It is no segment.
+    Foreign,
+    /// A newer gnomon wrote it.
+    NewerVersion,
+    /// Larger than any segment.
+    TooLarge,
+    /// Ends within its header.
+    Truncated,
+    /// The header's checksum is wrong.
+    BadHeader,
+    /// A record was being written when the process died. Not corruption.
+    Torn,
+    /// A record's checksum is wrong.
+    BadChecksum,
+    /// Bytes where a record should start that are none.
+    BadLength,
+    /// A record's checksum is right, and its payload makes no sense.
+    BadPayload,
+    /// A record refers to text that is not there.
+    DanglingReference,
+}
+
+impl FaultKind {
+    /// The words for it in reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unreadable => "unreadable",
+            Self::Foreign => "not a segment",
+            Self::NewerVersion => "newer version",
+            Self::TooLarge => "too large",
+            Self::Truncated => "truncated header",
+            Self::BadHeader => "bad header checksum",
+            Self::Torn => "torn record",
+            Self::BadChecksum => "bad checksum",
+            Self::BadLength => "bad length",
+            Self::BadPayload => "bad payload",
+            Self::DanglingReference => "dangling reference",
+        }
+    }
+
+    /// Which of three different things it is: `torn`, `io` or `corrupt`.
+    #[must_use]
+    pub fn severity(self) -> &'static str {
+        match self {
+            Self::Torn => "torn",
+            Self::Unreadable => "io",
+            _ => "corrupt",
+        }
+    }
+}
+
+/// Something that could not be read, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    pub path: PathBuf,
+    pub offset: u64,
+    pub kind: FaultKind,
+    /// The operating system's words, where it had any.
+    pub detail: String,
+}
+
+impl Fault {
+    fn new(path: &Path, offset: usize, kind: FaultKind) -> Self {
+        Self { path: path.to_owned(), offset: offset as u64, kind, detail: String::new() }
+    }
+}
+
+/// One segment, loaded.
+#[derive(Debug)]
+pub struct SegmentFile {
+    pub path: PathBuf,
+    pub identity: Identity,
+    bytes: Vec<u8>,
+}
+
+impl SegmentFile {
+    /// Loads a segment. Links are not followed, and nothing but a regular file is opened for long.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is no segment of ours.
+    pub fn load(path: &Path) -> Result<Self, Fault> {
+        let unreadable = |error: io::Error| Fault {
+            detail: error.to_string(),
+            ..Fault::new(path, 0, FaultKind::Unreadable)
+        };
+        let file = fs::OpenOptions::new()
+            .read(true)
+            .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC).bits().cast_signed())
+            .open(path)
+            .map_err(unreadable)?;
+        let metadata = file.metadata().map_err(unreadable)?;
+        if !metadata.is_file() {
+            return Err(Fault::new(path, 0, FaultKind::Foreign));
+        }
+        if metadata.len() > MAX_SEGMENT_BYTES {
+            return Err(Fault::new(path, 0, FaultKind::TooLarge));
+        }
+        let mut bytes = Vec::with_capacity(metadata.len() as usize);
+        file.take(MAX_SEGMENT_BYTES).read_to_end(&mut bytes).map_err(unreadable)?;
+        Self::parse(path, bytes)
+    }
+
+    /// Takes `bytes` for the content of the file at `path`.
+    ///
+    /// # Errors
+    /// They are no segment of ours.
+    pub fn parse(path: &Path, bytes: Vec<u8>) -> Result<Self, Fault> {
+        let identity = read_identity(&bytes).map_err(|kind| Fault::new(path, 0, kind))?;
+        Ok(Self { path: path.to_owned(), identity, bytes })
+    }
+
+    /// Its records in the order they were reserved, and what is wrong between them.
+    #[must_use]
+    pub fn records(&self) -> Records<'_> {
+        self.records_from(HEADER_BYTES)
+    }
+
+    /// The same from `offset` on, which an earlier pass stopped at ([`Records::offset`]).
+    /// The text that the records refer to is collected from the whole file.
+    #[must_use]
+    pub fn records_from(&self, offset: usize) -> Records<'_> {
+        Records {
+            segment: self,
+            offset: HEADER_BYTES,
+            deliver_from: offset,
+            texts: HashMap::default(),
+            torn_is_fault: true,
+        }
+    }
+
+    /// When the process ended, if it said so here (nanoseconds since 1970).
+    #[must_use]
+    pub fn ended(&self) -> Option<u64> {
+        read_u64(&self.bytes, at::ENDED).filter(|time| *time != 0)
+    }
+
+    /// The exit status, if the process left one here.
+    #[must_use]
+    pub fn status(&self) -> Option<i32> {
+        let status = read_u64(&self.bytes, at::STATUS)?;
+        (status < STATUS_UNKNOWN).then(|| (status as u32).cast_signed())
+    }
+
+    /// Records that the process had lost for `reason`, as last noted here.
+    #[must_use]
+    pub fn lost(&self, reason: Loss) -> u64 {
+        read_u64(&self.bytes, at::LOST + 8 * reason as usize).unwrap_or(0)
+    }
+
+    /// Bytes from the start to the end of the last record: what sealing keeps.
+    #[must_use]
+    pub fn used_bytes(&self) -> usize {
+        let mut records = self.records();
+        let mut end = HEADER_BYTES;
+        while let Some(item) = records.next() {
+            if item.is_ok() {
+                end = records.offset;
+            }
+        }
+        end.min(self.bytes.len())
+    }
+
+    /// Bytes in the file.
+    #[must_use]
+    pub fn file_bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// What the process said of itself, and of its script, at the start of the segment.
+    #[must_use]
+    pub fn description(&self) -> (Option<Description>, Option<Script>) {
+        let (mut description, mut script) = (None, None);
+        for item in self.records().flatten().take(64) {
+            if item.kind == Kind::Process as u16 && description.is_none() {
+                description = rmp_serde::from_slice(item.payload).ok();
+            } else if item.kind == Kind::Script as u16 && script.is_none() {
+                script = rmp_serde::from_slice(item.payload).ok();
+                break;
+            }
+        }
+        (description, script)
+    }
+}
+
+fn read_identity(bytes: &[u8]) -> Result<Identity, FaultKind> {
+    if bytes.get(..MAGIC.len()) != Some(&MAGIC) {
+        return Err(FaultKind::Foreign);
+    }
+    let version = read_u32(bytes, 8).ok_or(FaultKind::Truncated)?;
+    if version > VERSION {
+        return Err(FaultKind::NewerVersion);
+    }
+    if bytes.len() < HEADER_BYTES {
+        return Err(FaultKind::Truncated);
+    }
+    let checked = bytes.get(..56).ok_or(FaultKind::Truncated)?;
+    if read_u32(bytes, 56) != Some(crc32fast::hash(checked))
+        || read_u32(bytes, 12) != Some(HEADER_BYTES as u32)
+    {
+        return Err(FaultKind::BadHeader);
+    }
+    let process = bytes.get(16..32).and_then(|id| Uuid::from_slice(id).ok()).ok_or(FaultKind::BadHeader)?;
+    Ok(Identity {
+        process,
+        number: read_u32(bytes, 32).ok_or(FaultKind::BadHeader)?,
+        pid: read_u32(bytes, 36).ok_or(FaultKind::BadHeader)?,
+        created: read_u64(bytes, 40).ok_or(FaultKind::BadHeader)?,
+        allocated: read_u64(bytes, 48).ok_or(FaultKind::BadHeader)?,
+    })
+}
+
+/// A record whose checksum is right.
+#[derive(Clone, Copy, Debug)]
+pub struct Raw<'a> {
+    pub offset: usize,
+    pub kind: u16,
+    pub flags: u16,
+    pub time: u64,
+    pub last_time: u64,
+    pub count: u32,
+    pub payload: &'a [u8],
+}
+
+/// Walks the records of one segment.
+#[derive(Debug)]
+pub struct Records<'a> {
+    segment: &'a SegmentFile,
+    offset: usize,
+    deliver_from: usize,
+    texts: HashMap<u32, &'a [u8], foldhash::fast::FixedState>,
+    torn_is_fault: bool,
+}
+
+impl<'a> Records<'a> {
+    /// Stops silently at a record that is still being written: for reading along with a live process.
+    #[must_use]
+    pub fn live(mut self) -> Self {
+        self.torn_is_fault = false;
+        self
+    }
+
+    /// Where the next record starts, or would start.
+    #[must_use]
+    pub fn offset(&self) -> usize {
+        self.offset
+    }
+
+    /// The record with its text looked up.
+    ///
+    /// # Errors
+    /// The payload makes no sense, or refers to text that is not there.
+    pub fn view(&self, raw: &Raw<'a>) -> Result<View<'a>, Fault> {
+        let mut view = View {
+            time: raw.time,
+            last_time: raw.last_time,
+            count: raw.count,
+            kind: raw.kind,
+            flags: raw.flags,
+            seq: (u64::from(self.segment.identity.number) << 32) | raw.offset as u64,
+            ..View::default()
+        };
+        if Kind::from_number(raw.kind).is_some_and(|kind| matches!(kind, Kind::Process | Kind::Script)) {
+            return Ok(view);
+        }
+        view.read_payload(raw.payload, |place| self.texts.get(&place).copied()).map_err(|bad| {
+            let kind = match bad {
+                BadPayload::Malformed => FaultKind::BadPayload,
+                BadPayload::DanglingReference => FaultKind::DanglingReference,
+            };
+            Fault::new(&self.segment.path, raw.offset, kind)
+        })?;
+        Ok(view)
+    }
+
+    fn fault(&self, offset: usize, kind: FaultKind) -> Fault {
+        Fault::new(&self.segment.path, offset, kind)
+    }
+
+    /// The record at `offset`, if one holds together there.
+    fn read_at(&self, offset: usize) -> Result<(Raw<'a>, usize), FaultKind> {
+        let bytes = &self.segment.bytes;
+        let length = read_u32(bytes, offset).ok_or(FaultKind::BadLength)? as usize;
+        if !(HEAD_BYTES..=MAX_RECORD_BYTES).contains(&length) {
+            return Err(FaultKind::BadLength);
+        }
+        let record = bytes.get(offset..offset + length).ok_or(FaultKind::BadLength)?;
+        let checked = record.get(CHECKED_FROM..).ok_or(FaultKind::BadLength)?;
+        if read_u32(record, at::CHECKSUM) != Some(crc32fast::hash(checked)) {
+            return Err(FaultKind::BadChecksum);
+        }
+        let raw = Raw {
+            offset,
+            kind: read_u16(record, at::KIND).ok_or(FaultKind::BadLength)?,
+            flags: read_u16(record, at::FLAGS).ok_or(FaultKind::BadLength)?,
+            time: read_u64(record, at::TIME).ok_or(FaultKind::BadLength)?,
+            last_time: read_u64(record, at::LAST_TIME).ok_or(FaultKind::BadLength)?,
+            count: read_u32(record, at::COUNT).ok_or(FaultKind::BadLength)?,
+            payload: record.get(HEAD_BYTES..).ok_or(FaultKind::BadLength)?,
+        };
+        Ok((raw, offset + padded(length)))
+    }
+
+    /// The next place from `offset` on where a record holds together.
+    fn resynchronise(&self, offset: usize) -> Option<usize> {
+        let mut offset = padded(offset);
+        loop {
+            let rest = self.segment.bytes.get(offset..)?;
+            let skipped = rest.iter().position(|byte| *byte != 0)?;
+            offset += skipped & !7;
+            if self.read_at(offset).is_ok() {
+                return Some(offset);
+            }
+            offset += 8;
+        }
+    }
+
+    fn step(&mut self) -> Option<Result<Raw<'a>, Fault>> {
+        let offset = self.offset;
+        let bytes = &self.segment.bytes;
+        let length = read_u32(bytes, offset)?;
+        if length == 0 && bytes.get(offset..)?.iter().all(|byte| *byte == 0) {
+            return None; // the unused rest
+        }
+        match self.read_at(offset) {
+            Ok((raw, next)) => {
+                self.offset = next;
+                if raw.kind == Kind::Text as u16 {
+                    self.texts.insert(raw.offset as u32, raw.payload);
+                }
+                Some(Ok(raw))
+            }
+            Err(kind) => {
+                let is_torn = length == 0 || length & UNPUBLISHED != 0;
+                let next = self.next_after(offset, length, kind);
+                if is_torn && !self.torn_is_fault && next.is_none() {
+                    return None; // still being written: look again here later
+                }
+                self.offset = next.unwrap_or(bytes.len());
+                Some(Err(self.fault(offset, if is_torn { FaultKind::Torn } else { kind })))
+            }
+        }
+    }
+
+    /// Where reading goes on after a record at `offset` that does not hold together.
+    fn next_after(&self, offset: usize, length: u32, kind: FaultKind) -> Option<usize> {
+        let stepped = offset + padded((length & !UNPUBLISHED) as usize);
+        let is_plausible = length & UNPUBLISHED != 0 || kind == FaultKind::BadChecksum;
+        if is_plausible && stepped > offset && self.read_at(stepped).is_ok() {
+            return Some(stepped);
+        }
+        self.resynchronise(offset + 8)
+    }
+}
+
+impl<'a> Iterator for Records<'a> {
+    type Item = Result<Raw<'a>, Fault>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let before = self.offset;
+            let item = self.step()?;
+            if before >= self.deliver_from {
+                return Some(item);
+            }
+        }
+    }
+}
+
+/// The segments of a spool: the files of a directory, or one file. Sorted by process and number.
+///
+/// # Errors
+/// The directory cannot be listed.
+pub fn segment_paths(spool: &Path) -> io::Result<Vec<PathBuf>> {
+    if spool.is_file() {
+        return Ok(vec![spool.to_owned()]);
+    }
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(spool)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == EXTENSION) {
+            paths.push(path);
+        }
+    }
+    paths.sort_unstable();
+    Ok(paths)
+}
+
+/// A process as its segments tell of it.
+#[derive(Clone, Debug)]
+pub struct ProcessSummary {
+    pub id: Uuid,
+    pub pid: u32,
+    pub description: Description,
+    pub script: Option<Script>,
+    /// Nanoseconds since 1970; `None` where the process did not end in the usual way, or still runs.
+    pub ended: Option<u64>,
+    pub status: Option<i32>,
+    /// The time of its last record.
+    pub last_seen: u64,
+    pub lost: Vec<(Loss, u64)>,
+    pub segments: u32,
+    /// Records, strings left out.
+    pub records: u64,
+    /// Library directories with the `name-version` of what is installed there.
+    pub distributions: Vec<(Vec<u8>, Vec<String>)>,
+}
+
+/// Everything that a spool says of its processes, in the order they started, and what could not be read.
+///
+/// # Errors
+/// The directory cannot be listed.
+pub fn read_processes(spool: &Path) -> io::Result<(Vec<ProcessSummary>, Vec<Fault>)> {
+    let mut faults = Vec::new();
+    let mut found: Vec<ProcessSummary> = Vec::new();
+    for path in segment_paths(spool)? {
+        match SegmentFile::load(&path) {
+            Ok(segment) if segment.identity.process.is_nil() => {}
+            Ok(segment) => add_segment(&mut found, &segment, &mut faults, spool),
+            Err(fault) => faults.push(fault),
+        }
+    }
+    Ok((found, faults))
+}
+
+fn add_segment(
+    found: &mut Vec<ProcessSummary>,
+    segment: &SegmentFile,
+    faults: &mut Vec<Fault>,
+    spool: &Path,
+) {
+    let (description, script) = segment.description();
+    if found.last().is_none_or(|last| last.id != segment.identity.process) {
+        found.push(ProcessSummary {
+            id: segment.identity.process,
+            pid: segment.identity.pid,
+            description: description.unwrap_or_default(),
+            script: None,
+            ended: None,
+            status: None,
+            last_seen: segment.identity.created,
+            lost: Vec::new(),
+            segments: 0,
+            records: 0,
+            distributions: Vec::new(),
+        });
+    }
+    let Some(process) = found.last_mut() else {
+        return;
+    };
+    process.script = process.script.take().or(script);
+    process.ended = segment.ended().or(process.ended);
+    process.status = segment.status().or(process.status);
+    process.segments += 1;
+    process.lost = Loss::ALL
+        .into_iter()
+        .map(|reason| (reason, segment.lost(reason)))
+        .filter(|(_, count)| *count > 0)
+        .collect();
+    let mut records = segment.records();
+    while let Some(item) = records.next() {
+        match item {
+            Ok(raw) if raw.kind == Kind::Text as u16 => {}
+            Ok(raw) => {
+                process.records += 1;
+                process.last_seen = process.last_seen.max(raw.last_time);
+                if raw.kind == Kind::Distributions as u16
+                    && let Ok(view) = records.view(&raw)
+                {
+                    add_distributions(process, &view, spool, faults);
+                }
+            }
+            Err(fault) => faults.push(fault),
+        }
+    }
+}
+
+fn add_distributions(process: &mut ProcessSummary, view: &View<'_>, spool: &Path, faults: &mut Vec<Fault>) {
+    let (Some(directory), Some(name)) = (view.target, view.destination) else {
+        return;
+    };
+    let directory = directory.to_vec();
+    // The name comes from a file that anyone may have written: it must not lead out of the spool.
+    let Ok(name) = String::from_utf8(name.to_vec()) else {
+        return;
+    };
+    if name.contains('/') || process.distributions.iter().any(|(known, _)| *known == directory) {
+        return;
+    }
+    let folder = if spool.is_file() { spool.parent().unwrap_or(spool) } else { spool };
+    match SegmentFile::load(&folder.join(name)) {
+        Ok(listing) => {
+            for raw in listing.records().flatten().filter(|raw| raw.kind == Kind::Distributions as u16) {
+                if let Ok(names) = rmp_serde::from_slice(raw.payload) {
+                    process.distributions.push((directory.clone(), names));
+                }
+            }
+        }
+        Err(fault) => faults.push(fault),
+    }
+}

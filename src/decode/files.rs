@@ -1,0 +1,190 @@
+//! Files: opened, removed, renamed, made, linked, changed.
+
+use std::borrow::Cow;
+
+use gnomon_core::event::{Access, Base, Event, FilePath, Kind, Target};
+use gnomon_core::process::descriptor_path;
+
+use super::Decoded;
+use crate::capi::Object;
+use crate::frames;
+
+/// `open(path, mode or None, flags)`: the builtin gives both, `os.open` only flags, C code only a mode.
+pub fn open(args: Object<'_>) -> Decoded<'_> {
+    let (Some(target), Some(mode), Some(flags)) = (args.item(0), args.item(1), args.item(2)) else {
+        return Decoded::Odd;
+    };
+    let mode = mode.text();
+    let flags = flags.integer().and_then(|flags| i32::try_from(flags).ok()).unwrap_or(0);
+    let access = access_of(mode, flags);
+    let path = match target.integer() {
+        Some(descriptor) => match open_file(descriptor) {
+            Some(path) => FilePath::current(Cow::Owned(path)),
+            None => return Decoded::Nothing, // a pipe, a socket, a terminal
+        },
+        None => match target.path() {
+            // os.open drops its dir_fd on the way to the event.
+            Some(given) if mode.is_none() => FilePath { given, base: Base::Uncertain },
+            Some(given) => FilePath::current(given),
+            None => return Decoded::Odd,
+        },
+    };
+    if mode.is_some() && access.changes() && is_directory_with_opener(&path.given) {
+        return Decoded::Nothing;
+    }
+    let by_interpreter = mode.is_some_and(|mode| mode.starts_with('r')) && flags == 0;
+    let by_importer = by_interpreter || is_import_system_at_work(&path.given);
+    Decoded::Event(Event {
+        kind: Kind::Open,
+        access,
+        target: Target::Path { path, destination: None },
+        by_importer,
+    })
+}
+
+/// Python 3.12 opens a temporary file by naming its *directory* and an opener, which raises the event of the
+/// file itself. Nothing else opens a directory for writing.
+fn is_directory_with_opener(path: &[u8]) -> bool {
+    frames::running_file_ends_with("tempfile.py")
+        && std::fs::metadata(as_path(path)).is_ok_and(|found| found.is_dir())
+}
+
+fn as_path(path: &[u8]) -> &std::path::Path {
+    std::path::Path::new(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(path))
+}
+
+fn access_of(mode: Option<&str>, flags: i32) -> Access {
+    let mut access = match flags & libc::O_ACCMODE {
+        libc::O_WRONLY => Access::WRITE,
+        libc::O_RDWR => Access::READ.with(Access::WRITE),
+        // C code that opens a stream gives a mode and no flags.
+        _ if flags == 0 && mode.is_some_and(|mode| !mode.starts_with('r')) => Access::default(),
+        _ => Access::READ,
+    };
+    for (flag, meaning) in
+        [(libc::O_APPEND, Access::APPEND), (libc::O_CREAT, Access::CREATE), (libc::O_TRUNC, Access::WRITE)]
+    {
+        if flags & flag != 0 {
+            access = access.with(meaning);
+        }
+    }
+    for letter in mode.unwrap_or_default().bytes() {
+        access = access.with(match letter {
+            b'r' => Access::READ,
+            b'w' | b'x' => Access::WRITE.with(Access::CREATE),
+            b'a' => Access::APPEND.with(Access::CREATE),
+            b'+' => Access::READ.with(Access::WRITE),
+            _ => Access::default(),
+        });
+    }
+    access
+}
+
+fn open_file(descriptor: i64) -> Option<Vec<u8>> {
+    descriptor_path(i32::try_from(descriptor).ok()?).filter(|path| path.first() == Some(&b'/'))
+}
+
+/// The import system reads sources, writes bytecode and makes `__pycache__`: its imports tell of that.
+fn is_import_system_at_work(path: &[u8]) -> bool {
+    const ENDINGS: [&[u8]; 8] = [b".py", b".pyc", b".so", b".pyd", b".zip", b".pyz", b".whl", b".egg"];
+    let may_be = ENDINGS.iter().any(|ending| path.ends_with(ending))
+        || path.windows(11).any(|window| window == b"__pycache__");
+    may_be && frames::is_in_import_system()
+}
+
+/// Argument `index` as a path, relative to the directory descriptor at `directory`.
+fn path_at<'a>(args: Object<'a>, index: usize, directory: Option<usize>) -> Option<FilePath<'a>> {
+    let value = args.item(index)?;
+    if let Some(descriptor) = value.integer() {
+        return open_file(descriptor).map(|path| FilePath::current(Cow::Owned(path)));
+    }
+    let given = value.path()?;
+    let descriptor = directory.and_then(|index| args.item(index)?.integer()).unwrap_or(-1);
+    let base = match i32::try_from(descriptor) {
+        Ok(descriptor) if descriptor >= 0 && given.first() != Some(&b'/') => {
+            descriptor_path(descriptor).map_or(Base::Uncertain, |path| Base::Directory(Cow::Owned(path)))
+        }
+        _ => Base::Current,
+    };
+    Some(FilePath { given, base })
+}
+
+fn change<'a>(
+    kind: Kind,
+    path: Option<FilePath<'a>>,
+    destination: Option<Option<FilePath<'a>>>,
+) -> Decoded<'a> {
+    let Some(path) = path else {
+        return Decoded::Odd;
+    };
+    let by_importer = is_import_system_at_work(&path.given);
+    let destination = match destination {
+        Some(None) => return Decoded::Odd,
+        Some(found) => found,
+        None => None,
+    };
+    Decoded::Event(Event { by_importer, ..Event::new(kind, Target::Path { path, destination }) })
+}
+
+pub fn remove(args: Object<'_>) -> Decoded<'_> {
+    change(Kind::Delete, path_at(args, 0, Some(1)), None)
+}
+
+pub fn rename(args: Object<'_>) -> Decoded<'_> {
+    change(Kind::Rename, path_at(args, 0, Some(2)), Some(path_at(args, 1, Some(3))))
+}
+
+pub fn mkdir(args: Object<'_>) -> Decoded<'_> {
+    change(Kind::Mkdir, path_at(args, 0, Some(2)), None)
+}
+
+pub fn link(args: Object<'_>) -> Decoded<'_> {
+    change(Kind::Link, path_at(args, 0, Some(2)), Some(path_at(args, 1, Some(3))))
+}
+
+/// The target is the text of the link, the destination the link itself.
+pub fn symlink(args: Object<'_>) -> Decoded<'_> {
+    let text = args.item(0).and_then(Object::path).map(|given| FilePath { given, base: Base::Verbatim });
+    change(Kind::Symlink, text, Some(path_at(args, 1, Some(2))))
+}
+
+/// A descriptor that is no file on disk (a pipe) is of no interest.
+fn change_of_open_file(kind: Kind, args: Object<'_>, directory: Option<usize>) -> Decoded<'_> {
+    match path_at(args, 0, directory) {
+        None if args.item(0).is_some_and(|value| value.integer().is_some()) => Decoded::Nothing,
+        path => change(kind, path, None),
+    }
+}
+
+pub fn chmod(args: Object<'_>) -> Decoded<'_> {
+    change_of_open_file(Kind::Chmod, args, Some(2))
+}
+
+pub fn truncate(args: Object<'_>) -> Decoded<'_> {
+    change_of_open_file(Kind::Truncate, args, None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn access_comes_from_mode_and_flags() {
+        let cloexec = libc::O_CLOEXEC;
+        for (mode, flags, expected) in [
+            (Some("r"), cloexec, "read"),
+            (Some("rb+"), cloexec | libc::O_RDWR, "read+write"),
+            (Some("w"), cloexec | libc::O_WRONLY | libc::O_CREAT | libc::O_TRUNC, "write+create"),
+            (Some("x"), cloexec | libc::O_WRONLY | libc::O_CREAT | libc::O_EXCL, "write+create"),
+            (Some("a"), cloexec | libc::O_WRONLY | libc::O_CREAT | libc::O_APPEND, "write+append+create"),
+            (Some("a"), 0, "append+create"),
+            (Some("rb"), 0, "read"),
+            (None, libc::O_RDONLY, "read"),
+            (None, libc::O_WRONLY | libc::O_APPEND, "write+append"),
+            (None, libc::O_RDWR | libc::O_CREAT, "read+write+create"),
+            (None, libc::O_RDONLY | libc::O_TRUNC, "read+write"),
+        ] {
+            assert_eq!(access_of(mode, flags).name(), expected, "{mode:?} {flags:o}");
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Modules that were really loaded, and from where.
+//!
+//! The `import` event fires only when a module is not loaded yet, before it is found, and not for
+//! `importlib.import_module`. What tells the truth is the module's code being executed, and the second form
+//! of `import`, which names the file of an extension module.
+
+use std::borrow::Cow;
+
+use gnomon_core::event::{Event, Kind, Target};
+use gnomon_core::interest::installed_root;
+use gnomon_core::paths::below;
+
+use super::{Decoded, processes};
+use crate::capi::{Object, sys_attribute};
+use crate::frames;
+
+/// `import(name, file or None, …)`: with a file it is an extension module, about to be loaded.
+pub fn import(args: Object<'_>) -> Decoded<'_> {
+    let (Some(name), Some(file)) = (args.item(0), args.item(1)) else {
+        return Decoded::Odd;
+    };
+    if file.is_none() {
+        return Decoded::Nothing;
+    }
+    match (name.text(), file.path()) {
+        (Some(name), Some(file)) => module(Cow::Borrowed(name), file),
+        _ => Decoded::Odd,
+    }
+}
+
+/// `exec(code)`: a module when the code is a whole file's.
+pub fn exec(args: Object<'_>) -> Decoded<'_> {
+    let Some(code) = args.item(0) else {
+        return Decoded::Odd;
+    };
+    let Some(file) = code.attribute(c"co_filename") else {
+        return Decoded::Nothing;
+    };
+    let Some(file) = file.object().path() else {
+        return Decoded::Nothing;
+    };
+    if file.first() == Some(&b'<') || !is_module_code(code) {
+        return Decoded::Nothing; // text that somebody compiled, or frozen in the interpreter
+    }
+    if processes::is_main_file(&file) {
+        return Decoded::Nothing; // the script itself
+    }
+    if frames::is_in_runpy()
+        && let Some(script) = processes::main_module_found(&file)
+    {
+        return Decoded::Runs(script);
+    }
+    let name = String::from_utf8_lossy(&dotted_name(&file)).into_owned();
+    module(Cow::Owned(name), Cow::Owned(file.into_owned()))
+}
+
+fn is_module_code(code: Object<'_>) -> bool {
+    code.attribute(c"co_name").is_some_and(|name| name.object().text() == Some("<module>"))
+}
+
+fn module<'a>(name: Cow<'a, str>, file: Cow<'a, [u8]>) -> Decoded<'a> {
+    Decoded::Event(Event::new(Kind::Import, Target::Module { name, file }))
+}
+
+/// The module's name, as the directory of `sys.path` that holds its file makes it.
+fn dotted_name(file: &[u8]) -> Vec<u8> {
+    let relative =
+        installed_root(file).and_then(|root| file.get(root + 1..)).or_else(|| below_search_path(file));
+    let name = relative.unwrap_or_else(|| gnomon_core::paths::split(file).1);
+    let name = name.strip_suffix(b".py").or_else(|| name.strip_suffix(b".pyc")).unwrap_or(name);
+    let name = name.strip_suffix(b"/__init__").unwrap_or(name);
+    name.iter().map(|byte| if *byte == b'/' { b'.' } else { *byte }).collect()
+}
+
+fn below_search_path(file: &[u8]) -> Option<&[u8]> {
+    let search_path = sys_attribute(c"path")?;
+    let entries = (0..search_path.length()?).filter_map(|index| search_path.item(index)?.path());
+    entries
+        .filter_map(|entry| below(entry.strip_suffix(b"/").unwrap_or(&entry), file))
+        .min_by_key(|rest| rest.len())
+}

@@ -1,0 +1,88 @@
+//! The audit callback: not interested, or decode and record. Reads from top to bottom.
+#![expect(unsafe_code, reason = "CPython calls it with raw pointers")]
+
+use std::cell::Cell;
+use std::ffi::{c_char, c_int, c_void};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use gnomon_core::event::Event;
+use gnomon_core::pipeline::Recorder;
+use gnomon_core::spool::format::Loss;
+use pyo3::ffi;
+
+use crate::capi::{Object, event_name};
+use crate::decode::{Decoded, Decoder, decoder, forget_last_start};
+use crate::session;
+
+/// Raised once after arming: seeing it is the proof that the hook is really there.
+pub const CANARY: &std::ffi::CStr = c"gnomon.canary";
+
+thread_local! {
+    /// Set while this thread is in the hook: what the hook itself does is not the program's doing.
+    static IS_INSIDE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Called by CPython before each audited operation. Always returns 0: the operation goes on.
+pub extern "C" fn audit(event: *const c_char, args: *mut ffi::PyObject, _user: *mut c_void) -> c_int {
+    // SAFETY: CPython's own argument, used only during this call.
+    let name = unsafe { event_name(event) };
+    match decoder(name) {
+        Some(decode) => handle(decode, args),
+        None => control(name),
+    }
+    0
+}
+
+/// The few events that are about gnomon itself. They share first letters with almost nothing.
+#[inline]
+fn control(name: &[u8]) {
+    if name.first() == Some(&b'g') && name == CANARY.to_bytes() {
+        session::canary_seen();
+    } else if name == b"cpython._PySys_ClearAuditHooks" {
+        session::interpreter_ends();
+    }
+}
+
+#[inline(never)]
+fn handle(decode: Decoder, args: *mut ffi::PyObject) {
+    if IS_INSIDE.replace(true) {
+        return;
+    }
+    if let Some(recorder) = session::recorder() {
+        // SAFETY: CPython keeps the arguments alive during this call.
+        let args = unsafe { Object::borrowed(args) };
+        let outcome = catch_unwind(AssertUnwindSafe(|| match args.map(decode) {
+            Some(decoded) => take(recorder, decoded),
+            None => recorder.count_loss(Loss::Undecodable),
+        }));
+        if outcome.is_err() {
+            recorder.count_loss(Loss::InternalError);
+            session::disarm();
+        }
+    }
+    IS_INSIDE.set(false);
+}
+
+fn take(recorder: &Recorder, decoded: Decoded<'_>) {
+    match decoded {
+        Decoded::Event(event) => {
+            recorder.record(&event, thread());
+            if !is_start(&event) {
+                forget_last_start();
+            }
+        }
+        Decoded::DirectoryChanges => recorder.directory_changes(thread()),
+        Decoded::Runs(script) => recorder.set_script(script),
+        Decoded::Odd => recorder.count_loss(Loss::Undecodable),
+        Decoded::Told | Decoded::Nothing => {}
+    }
+}
+
+fn is_start(event: &Event<'_>) -> bool {
+    event.kind == gnomon_core::event::Kind::Spawn
+}
+
+/// A number that no other running thread has: where its thread-local storage is.
+fn thread() -> u64 {
+    IS_INSIDE.with(|inside| std::ptr::from_ref(inside).addr() as u64)
+}

@@ -1,0 +1,23 @@
+//! What Python sees: an export list.
+//!
+//! Two modules in one library. `_arm` is what interpreter start loads: it arms and holds nothing, and costs
+//! a few microseconds. `_native` is what `import gnomon` uses to read spools.
+
+mod capi;
+mod decode;
+mod errors;
+mod fork;
+mod frames;
+mod hook;
+mod reader;
+mod session;
+mod start;
+
+use pyo3::prelude::*;
+
+/// Reads spools, and records for `gnomon run`.
+#[pymodule(gil_used = false)]
+mod _native {
+    #[pymodule_export]
+    use crate::reader::{Fault, Process, Record, Records, Run, Spool, columns, process_id, seal};
+}

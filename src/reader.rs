@@ -1,0 +1,438 @@
+//! Python's view of the read side: typed objects, and the Arrow stream.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt as _;
+use std::path::PathBuf;
+
+use arrow_array::ffi_stream::FFI_ArrowArrayStream;
+use gnomon_core::columns::{BatchStream, for_each_event, schema};
+use gnomon_core::event::Kind;
+use gnomon_core::filter::{Filter, PathPattern};
+use gnomon_core::pipeline::Recorder;
+use gnomon_core::process::new_id;
+use gnomon_core::record::{Pieces, View};
+use gnomon_core::spool::reader::{self, ProcessSummary, SegmentFile, read_processes, segment_paths};
+use gnomon_core::spool::seal as sealing;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyCapsule;
+use uuid::Uuid;
+
+use crate::errors::cannot;
+use crate::session;
+
+/// Text as Python spells what the operating system gave: bytes that are no UTF-8 survive as surrogates.
+type Text = OsString;
+
+fn text(pieces: Pieces<'_>) -> Text {
+    OsString::from_vec(pieces.to_vec())
+}
+
+/// One thing that a process did. Times are nanoseconds since 1970, UTC.
+#[pyclass(frozen, get_all, module = "gnomon")]
+pub struct Record {
+    time: u64,
+    last_time: u64,
+    count: u32,
+    process: String,
+    seq: u64,
+    pid: u32,
+    kind: String,
+    access: Option<String>,
+    target: Option<Text>,
+    destination: Option<Text>,
+    requested: Option<Text>,
+    host: Option<Text>,
+    port: Option<u16>,
+    address: Option<String>,
+    argv: Option<Vec<Text>>,
+    file: Option<Text>,
+    line: Option<u32>,
+    function: Option<String>,
+    distribution: Option<String>,
+    source: &'static str,
+    outcome: Option<String>,
+    verdict: Option<String>,
+    rule: Option<String>,
+    reason: Option<String>,
+    /// Of an `exit`: the child that ended, and its status (minus the signal that ended it).
+    child: Option<u32>,
+    status: Option<i32>,
+}
+
+#[pymethods]
+impl Record {
+    fn __repr__(&self) -> String {
+        let target = self.target.as_ref().map(|target| format!(" target={target:?}")).unwrap_or_default();
+        format!("<gnomon.Record {} seq={} count={}{target}>", self.kind, self.seq, self.count)
+    }
+}
+
+impl Record {
+    fn of(view: &View<'_>, process: &str, pid: u32) -> Self {
+        let target = view.target.map(text).or_else(|| {
+            let mut endpoint = String::new();
+            view.push_target_to(&mut endpoint).then(|| OsString::from(endpoint))
+        });
+        Self {
+            time: view.time,
+            last_time: view.last_time,
+            count: view.count,
+            process: process.to_owned(),
+            seq: view.seq,
+            pid,
+            kind: view.kind_name().into_owned(),
+            access: (view.access.0 != 0).then(|| view.access.name()),
+            target,
+            destination: view.destination.map(text),
+            requested: view.requested.map(text),
+            host: view.host.map(text),
+            port: view.port,
+            address: view.address.map(|address| address.to_string()),
+            argv: view.argv.as_ref().map(|argv| argv.iter().map(|piece| text(*piece)).collect()),
+            file: None,
+            line: None,
+            function: None,
+            distribution: None,
+            source: "audit",
+            outcome: None,
+            verdict: None,
+            rule: None,
+            reason: None,
+            child: view.child,
+            status: view.status,
+        }
+    }
+}
+
+/// Something that could not be read, and where. `severity` is `torn`, `io` or `corrupt`.
+#[pyclass(frozen, get_all, module = "gnomon")]
+#[derive(Clone)]
+pub struct Fault {
+    path: PathBuf,
+    offset: u64,
+    kind: &'static str,
+    severity: &'static str,
+    detail: String,
+}
+
+#[pymethods]
+impl Fault {
+    fn __repr__(&self) -> String {
+        format!("<gnomon.Fault {} at {}:{}>", self.kind, self.path.display(), self.offset)
+    }
+}
+
+impl From<reader::Fault> for Fault {
+    fn from(fault: reader::Fault) -> Self {
+        Self {
+            path: fault.path,
+            offset: fault.offset,
+            kind: fault.kind.name(),
+            severity: fault.kind.severity(),
+            detail: fault.detail,
+        }
+    }
+}
+
+/// One run of an interpreter, or of `gnomon run` (`role` says which). Times are nanoseconds since 1970, UTC.
+#[pyclass(frozen, get_all, module = "gnomon")]
+pub struct Process {
+    id: String,
+    role: String,
+    parent: Option<String>,
+    run: Option<String>,
+    pid: u32,
+    parent_pid: u32,
+    started_ticks: u64,
+    parent_started_ticks: u64,
+    parent_name: Text,
+    forked: bool,
+    uid: u32,
+    user: String,
+    host: String,
+    machine: String,
+    boot: String,
+    executable: Text,
+    python: String,
+    implementation: String,
+    environment: Option<Text>,
+    argv: Vec<Text>,
+    directory: Text,
+    started: u64,
+    ended: Option<u64>,
+    last_seen: u64,
+    status: Option<i32>,
+    script_form: Option<String>,
+    script: Option<Text>,
+    script_file: Option<Text>,
+    script_sha256: Option<String>,
+    script_size: Option<u64>,
+    script_owner: Option<String>,
+    script_owner_uid: Option<u32>,
+    script_modified: Option<i64>,
+    /// Library directories with the names and versions of what is installed there.
+    distributions: HashMap<Text, Vec<(String, String)>>,
+    /// Records lost, by reason.
+    lost: HashMap<String, u64>,
+    segments: u32,
+    records: u64,
+    gnomon: String,
+}
+
+#[pymethods]
+impl Process {
+    fn __repr__(&self) -> String {
+        format!("<gnomon.Process {} pid={} role={}>", self.id, self.pid, self.role)
+    }
+}
+
+impl From<ProcessSummary> for Process {
+    fn from(found: ProcessSummary) -> Self {
+        let os = |bytes: gnomon_core::record::Bytes| OsString::from_vec(bytes.0);
+        let id = |id: Uuid| id.as_hyphenated().to_string();
+        let description = found.description;
+        let (has_script, script) = (found.script.is_some(), found.script.unwrap_or_default());
+        Self {
+            id: id(found.id),
+            role: description.role,
+            parent: description.parent.map(id),
+            run: description.run.map(id),
+            pid: found.pid,
+            parent_pid: description.parent_pid,
+            started_ticks: description.started_ticks,
+            parent_started_ticks: description.parent_started_ticks,
+            parent_name: os(description.parent_name),
+            forked: description.forked,
+            uid: description.uid,
+            user: description.user,
+            host: description.host,
+            machine: description.machine,
+            boot: description.boot,
+            executable: os(description.executable),
+            python: description.python,
+            implementation: description.implementation,
+            environment: (!description.environment.0.is_empty()).then(|| os(description.environment)),
+            argv: description.argv.into_iter().map(os).collect(),
+            directory: os(description.directory),
+            started: description.started,
+            ended: found.ended,
+            last_seen: found.last_seen,
+            status: found.status,
+            script: has_script.then(|| os(script.name)),
+            script_form: has_script.then_some(script.form),
+            script_file: script.file.map(os),
+            script_sha256: script.sha256,
+            script_size: script.size,
+            script_owner: script.owner,
+            script_owner_uid: script.owner_uid,
+            script_modified: script.modified,
+            distributions: found
+                .distributions
+                .into_iter()
+                .map(|(directory, names)| {
+                    (OsString::from_vec(directory), names.iter().map(|name| name_and_version(name)).collect())
+                })
+                .collect(),
+            lost: found.lost.into_iter().map(|(reason, count)| (reason.name().to_owned(), count)).collect(),
+            segments: found.segments,
+            records: found.records,
+            gnomon: description.gnomon,
+        }
+    }
+}
+
+/// `name-version`, as directories of installed distributions are called; a name has no hyphen there.
+fn name_and_version(entry: &str) -> (String, String) {
+    let (name, version) = entry.split_once('-').unwrap_or((entry, ""));
+    // An .egg-info directory may add the Python version.
+    let version = version.split_once("-py").map_or(version, |(version, _)| version);
+    (name.to_owned(), version.to_owned())
+}
+
+/// A directory of segments, or one segment.
+#[pyclass(frozen, module = "gnomon")]
+pub struct Spool {
+    path: PathBuf,
+    filter: Filter,
+}
+
+#[pymethods]
+impl Spool {
+    /// Opens nothing yet: each use lists the directory anew.
+    #[new]
+    #[pyo3(signature = (path, *, kinds=None, since=None, process=None, target=None, host=None))]
+    fn new(
+        path: PathBuf,
+        kinds: Option<Vec<String>>,
+        since: Option<u64>,
+        process: Option<String>,
+        target: Option<&str>,
+        host: Option<String>,
+    ) -> PyResult<Self> {
+        std::fs::metadata(&path).map_err(|error| cannot("read spool", &path, &error))?;
+        let kinds = kinds.unwrap_or_default().iter().map(|name| kind(name)).collect::<PyResult<_>>()?;
+        let filter = Filter { kinds, since, process, path: target.map(PathPattern::new), host };
+        Ok(Self { path, filter })
+    }
+
+    /// The directory or file.
+    #[getter]
+    fn path(&self) -> PathBuf {
+        self.path.clone()
+    }
+
+    /// Its processes in the order they started, and what could not be read on the way.
+    fn processes(&self, py: Python<'_>) -> PyResult<(Vec<Process>, Vec<Fault>)> {
+        let path = &self.path;
+        let (found, faults) =
+            py.detach(|| read_processes(path)).map_err(|error| cannot("read spool", path, &error))?;
+        let processes = found
+            .into_iter()
+            .filter(|process| self.filter.matches_process(process.id, process.pid))
+            .map(Process::from)
+            .collect();
+        Ok((processes, faults.into_iter().map(Fault::from).collect()))
+    }
+
+    /// The records that the filters ask for, process by process. The iterator collects `faults`.
+    fn records(&self) -> PyResult<Records> {
+        let paths = segment_paths(&self.path).map_err(|error| cannot("read spool", &self.path, &error))?;
+        Ok(Records {
+            paths: paths.into_iter(),
+            filter: self.filter.clone(),
+            ready: Vec::new().into_iter(),
+            faults: Vec::new(),
+        })
+    }
+
+    /// The files of the spool, with how many bytes each has and uses.
+    fn segments(&self) -> PyResult<Vec<PathBuf>> {
+        segment_paths(&self.path).map_err(|error| cannot("read spool", &self.path, &error))
+    }
+
+    /// The records as an Arrow stream (the Arrow PyCapsule interface); a new one at each call.
+    #[pyo3(signature = (requested_schema=None))]
+    fn __arrow_c_stream__<'py>(
+        &self,
+        py: Python<'py>,
+        requested_schema: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyCapsule>> {
+        let _ = requested_schema; // the interface lets a producer ignore it
+        let paths = segment_paths(&self.path).map_err(|error| cannot("read spool", &self.path, &error))?;
+        let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let stream = BatchStream::start(paths, self.filter.clone(), threads);
+        PyCapsule::new_with_value(py, FFI_ArrowArrayStream::new(Box::new(stream)), c"arrow_array_stream")
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<gnomon.Spool {}>", self.path.display())
+    }
+}
+
+fn kind(name: &str) -> PyResult<Kind> {
+    Kind::from_name(name).filter(|kind| kind.is_event()).ok_or_else(|| {
+        let names: Vec<&str> = Kind::ALL.into_iter().filter(|kind| kind.is_event()).map(Kind::name).collect();
+        PyValueError::new_err(format!("no kind of event is called `{name}`; there are: {}", names.join(", ")))
+    })
+}
+
+/// Records, one segment in memory at a time.
+#[pyclass(module = "gnomon")]
+pub struct Records {
+    paths: std::vec::IntoIter<PathBuf>,
+    filter: Filter,
+    ready: std::vec::IntoIter<Record>,
+    faults: Vec<Fault>,
+}
+
+#[pymethods]
+impl Records {
+    fn __iter__(this: PyRef<'_, Self>) -> PyRef<'_, Self> {
+        this
+    }
+
+    fn __next__(&mut self) -> Option<Record> {
+        loop {
+            if let Some(record) = self.ready.next() {
+                return Some(record);
+            }
+            let path = self.paths.next()?;
+            match SegmentFile::load(&path) {
+                Ok(segment) => self.ready = records_of(&segment, &self.filter, &mut self.faults),
+                Err(fault) => self.faults.push(fault.into()),
+            }
+        }
+    }
+
+    /// What could not be read so far.
+    #[getter]
+    fn faults(&self) -> Vec<Fault> {
+        self.faults.clone()
+    }
+}
+
+fn records_of(segment: &SegmentFile, filter: &Filter, faults: &mut Vec<Fault>) -> std::vec::IntoIter<Record> {
+    let process = segment.identity.process.as_hyphenated().to_string();
+    let (mut found, mut bad) = (Vec::new(), Vec::new());
+    for_each_event(segment, filter, &mut bad, |view| {
+        found.push(Record::of(view, &process, segment.identity.pid));
+    });
+    faults.extend(bad.into_iter().map(Fault::from));
+    found.into_iter()
+}
+
+/// What `gnomon run` itself leaves in the spool: the command, its children's ends.
+#[pyclass(frozen, module = "gnomon")]
+pub struct Run {
+    recorder: Recorder,
+}
+
+#[pymethods]
+impl Run {
+    /// Starts the record of a run of `argv`.
+    #[new]
+    fn new(spool: PathBuf, argv: Vec<OsString>) -> PyResult<Self> {
+        let recorder = session::runner(spool.as_os_str(), new_id(), argv);
+        recorder.open().map_err(|reason| {
+            let text = format!("cannot write to spool `{}`: {}", spool.display(), reason.name());
+            pyo3::exceptions::PyOSError::new_err(text)
+        })?;
+        Ok(Self { recorder })
+    }
+
+    /// The run's id, which all its processes carry.
+    #[getter]
+    fn id(&self) -> String {
+        self.recorder.process().as_hyphenated().to_string()
+    }
+
+    /// Notes how a child ended: its exit status, or minus the signal.
+    fn child_ended(&self, pid: u32, status: i32) {
+        self.recorder.child_ended(pid, status);
+    }
+
+    /// Notes the end of the run, with the exit status that it passes on.
+    fn end(&self, status: i32) {
+        self.recorder.end(Some(status));
+    }
+}
+
+/// The names of the Arrow columns, which are those of the JSON fields.
+#[pyfunction]
+pub fn columns() -> Vec<String> {
+    schema().fields().iter().map(|field| field.name().clone()).collect()
+}
+
+/// The id that this process records under; `None` where it does not record.
+#[pyfunction]
+pub fn process_id() -> Option<String> {
+    session::process_id().map(|id| id.as_hyphenated().to_string())
+}
+
+/// Gives back what a dead process allocated in the segment at `path` and did not use. Returns the bytes.
+#[pyfunction]
+pub fn seal(path: PathBuf) -> PyResult<u64> {
+    sealing::seal(&path).map_err(|error| cannot("seal", &path, &error))
+}

@@ -1,0 +1,218 @@
+//! Arming, the canary, the fork's child, disarming: the one recorder that this process has.
+#![expect(unsafe_code, reason = "the recorder is shared by all threads without a lock")]
+
+use std::ffi::{OsStr, OsString, c_int, c_void};
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8};
+
+use gnomon_core::interest::Interest;
+use gnomon_core::pipeline::{Recorder, now};
+use gnomon_core::process::{Description, new_id};
+use gnomon_core::record::Bytes;
+use uuid::Uuid;
+
+use crate::capi::{self, Object, sys_attribute};
+use crate::{fork, hook};
+
+/// Names of the environment variables that carry a run to its descendants.
+pub mod variable {
+    /// The spool's directory; without it nothing is recorded.
+    pub const SPOOL: &str = "GNOMON_SPOOL";
+    /// The id of the `gnomon run`.
+    pub const RUN: &str = "GNOMON_RUN";
+    /// The id of the nearest recorded ancestor.
+    pub const PARENT: &str = "GNOMON_PARENT";
+    /// `all` keeps one record for each module.
+    pub const IMPORTS: &str = "GNOMON_IMPORTS";
+}
+
+/// Null before arming and after disarming. Never freed: another thread may be using it.
+static RECORDER: AtomicPtr<Recorder> = AtomicPtr::new(std::ptr::null_mut());
+static IS_ARMED: AtomicBool = AtomicBool::new(false);
+static HAS_SEEN_CANARY: AtomicBool = AtomicBool::new(false);
+
+/// Starts recording in this process, as its environment says. Does nothing the second time.
+///
+/// # Errors
+/// Why nothing is recorded, in a few words for the debug switch.
+pub fn arm() -> Result<(), &'static str> {
+    let spool = PathBuf::from(std::env::var_os(variable::SPOOL).ok_or("GNOMON_SPOOL is not set")?);
+    if !spool.is_absolute() {
+        return Err("GNOMON_SPOOL is not an absolute path");
+    }
+    if IS_ARMED.swap(true, AcqRel) {
+        return Ok(());
+    }
+    // A panic is caught, counted, and ends the recording; it must not print into the program's stderr.
+    std::panic::set_hook(Box::new(|_| {}));
+    fork::watch();
+    let recorder = Recorder::new(&spool, new_id(), describe(), Arc::new(interest(&spool)));
+    let opened = recorder.open();
+    tell_children(recorder.process());
+    RECORDER.store(Box::into_raw(Box::new(recorder)), Release);
+    if !capi::add_audit_hook(hook::audit) {
+        disarm();
+        return Err("PySys_AddAuditHook failed");
+    }
+    capi::raise_event(hook::CANARY);
+    if !HAS_SEEN_CANARY.load(Relaxed) {
+        disarm();
+        return Err("another audit hook refused ours");
+    }
+    watch_exit();
+    opened.map_err(|reason| reason.name())
+}
+
+/// The recorder of this process, if it is armed. In a fork's child, one of its own.
+#[inline]
+pub fn recorder() -> Option<&'static Recorder> {
+    if fork::is_unacknowledged_child() {
+        become_child();
+    }
+    // SAFETY: null, or made by `Box::into_raw` and never freed.
+    unsafe { RECORDER.load(Acquire).as_ref() }
+}
+
+/// What a fork's child does first: it forgets what it inherited and goes on under an id of its own.
+/// The parent's recorder is left where it is, as locks in it may be held by threads that did not come along.
+#[cold]
+fn become_child() {
+    fork::acknowledge();
+    // SAFETY: as in `recorder`.
+    let Some(parent) = (unsafe { RECORDER.load(Acquire).as_ref() }) else {
+        return;
+    };
+    let child = parent.forked(new_id());
+    tell_children(child.process());
+    RECORDER.store(Box::into_raw(Box::new(child)), Release);
+}
+
+/// The hook stays, as CPython cannot remove it; nothing more is recorded.
+pub fn disarm() {
+    RECORDER.store(std::ptr::null_mut(), Release);
+}
+
+pub fn canary_seen() {
+    HAS_SEEN_CANARY.store(true, Relaxed);
+}
+
+/// CPython drops all hooks: the end of this interpreter, which another may follow in the same process.
+pub fn interpreter_ends() {
+    if !fork::is_unacknowledged_child()
+        && let Some(recorder) = recorder()
+    {
+        recorder.end(None);
+    }
+    IS_ARMED.store(false, Release);
+    HAS_SEEN_CANARY.store(false, Relaxed);
+}
+
+/// Whether this process records, and as whom.
+pub fn process_id() -> Option<Uuid> {
+    if IS_ARMED.load(Acquire) { recorder().map(Recorder::process) } else { None }
+}
+
+fn describe() -> Description {
+    let mut description = Description::of_this_process(now());
+    description.parent = id_from(variable::PARENT);
+    description.run = id_from(variable::RUN);
+    description.python = capi::version();
+    description.implementation = sys_attribute(c"implementation")
+        .and_then(|implementation| implementation.attribute(c"name"))
+        .and_then(|name| name.object().text().map(str::to_owned))
+        .unwrap_or_default();
+    if let Some(executable) = sys_path(c"executable").filter(|path| !path.is_empty()) {
+        description.executable = Bytes(executable);
+    }
+    if let (Some(prefix), Some(base)) = (sys_path(c"prefix"), sys_path(c"base_prefix"))
+        && prefix != base
+    {
+        description.environment = Bytes(prefix);
+    }
+    description
+}
+
+fn id_from(name: &str) -> Option<Uuid> {
+    Uuid::parse_str(std::env::var(name).ok()?.trim()).ok()
+}
+
+fn sys_path(name: &std::ffi::CStr) -> Option<Vec<u8>> {
+    sys_attribute(name).and_then(Object::path).map(std::borrow::Cow::into_owned)
+}
+
+/// Where this interpreter's library is: `lib/pythonX.Y` below its prefixes, and the zip beside it.
+fn interest(spool: &Path) -> Interest {
+    let version = capi::version();
+    let mut numbers = version.split('.');
+    let (major, minor) = (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default());
+    let library = sys_path(c"platlibdir").unwrap_or_else(|| b"lib".to_vec());
+    let mut libraries: Vec<Vec<u8>> = Vec::new();
+    for prefix in [c"prefix", c"base_prefix", c"exec_prefix", c"base_exec_prefix"] {
+        let Some(prefix) = sys_path(prefix) else {
+            continue;
+        };
+        for name in [&b"lib"[..], &library] {
+            let directory = [&prefix, &b"/"[..], name, format!("/python{major}.{minor}").as_bytes()].concat();
+            if !libraries.contains(&directory) {
+                libraries.push(directory);
+            }
+        }
+    }
+    let every_import = std::env::var_os(variable::IMPORTS).is_some_and(|value| value == "all");
+    Interest { libraries, own: vec![spool.as_os_str().as_bytes().to_vec()], every_import }
+}
+
+/// `GNOMON_PARENT=` and an id: the environment of this process points here, so that a fork's child can
+/// change its id without the lock that `setenv` takes.
+static PARENT_ENTRY: [AtomicU8; 14 + 36 + 1] = [const { AtomicU8::new(0) }; 51];
+
+/// Makes children that inherit this environment name `id` as their parent. The program's own `os.environ`
+/// was copied before and does not change.
+fn tell_children(id: Uuid) {
+    let entry = format!("{}={}", variable::PARENT, id.as_hyphenated());
+    for (place, byte) in PARENT_ENTRY.iter().zip(entry.bytes()) {
+        place.store(byte, Relaxed);
+    }
+    static IS_IN_ENVIRONMENT: AtomicBool = AtomicBool::new(false);
+    if !IS_IN_ENVIRONMENT.swap(true, Relaxed) {
+        // SAFETY: the bytes live for ever and end with NUL; this happens once, while the interpreter starts
+        // and before the program has threads.
+        unsafe { libc::putenv(PARENT_ENTRY.as_ptr().cast_mut().cast()) };
+    }
+}
+
+/// Asks the C library to say with which status the process exits. glibc can; elsewhere it stays unknown.
+fn watch_exit() {
+    static IS_WATCHED: AtomicBool = AtomicBool::new(false);
+    if IS_WATCHED.swap(true, Relaxed) {
+        return;
+    }
+    if let Some(on_exit) = capi::symbol(c"on_exit") {
+        type OnExit = unsafe extern "C" fn(extern "C" fn(c_int, *mut c_void), *mut c_void) -> c_int;
+        // SAFETY: on_exit(3) has this signature; the handler is a function of a library that stays loaded.
+        unsafe { std::mem::transmute::<*mut c_void, OnExit>(on_exit)(exits, std::ptr::null_mut()) };
+    }
+}
+
+extern "C" fn exits(status: c_int, _: *mut c_void) {
+    if fork::is_unacknowledged_child() {
+        return; // a child that did nothing worth a segment
+    }
+    // SAFETY: as in `recorder`.
+    if let Some(recorder) = unsafe { RECORDER.load(Acquire).as_ref() } {
+        recorder.end(Some(status & 0xFF));
+    }
+}
+
+/// A recorder for `gnomon run` itself: no interpreter is watched, only told of.
+pub fn runner(spool: &OsStr, run: Uuid, argv: Vec<OsString>) -> Recorder {
+    let mut description = Description::of_this_process(now());
+    "run".clone_into(&mut description.role);
+    description.run = Some(run);
+    description.parent = id_from(variable::PARENT);
+    description.argv = argv.into_iter().map(|text| gnomon_core::process::capped(&text.into_vec())).collect();
+    Recorder::new(Path::new(spool), run, description, Arc::new(Interest::default()))
+}
