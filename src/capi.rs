@@ -15,32 +15,39 @@ use pyo3::ffi;
 /// The type of an audit hook (PEP 578).
 pub type AuditHook = extern "C" fn(*const c_char, *mut ffi::PyObject, *mut c_void) -> c_int;
 
+type AddAuditHook = unsafe extern "C" fn(AuditHook, *mut c_void) -> c_int;
+type Audit = unsafe extern "C" fn(*const c_char, *const c_char, ...) -> c_int;
+type AsUtf8AndSize = unsafe extern "C" fn(*mut ffi::PyObject, *mut ffi::Py_ssize_t) -> *const c_char;
+type GetFrame = unsafe extern "C" fn() -> *mut ffi::PyObject;
+type GetCode = unsafe extern "C" fn(*mut ffi::PyObject) -> *mut ffi::PyObject;
+
 struct Functions {
-    add_audit_hook: unsafe extern "C" fn(AuditHook, *mut c_void) -> c_int,
-    audit: unsafe extern "C" fn(*const c_char, *const c_char, ...) -> c_int,
-    utf8: unsafe extern "C" fn(*mut ffi::PyObject, *mut ffi::Py_ssize_t) -> *const c_char,
-    frame: unsafe extern "C" fn() -> *mut ffi::PyObject,
-    frame_code: unsafe extern "C" fn(*mut ffi::PyObject) -> *mut ffi::PyObject,
+    add_audit_hook: AddAuditHook,
+    audit: Audit,
+    utf8: AsUtf8AndSize,
+    frame: GetFrame,
+    frame_code: GetCode,
 }
 
 static FUNCTIONS: OnceLock<Option<Functions>> = OnceLock::new();
 
 fn functions() -> Option<&'static Functions> {
-    FUNCTIONS
-        .get_or_init(|| {
-            // SAFETY: each symbol is looked up by its name and has the signature of CPython's headers, which
-            // did not change from 3.9 to 3.15.
-            unsafe {
-                Some(Functions {
-                    add_audit_hook: std::mem::transmute::<*mut c_void, _>(symbol(c"PySys_AddAuditHook")?),
-                    audit: std::mem::transmute::<*mut c_void, _>(symbol(c"PySys_Audit")?),
-                    utf8: std::mem::transmute::<*mut c_void, _>(symbol(c"PyUnicode_AsUTF8AndSize")?),
-                    frame: std::mem::transmute::<*mut c_void, _>(symbol(c"PyEval_GetFrame")?),
-                    frame_code: std::mem::transmute::<*mut c_void, _>(symbol(c"PyFrame_GetCode")?),
-                })
-            }
+    FUNCTIONS.get_or_init(look_up).as_ref()
+}
+
+fn look_up() -> Option<Functions> {
+    use std::mem::transmute;
+    // SAFETY: each symbol is looked up by its name and has the signature of CPython's headers, which did not
+    // change from 3.9 to 3.15.
+    unsafe {
+        Some(Functions {
+            add_audit_hook: transmute::<*mut c_void, AddAuditHook>(symbol(c"PySys_AddAuditHook")?),
+            audit: transmute::<*mut c_void, Audit>(symbol(c"PySys_Audit")?),
+            utf8: transmute::<*mut c_void, AsUtf8AndSize>(symbol(c"PyUnicode_AsUTF8AndSize")?),
+            frame: transmute::<*mut c_void, GetFrame>(symbol(c"PyEval_GetFrame")?),
+            frame_code: transmute::<*mut c_void, GetCode>(symbol(c"PyFrame_GetCode")?),
         })
-        .as_ref()
+    }
 }
 
 /// The address of a function that this process has loaded, wherever from.

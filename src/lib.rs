@@ -19,5 +19,7 @@ use pyo3::prelude::*;
 #[pymodule(gil_used = false)]
 mod _native {
     #[pymodule_export]
-    use crate::reader::{Fault, Process, Record, Records, Run, Spool, columns, process_id, seal};
+    use crate::reader::{
+        Fault, Process, Record, Records, Run, Segment, Spool, Tail, columns, process_id, seal,
+    };
 }

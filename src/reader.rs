@@ -13,7 +13,7 @@ use gnomon_core::pipeline::Recorder;
 use gnomon_core::process::new_id;
 use gnomon_core::record::{Pieces, View};
 use gnomon_core::spool::reader::{self, ProcessSummary, SegmentFile, read_processes, segment_paths};
-use gnomon_core::spool::seal as sealing;
+use gnomon_core::spool::{seal as sealing, tail};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
@@ -262,18 +262,23 @@ pub struct Spool {
 impl Spool {
     /// Opens nothing yet: each use lists the directory anew.
     #[new]
-    #[pyo3(signature = (path, *, kinds=None, since=None, process=None, target=None, host=None))]
+    #[pyo3(signature = (path, *, kinds=None, since=None, process=None, run=None, target=None, host=None))]
     fn new(
         path: PathBuf,
         kinds: Option<Vec<String>>,
         since: Option<u64>,
         process: Option<String>,
+        run: Option<&str>,
         target: Option<&str>,
         host: Option<String>,
     ) -> PyResult<Self> {
         std::fs::metadata(&path).map_err(|error| cannot("read spool", &path, &error))?;
         let kinds = kinds.unwrap_or_default().iter().map(|name| kind(name)).collect::<PyResult<_>>()?;
-        let filter = Filter { kinds, since, process, path: target.map(PathPattern::new), host };
+        let run = run.map(|id| {
+            Uuid::parse_str(id).map_err(|_| PyValueError::new_err(format!("`{id}` is no run's id")))
+        });
+        let path_pattern = target.map(PathPattern::new);
+        let filter = Filter { kinds, since, process, run: run.transpose()?, path: path_pattern, host };
         Ok(Self { path, filter })
     }
 
@@ -286,19 +291,17 @@ impl Spool {
     /// Its processes in the order they started, and what could not be read on the way.
     fn processes(&self, py: Python<'_>) -> PyResult<(Vec<Process>, Vec<Fault>)> {
         let path = &self.path;
-        let (found, faults) =
-            py.detach(|| read_processes(path)).map_err(|error| cannot("read spool", path, &error))?;
-        let processes = found
-            .into_iter()
-            .filter(|process| self.filter.matches_process(process.id, process.pid))
-            .map(Process::from)
-            .collect();
+        let (found, faults) = py
+            .detach(|| read_processes(path, &self.filter))
+            .map_err(|error| cannot("read spool", path, &error))?;
+        let processes = found.into_iter().map(Process::from).collect();
         Ok((processes, faults.into_iter().map(Fault::from).collect()))
     }
 
     /// The records that the filters ask for, process by process. The iterator collects `faults`.
     fn records(&self) -> PyResult<Records> {
-        let paths = segment_paths(&self.path).map_err(|error| cannot("read spool", &self.path, &error))?;
+        let paths = segment_paths(&self.path, &self.filter)
+            .map_err(|error| cannot("read spool", &self.path, &error))?;
         Ok(Records {
             paths: paths.into_iter(),
             filter: self.filter.clone(),
@@ -307,9 +310,20 @@ impl Spool {
         })
     }
 
-    /// The files of the spool, with how many bytes each has and uses.
+    /// Each file of the spool, checked from end to end.
+    fn verify(&self, py: Python<'_>) -> PyResult<Vec<Segment>> {
+        let paths = self.segments()?;
+        Ok(py.detach(|| paths.into_iter().map(Segment::check).collect()))
+    }
+
+    /// Reads along: each `poll` gives what came since the last.
+    fn tail(&self) -> Tail {
+        Tail(tail::Tail::new(&self.path, self.filter.clone()))
+    }
+
+    /// The files of the spool that the filters can ask for.
     fn segments(&self) -> PyResult<Vec<PathBuf>> {
-        segment_paths(&self.path).map_err(|error| cannot("read spool", &self.path, &error))
+        segment_paths(&self.path, &self.filter).map_err(|error| cannot("read spool", &self.path, &error))
     }
 
     /// The records as an Arrow stream (the Arrow PyCapsule interface); a new one at each call.
@@ -320,7 +334,8 @@ impl Spool {
         requested_schema: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyCapsule>> {
         let _ = requested_schema; // the interface lets a producer ignore it
-        let paths = segment_paths(&self.path).map_err(|error| cannot("read spool", &self.path, &error))?;
+        let paths = segment_paths(&self.path, &self.filter)
+            .map_err(|error| cannot("read spool", &self.path, &error))?;
         let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let stream = BatchStream::start(paths, self.filter.clone(), threads);
         PyCapsule::new_with_value(py, FFI_ArrowArrayStream::new(Box::new(stream)), c"arrow_array_stream")
@@ -381,6 +396,77 @@ fn records_of(segment: &SegmentFile, filter: &Filter, faults: &mut Vec<Fault>) -
     });
     faults.extend(bad.into_iter().map(Fault::from));
     found.into_iter()
+}
+
+/// Reads along while processes write.
+#[pyclass(module = "gnomon")]
+pub struct Tail(tail::Tail);
+
+#[pymethods]
+impl Tail {
+    /// The records that came since the last call. A repeat of an earlier one is not new.
+    fn poll(&mut self) -> PyResult<(Vec<Record>, Vec<Fault>)> {
+        let (mut found, mut faults) = (Vec::new(), Vec::new());
+        let polled = self.0.poll(&mut faults, |segment, view| {
+            let process = segment.identity.process.as_hyphenated().to_string();
+            found.push(Record::of(view, &process, segment.identity.pid));
+        });
+        polled.map_err(|error| pyo3::exceptions::PyOSError::new_err(error.to_string()))?;
+        Ok((found, faults.into_iter().map(Fault::from).collect()))
+    }
+}
+
+/// One file of a spool, as `verify` found it.
+#[pyclass(frozen, get_all, module = "gnomon")]
+pub struct Segment {
+    path: PathBuf,
+    /// `None` where the file is no segment, or belongs to no process.
+    process: Option<String>,
+    number: u32,
+    /// Events in it, and how often they happened.
+    records: u64,
+    events: u64,
+    /// Bytes in use, and in the file.
+    used_bytes: usize,
+    bytes: usize,
+    is_running: bool,
+    faults: Vec<Fault>,
+}
+
+impl Segment {
+    fn check(path: PathBuf) -> Self {
+        let mut checked = Self {
+            path: path.clone(),
+            process: None,
+            number: 0,
+            records: 0,
+            events: 0,
+            used_bytes: 0,
+            bytes: 0,
+            is_running: false,
+            faults: Vec::new(),
+        };
+        match SegmentFile::load(&path) {
+            Ok(segment) => checked.count(&segment),
+            Err(fault) => checked.faults.push(fault.into()),
+        }
+        checked
+    }
+
+    fn count(&mut self, segment: &SegmentFile) {
+        let id = segment.identity.process;
+        self.process = (!id.is_nil()).then(|| id.as_hyphenated().to_string());
+        self.number = segment.identity.number;
+        self.is_running = !id.is_nil() && sealing::is_running(segment);
+        self.bytes = segment.file_bytes();
+        self.used_bytes = segment.used_bytes();
+        let mut faults = Vec::new();
+        for_each_event(segment, &Filter::default(), &mut faults, |view| {
+            self.records += 1;
+            self.events += u64::from(view.count);
+        });
+        self.faults = faults.into_iter().map(Fault::from).collect();
+    }
 }
 
 /// What `gnomon run` itself leaves in the spool: the command, its children's ends.

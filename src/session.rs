@@ -214,5 +214,5 @@ pub fn runner(spool: &OsStr, run: Uuid, argv: Vec<OsString>) -> Recorder {
     description.run = Some(run);
     description.parent = id_from(variable::PARENT);
     description.argv = argv.into_iter().map(|text| gnomon_core::process::capped(&text.into_vec())).collect();
-    Recorder::new(Path::new(spool), run, description, Arc::new(Interest::default()))
+    Recorder::new(Path::new(spool), run, description, Arc::new(Interest::default())).with_first_segment(4096)
 }

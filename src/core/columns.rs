@@ -20,7 +20,7 @@ use crate::event::Kind;
 use crate::filter::Filter;
 use crate::process::Description;
 use crate::record::{Bytes, View, push_escaped};
-use crate::spool::reader::{Fault, SegmentFile};
+use crate::spool::reader::{Fault, Records, SegmentFile};
 
 /// Rows of a batch, at most.
 const BATCH_ROWS: usize = 16 * 1024;
@@ -203,18 +203,52 @@ impl Columns {
 
 /// Calls `each` with every event of `segment` that `filter` asks for, and collects what cannot be read.
 ///
-/// The process itself is one of them: in its first segment, with what it was started with as target and argv.
+/// The process itself is one of them: in its first segment, with its executable as target and its argv.
 pub fn for_each_event(
     segment: &SegmentFile,
     filter: &Filter,
     faults: &mut Vec<Fault>,
-    mut each: impl FnMut(&View<'_>),
+    each: impl FnMut(&View<'_>),
 ) {
-    let identity = segment.identity;
-    if identity.process.is_nil() || !filter.matches_process(identity.process, identity.pid) {
-        return;
+    if may_match(segment, filter) {
+        walk(segment, segment.records(), filter, faults, each);
     }
-    let mut records = segment.records();
+}
+
+/// The same for what was added after `offset`, in a segment that may still be written. Returns the offset to
+/// go on from.
+pub fn for_each_event_after(
+    segment: &SegmentFile,
+    offset: usize,
+    filter: &Filter,
+    faults: &mut Vec<Fault>,
+    each: impl FnMut(&View<'_>),
+) -> usize {
+    if may_match(segment, filter) {
+        walk(segment, segment.records_from(offset).live(), filter, faults, each)
+    } else {
+        segment.file_bytes()
+    }
+}
+
+fn may_match(segment: &SegmentFile, filter: &Filter) -> bool {
+    let identity = segment.identity;
+    let run = filter.run.and_then(|_| segment.description().0?.run);
+    !identity.process.is_nil() && filter.matches_process(identity.process, identity.pid, run)
+}
+
+fn walk(
+    segment: &SegmentFile,
+    mut records: Records<'_>,
+    filter: &Filter,
+    faults: &mut Vec<Fault>,
+    mut each: impl FnMut(&View<'_>),
+) -> usize {
+    let mut matching = |view: &View<'_>| {
+        if filter.matches(view) {
+            each(view);
+        }
+    };
     while let Some(item) = records.next() {
         let raw = match item {
             Ok(raw) => raw,
@@ -227,21 +261,17 @@ pub fn for_each_event(
         if kind.is_some_and(|kind| !kind.is_event()) {
             continue;
         }
-        let described = kind.is_some_and(|kind| matches!(kind, Kind::Process | Kind::Script));
-        if described && identity.number > 0 {
+        let is_description = kind.is_some_and(|kind| matches!(kind, Kind::Process | Kind::Script));
+        if is_description && segment.identity.number > 0 {
             continue; // said again at the start of each segment
         }
         match records.view(&raw) {
-            Ok(view) if described => with_description(view, raw.payload, |view| {
-                if filter.matches(view) {
-                    each(view);
-                }
-            }),
-            Ok(view) if filter.matches(&view) => each(&view),
-            Ok(_) => {}
+            Ok(view) if is_description => with_description(view, raw.payload, &mut matching),
+            Ok(view) => matching(&view),
             Err(fault) => faults.push(fault),
         }
     }
+    records.offset()
 }
 
 /// Shows a process or script record in the columns of an event.

@@ -13,6 +13,8 @@ pub struct Filter {
     pub since: Option<u64>,
     /// The process's id starts with this, or its pid is this.
     pub process: Option<String>,
+    /// The `gnomon run` that the process belongs to.
+    pub run: Option<Uuid>,
     /// Part of the target, destination or requested path; or a glob where it has a `*`, `?` or `[`.
     pub path: Option<PathPattern>,
     /// The host or address itself, or a domain above it.
@@ -20,14 +22,23 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// Whether records of the process `id` with `pid` can match.
+    /// Whether records in the file called `name` can match: ids sort by time, so all processes of a run come
+    /// after it.
     #[must_use]
-    pub fn matches_process(&self, id: Uuid, pid: u32) -> bool {
-        self.process.as_ref().is_none_or(|wanted| {
-            pid.to_string() == *wanted
-                || id.as_hyphenated().to_string().starts_with(wanted)
-                || id.as_simple().to_string().starts_with(wanted)
-        })
+    pub fn matches_file(&self, name: &str) -> bool {
+        self.run.is_none_or(|run| name >= run.as_simple().to_string().as_str())
+    }
+
+    /// Whether records of the process can match.
+    #[must_use]
+    pub fn matches_process(&self, id: Uuid, pid: u32, run: Option<Uuid>) -> bool {
+        let is_in_run = self.run.is_none() || self.run == run;
+        is_in_run
+            && self.process.as_ref().is_none_or(|wanted| {
+                pid.to_string() == *wanted
+                    || id.as_hyphenated().to_string().starts_with(wanted)
+                    || id.as_simple().to_string().starts_with(wanted)
+            })
     }
 
     /// Whether `view` is asked for.

@@ -19,6 +19,7 @@ use crate::paths;
 use crate::process::{self, Description, Script};
 use crate::record::{Draft, encoded};
 use crate::spool::format::{HEADER_BYTES, Identity, Loss};
+use crate::spool::map::Medium;
 use crate::spool::segment::{Head, Place, Segment};
 use crate::spool::writer::Writer;
 
@@ -47,6 +48,13 @@ impl Recorder {
             directory: CurrentDirectory::default(),
             hasher: RandomState::default(),
         }
+    }
+
+    /// The same with a first segment of `bytes`, for a process that has little to say.
+    #[must_use]
+    pub fn with_first_segment(mut self, bytes: u64) -> Self {
+        self.writer = self.writer.with_first_segment(bytes);
+        self
     }
 
     /// The recorder of a child that this process forked. Takes nothing along that another thread may hold.
@@ -253,7 +261,7 @@ impl Recorder {
         };
         // Written under a name of its own and then moved: another process may look for it meanwhile.
         let unfinished = self.writer.spool().join(format!(".{}", process::new_id()));
-        let segment = Segment::create_at(&unfinished, identity).ok()?;
+        let segment = Segment::create_at(&unfinished, identity, Medium::Written).ok()?;
         segment.append(Head { kind: Kind::Distributions, flags: 0, time }, payload).ok()?;
         std::fs::rename(&unfinished, &path).ok()?;
         Some(name)

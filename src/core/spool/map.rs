@@ -61,6 +61,15 @@ enum Backing {
     Written { path: PathBuf, inode: u64 },
 }
 
+/// How the bytes of a segment reach its file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Medium {
+    /// Allocated blocks, mapped shared: no system call a record.
+    Mapped,
+    /// One write(2) a record, where blocks cannot be allocated or another machine holds them.
+    Written,
+}
+
 /// The memory of one open segment.
 pub struct Map {
     memory: MmapRaw,
@@ -73,8 +82,8 @@ impl Map {
     /// Creates `path`, which must not exist, with `length` bytes of which `header` comes first.
     ///
     /// # Errors
-    /// The file cannot be created, or not even the header can be written.
-    pub fn create(path: &Path, length: usize, header: &[u8]) -> io::Result<Self> {
+    /// The file cannot be created, or (written) not even the header, or (mapped) no blocks can be allocated.
+    pub fn create(path: &Path, length: usize, header: &[u8], medium: Medium) -> io::Result<Self> {
         let file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -82,16 +91,13 @@ impl Map {
             .mode(0o600)
             .custom_flags((OFlags::NOFOLLOW | OFlags::CLOEXEC).bits().cast_signed())
             .open(path)?;
-        let (memory, backing) = match Self::shared(&file, length) {
-            Ok(memory) => (memory, Backing::Shared),
-            Err(_) => match Self::written(&file, path, length, header) {
-                Ok(made) => made,
-                Err(error) => {
-                    let _ = std::fs::remove_file(path);
-                    return Err(error);
-                }
-            },
+        let made = match medium {
+            Medium::Mapped => Self::shared(&file, length).map(|memory| (memory, Backing::Shared)),
+            Medium::Written => Self::written(&file, path, length, header),
         };
+        let (memory, backing) = made.inspect_err(|_| {
+            let _ = std::fs::remove_file(path); // an empty file would look like a torn segment
+        })?;
         let map = Self { memory, length, tail: AtomicUsize::new(format::HEADER_BYTES), backing };
         // SAFETY: nobody else has the map yet; `header` fits, as every segment is longer than a header.
         unsafe {

@@ -1,7 +1,7 @@
 //! A spool is a directory of segments; a segment is what one process wrote, in one file.
 //!
 //! `format` holds bytes and limits only. Write half: `map`, `swap`, `segment`, `writer`.
-//! Read half, their mirror: `reader`, `verify`, `seal`.
+//! Read half, their mirror: `reader`, `tail` (reading along), `seal` (giving back what is not used).
 
 pub mod format;
 pub mod map;
@@ -13,3 +13,5 @@ pub mod writer;
 pub mod reader;
 #[cfg(feature = "read")]
 pub mod seal;
+#[cfg(feature = "read")]
+pub mod tail;

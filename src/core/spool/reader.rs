@@ -18,6 +18,7 @@ use super::format::{
     MAX_SEGMENT_BYTES, STATUS_UNKNOWN, UNPUBLISHED, VERSION, at, padded, read_u16, read_u32, read_u64,
 };
 use crate::event::Kind;
+use crate::filter::Filter;
 use crate::process::{Description, Script};
 use crate::record::{BadPayload, View};
 
@@ -395,18 +396,20 @@ impl<'a> Iterator for Records<'a> {
     }
 }
 
-/// The segments of a spool: the files of a directory, or one file. Sorted by process and number.
+/// The segments of a spool that `filter` can ask for: the files of a directory, or one file. Sorted by
+/// process and number.
 ///
 /// # Errors
 /// The directory cannot be listed.
-pub fn segment_paths(spool: &Path) -> io::Result<Vec<PathBuf>> {
+pub fn segment_paths(spool: &Path, filter: &Filter) -> io::Result<Vec<PathBuf>> {
     if spool.is_file() {
         return Ok(vec![spool.to_owned()]);
     }
     let mut paths = Vec::new();
     for entry in fs::read_dir(spool)? {
         let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == EXTENSION) {
+        let is_segment = path.extension().is_some_and(|extension| extension == EXTENSION);
+        if is_segment && path.file_name().is_some_and(|name| filter.matches_file(&name.to_string_lossy())) {
             paths.push(path);
         }
     }
@@ -438,16 +441,17 @@ pub struct ProcessSummary {
 ///
 /// # Errors
 /// The directory cannot be listed.
-pub fn read_processes(spool: &Path) -> io::Result<(Vec<ProcessSummary>, Vec<Fault>)> {
+pub fn read_processes(spool: &Path, filter: &Filter) -> io::Result<(Vec<ProcessSummary>, Vec<Fault>)> {
     let mut faults = Vec::new();
     let mut found: Vec<ProcessSummary> = Vec::new();
-    for path in segment_paths(spool)? {
+    for path in segment_paths(spool, filter)? {
         match SegmentFile::load(&path) {
             Ok(segment) if segment.identity.process.is_nil() => {}
             Ok(segment) => add_segment(&mut found, &segment, &mut faults, spool),
             Err(fault) => faults.push(fault),
         }
     }
+    found.retain(|process| filter.matches_process(process.id, process.pid, process.description.run));
     Ok((found, faults))
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use super::format::{self, CHECKED_FROM, HEAD_BYTES, Identity, Loss, MAX_RECORD_BYTES, at};
-use super::map::{Map, Words};
+use super::map::{Map, Medium, Words};
 use crate::event::Kind;
 
 /// Tables are this many times smaller than the segment in bytes; a record has 80 on average.
@@ -51,17 +51,19 @@ impl Segment {
     /// # Errors
     /// The file cannot be created or written, or memory for it cannot be had.
     pub fn create(spool: &Path, identity: Identity) -> io::Result<Self> {
-        Self::create_at(&spool.join(identity.file_name()), identity)
+        let path = spool.join(identity.file_name());
+        Self::create_at(&path, identity, Medium::Mapped)
+            .or_else(|_| Self::create_at(&path, identity, Medium::Written))
     }
 
-    /// The same under a name of the caller's choice.
+    /// Creates the file at `path` on a medium of the caller's choice.
     ///
     /// # Errors
     /// As for [`Segment::create`].
-    pub fn create_at(path: &Path, identity: Identity) -> io::Result<Self> {
+    pub fn create_at(path: &Path, identity: Identity, medium: Medium) -> io::Result<Self> {
         let length = identity.allocated.clamp(4096, format::MAX_SEGMENT_BYTES) as usize;
         let slots = (length / BYTES_PER_SLOT).next_power_of_two();
-        let map = Map::create(path, length, &identity.to_bytes())?;
+        let map = Map::create(path, length, &identity.to_bytes(), medium)?;
         let segment =
             Self { identity, map, repeats: Words::zeroed(slots * 2)?, strings: Words::zeroed(slots)? };
         segment.set(at::STATUS, format::STATUS_UNKNOWN);

@@ -1,0 +1,196 @@
+"""What the Rust extension offers; `gnomon` exports it. Times are nanoseconds since 1970, UTC."""
+
+import os
+from collections.abc import Sequence
+from typing import final
+
+from typing_extensions import CapsuleType
+
+StrPath = str | os.PathLike[str]
+
+@final
+class Record:
+    """One thing that a process did.
+
+    Bytes of a path that are no UTF-8 are kept as lone surrogates: `os.fsencode` gives them back.
+    """
+
+    time: int
+    last_time: int
+    count: int
+    process: str
+    seq: int
+    pid: int
+    kind: str
+    access: str | None
+    target: str | None
+    destination: str | None
+    requested: str | None
+    host: str | None
+    port: int | None
+    address: str | None
+    argv: list[str] | None
+    file: str | None
+    line: int | None
+    function: str | None
+    distribution: str | None
+    source: str
+    outcome: str | None
+    verdict: str | None
+    rule: str | None
+    reason: str | None
+    child: int | None
+    status: int | None
+
+@final
+class Fault:
+    """Something that could not be read, and where; `severity` is `torn`, `io` or `corrupt`."""
+
+    path: os.PathLike[str]
+    offset: int
+    kind: str
+    severity: str
+    detail: str
+
+@final
+class Process:
+    """One run of an interpreter, or of `gnomon run` itself: `role` is `python` or `run`."""
+
+    id: str
+    role: str
+    parent: str | None
+    run: str | None
+    pid: int
+    parent_pid: int
+    started_ticks: int
+    parent_started_ticks: int
+    parent_name: str
+    forked: bool
+    uid: int
+    user: str
+    host: str
+    machine: str
+    boot: str
+    executable: str
+    python: str
+    implementation: str
+    environment: str | None
+    argv: list[str]
+    directory: str
+    started: int
+    ended: int | None
+    last_seen: int
+    status: int | None
+    script_form: str | None
+    script: str | None
+    script_file: str | None
+    script_sha256: str | None
+    script_size: int | None
+    script_owner: str | None
+    script_owner_uid: int | None
+    script_modified: int | None
+    distributions: dict[str, list[tuple[str, str]]]
+    lost: dict[str, int]
+    segments: int
+    records: int
+    gnomon: str
+
+@final
+class Records:
+    """Records, one segment in memory at a time; `faults` grows while it is read."""
+
+    faults: list[Fault]
+    def __iter__(self) -> Records: ...
+    def __next__(self) -> Record: ...
+
+@final
+class Segment:
+    """One file of a spool, as `Spool.verify` found it."""
+
+    path: os.PathLike[str]
+    process: str | None
+    number: int
+    records: int
+    events: int
+    used_bytes: int
+    bytes: int
+    is_running: bool
+    faults: list[Fault]
+
+@final
+class Tail:
+    """Reads along while processes write."""
+
+    def poll(self) -> tuple[list[Record], list[Fault]]:
+        """The records that came since the last call; a repeat of an earlier one is not new."""
+
+@final
+class Spool:
+    """A directory of segments, or one segment. Opens nothing until it is used.
+
+    Args:
+        path: The directory or file.
+        kinds: Only these kinds of event.
+        since: Only records last repeated at or after this time.
+        process: Only processes whose id starts with this, or whose pid it is.
+        run: Only processes of the `gnomon run` with this id.
+        target: Only records with this in a path; a glob where it has a `*` or `?`.
+        host: Only this host, its subdomains, or this address.
+
+    Raises:
+        OSError: The path cannot be read.
+        ValueError: No kind is called so, or the run's id is none.
+    """
+
+    path: os.PathLike[str]
+    def __new__(
+        cls,
+        path: StrPath,
+        *,
+        kinds: Sequence[str] | None = None,
+        since: int | None = None,
+        process: str | None = None,
+        run: str | None = None,
+        target: str | None = None,
+        host: str | None = None,
+    ) -> Spool: ...
+    def processes(self) -> tuple[list[Process], list[Fault]]:
+        """Its processes in the order they started, and what could not be read on the way."""
+    def records(self) -> Records:
+        """The records that the filters ask for, process by process."""
+    def segments(self) -> list[os.PathLike[str]]:
+        """The files that the filters can ask for."""
+    def verify(self) -> list[Segment]:
+        """Each file, checked from end to end."""
+    def tail(self) -> Tail:
+        """Reads along: each `poll` gives what came since the last."""
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> CapsuleType:
+        """The records as an Arrow stream; a new one at each call."""
+
+@final
+class Run:
+    """What `gnomon run` itself leaves in the spool: the command, and how its children ended.
+
+    Raises:
+        OSError: The spool cannot be written.
+    """
+
+    id: str
+    def __new__(cls, spool: StrPath, argv: Sequence[str]) -> Run: ...
+    def child_ended(self, pid: int, status: int) -> None:
+        """Notes how a child ended: its exit status, or minus the signal."""
+    def end(self, status: int) -> None:
+        """Notes the end of the run, with the exit status that it passes on."""
+
+def columns() -> list[str]:
+    """The names of the Arrow columns, which are those of the JSON fields."""
+
+def process_id() -> str | None:
+    """The id that this process records under; `None` where it does not record."""
+
+def seal(path: StrPath) -> int:
+    """Gives back what a dead process allocated in a segment and did not use; returns the bytes.
+
+    Raises:
+        OSError: The file cannot be read or cut.
+    """

@@ -1,0 +1,66 @@
+"""The command `gnomon`: one file a verb; the one place that prints errors."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from . import events, run, show, verify
+from .errors import Failure, UsageError
+
+_VERBS = (run, show, events, verify)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Errors as everywhere else in gnomon: `error:` and `hint:`, exit code 2."""
+
+    def error(self, message: str) -> None:  # type: ignore[override]
+        raise UsageError(message, hint=f"see `{self.prog} --help`")
+
+
+def _parser() -> _Parser:
+    parser = _Parser(
+        prog="gnomon",
+        description="Shows what Python programs really do: files, hosts, libraries, children.",
+    )
+    parser.add_argument("--version", action="store_true", help="print the version and leave")
+    verbs = parser.add_subparsers(metavar="VERB", parser_class=_Parser)
+    for verb in _VERBS:
+        verb.add_parser(verbs)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command line and returns the exit code: 1 for a failure, 2 for bad usage."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        if arguments[:1] == ["run"]:
+            return run.main(arguments[1:])
+        parser = _parser()
+        options = parser.parse_args(arguments)
+        if options.version:
+            print(f"gnomon {_version()}")
+            return 0
+        if not hasattr(options, "main"):
+            parser.print_help()
+            return 2
+        return int(options.main(options))
+    except Failure as failure:
+        print(f"error: {failure}", file=sys.stderr)
+        if failure.hint:
+            print(f"hint: {failure.hint}", file=sys.stderr)
+        return failure.exit_code
+    except BrokenPipeError:
+        # The reader of our output left (`gnomon events | head`): that is no error of ours.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return 130
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("gnomon")

@@ -1,0 +1,117 @@
+"""`gnomon events`: the records themselves, as lines for people or for programs."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from .spools import add_spool, iso_time, open_spool, parse_since
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .. import Fault, Record, Spool
+
+_POLL_SECONDS = 0.2
+
+
+def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Adds the verb."""
+    parser = verbs.add_parser(
+        "events",
+        help="list records",
+        description="Lists what was recorded, one line a record; docs/records.md describes the fields.",
+    )
+    add_spool(parser)
+    parser.add_argument(
+        "--kind", action="append", metavar="KIND", help="only this kind (again for more; or a,b)"
+    )
+    parser.add_argument("--since", metavar="WHEN", help="only since then: 10m, 2h, 7d, or a date and time")
+    parser.add_argument("--process", metavar="ID", help="only this process: its pid, or how its id starts")
+    parser.add_argument("--run", metavar="ID", help="only this run")
+    parser.add_argument("--path", metavar="TEXT", help="only paths with this in them; a glob with * or ?")
+    parser.add_argument("--host", metavar="NAME", help="only this host, its subdomains, or this address")
+    parser.add_argument("--format", choices=("text", "jsonl"), default="text")
+    parser.add_argument("--follow", action="store_true", help="go on as new records come, until Ctrl-C")
+    parser.set_defaults(main=main)
+
+
+def main(options: argparse.Namespace) -> int:
+    """Runs the verb. Exit code 1 when something could not be read."""
+    kinds = [kind for group in options.kind or [] for kind in group.split(",") if kind]
+    spool = open_spool(
+        options.spool,
+        kinds=kinds or None,
+        since=parse_since(options.since) if options.since else None,
+        process=options.process,
+        run=options.run,
+        target=options.path,
+        host=options.host,
+    )
+    line = _as_json if options.format == "jsonl" else _as_text
+    if options.follow:
+        for record in _follow(spool, is_history_wanted=bool(options.since)):
+            print(line(record), flush=True)
+        return 0
+    records = spool.records()
+    for record in records:
+        print(line(record))
+    return _tell(records.faults)
+
+
+def _follow(spool: Spool, *, is_history_wanted: bool) -> Iterator[Record]:
+    tail = spool.tail()
+    if not is_history_wanted:
+        tail.poll()
+    while True:
+        records, faults = tail.poll()
+        _tell(faults)
+        yield from sorted(records, key=lambda record: record.time)
+        if not records:
+            time.sleep(_POLL_SECONDS)
+
+
+def _tell(faults: list[Fault]) -> int:
+    """Says what could not be read; torn records of killed processes are expected."""
+    from ..text import printable
+
+    bad = [fault for fault in faults if fault.severity != "torn"]
+    for fault in bad:
+        where = f"{printable(str(fault.path))}:{fault.offset}"
+        print(f"warning: {where}: {fault.kind}{': ' + fault.detail if fault.detail else ''}", file=sys.stderr)
+    return 1 if bad else 0
+
+
+def _as_json(record: Record) -> str:
+    import json
+
+    from .. import columns
+
+    fields = {name: getattr(record, name) for name in columns()}
+    fields["time"], fields["last_time"] = iso_time(record.time), iso_time(record.last_time)
+    if record.kind == "exit":
+        fields["pid"], fields["outcome"] = record.child, str(record.status)
+    # Undecodable bytes are lone surrogates here, which JSON can hold when it is ASCII.
+    return json.dumps(fields, ensure_ascii=True)
+
+
+def _as_text(record: Record) -> str:
+    from ..text import command_line, printable
+
+    count = f"×{record.count}" if record.count > 1 else ""
+    words = [iso_time(record.time)[11:23], f"{record.pid:>7}", f"{record.kind:<8}", f"{count:<5}"]
+    if record.access:
+        words.append(record.access)
+    if record.argv:
+        words.append(printable(command_line(record.argv)))
+    elif record.kind == "exit":
+        words.append(f"pid {record.child}, status {record.status}")
+    elif record.target is not None:
+        words.append(printable(record.target))
+    if record.address and record.host:
+        words.append(f"({record.address})")
+    if record.destination is not None:
+        words.append(("from " if record.kind == "import" else "to ") + printable(record.destination))
+    return " ".join(words).rstrip()

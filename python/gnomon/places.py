@@ -1,0 +1,32 @@
+"""Where gnomon keeps things on this machine, by platform. Nothing is created here."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+VARIABLE = "GNOMON_SPOOL"
+
+
+def default_spool() -> str:
+    """The user's own spool: `GNOMON_SPOOL`, else below the platform's directory for state.
+
+    Linux: `$XDG_STATE_HOME/gnomon/spool`, with `~/.local/state` where that is not set (XDG Base Directory
+    Specification 0.8). macOS: `~/Library/Application Support`. Windows: `%LOCALAPPDATA%`.
+    """
+    given = os.environ.get(VARIABLE)
+    if given:
+        return given
+    home = os.path.expanduser("~")
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA") or f"{home}/AppData/Local"
+    elif sys.platform == "darwin":
+        base = f"{home}/Library/Application Support"
+    else:
+        base = os.environ.get("XDG_STATE_HOME") or f"{home}/.local/state"
+    return f"{base}/gnomon/spool"
+
+
+def bootstrap() -> str:
+    """The directory whose `sitecustomize` arms a Python that has it on `PYTHONPATH`."""
+    return f"{os.path.dirname(os.path.abspath(__file__))}/bootstrap"

@@ -1,0 +1,45 @@
+"""What a watched program chose, made safe for a person's terminal."""
+
+from __future__ import annotations
+
+import os
+
+MAX_LENGTH = 300
+
+
+def printable(text: str, limit: int = MAX_LENGTH) -> str:
+    r"""`text` with everything that could move a cursor, hide or reorder letters written out.
+
+    Control characters, escape sequences, bidirectional overrides and lone surrogates (undecodable bytes)
+    appear as `\\xNN` or `\\uNNNN`. Longer text is cut in the middle.
+    """
+    if len(text) > limit:
+        half = (limit - 1) // 2
+        text = f"{text[:half]}…{text[-half:]}"
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else _spelled(letter) for letter in text)
+
+
+def _spelled(letter: str) -> str:
+    number = ord(letter)
+    if 0xDC80 <= number <= 0xDCFF:  # a byte that was no UTF-8 (PEP 383)
+        return f"\\x{number - 0xDC00:02x}"
+    if number < 0x100:
+        return {"\n": "\\n", "\t": "\\t", "\r": "\\r"}.get(letter, f"\\x{number:02x}")
+    return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
+
+
+def short_path(path: str, directory: str | None = None) -> str:
+    """`path` as a person would say it: relative to `directory` below it, with `~` for the home directory."""
+    for base, prefix in ((directory, ""), (os.path.expanduser("~"), "~/")):
+        if base and base != "/" and path.startswith(base.rstrip("/") + "/"):
+            return prefix + path[len(base.rstrip("/")) + 1 :]
+    return path
+
+
+def command_line(argv: list[str]) -> str:
+    """`argv` as a shell would take it."""
+    import shlex
+
+    return shlex.join(argv)

@@ -1,0 +1,58 @@
+//! Reads along while processes write: what each segment holds since the last look.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::format::HEADER_BYTES;
+use super::reader::{Fault, SegmentFile, segment_paths};
+use super::seal::is_running;
+use crate::columns::for_each_event_after;
+use crate::filter::Filter;
+use crate::record::View;
+
+/// A place in every segment of a spool.
+#[derive(Debug)]
+pub struct Tail {
+    spool: PathBuf,
+    filter: Filter,
+    /// Where to go on; `None` for a segment that nobody writes any more.
+    places: HashMap<PathBuf, Option<usize>>,
+}
+
+impl Tail {
+    /// Starts at the beginning of what is there.
+    #[must_use]
+    pub fn new(spool: &Path, filter: Filter) -> Self {
+        Self { spool: spool.to_owned(), filter, places: HashMap::new() }
+    }
+
+    /// Calls `each` with every event that came since the last call, process by process.
+    /// The repeats of an event that was seen before do not count as new.
+    ///
+    /// # Errors
+    /// The directory cannot be listed.
+    pub fn poll(
+        &mut self,
+        faults: &mut Vec<Fault>,
+        mut each: impl FnMut(&SegmentFile, &View<'_>),
+    ) -> io::Result<()> {
+        for path in segment_paths(&self.spool, &self.filter)? {
+            let Some(offset) = *self.places.get(&path).unwrap_or(&Some(HEADER_BYTES)) else { continue };
+            let next = match SegmentFile::load(&path) {
+                Ok(segment) => {
+                    let was_running = is_running(&segment);
+                    let each = |view: &View<'_>| each(&segment, view);
+                    let next = for_each_event_after(&segment, offset, &self.filter, faults, each);
+                    was_running.then_some(next)
+                }
+                Err(fault) => {
+                    faults.push(fault);
+                    None
+                }
+            };
+            self.places.insert(path, next);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,247 @@
+//! What is written is read, whatever happens to the file in between.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use gnomon_core::columns::for_each_event;
+use gnomon_core::event::{Access, Event, FilePath, Kind, Target};
+use gnomon_core::filter::Filter;
+use gnomon_core::interest::Interest;
+use gnomon_core::pipeline::Recorder;
+use gnomon_core::process::{Description, new_id};
+use gnomon_core::spool::format::{HEADER_BYTES, Identity};
+use gnomon_core::spool::map::Medium;
+use gnomon_core::spool::reader::{FaultKind, SegmentFile, read_processes, segment_paths};
+use gnomon_core::spool::segment::{Head, Refusal, Segment};
+use proptest::prelude::*;
+
+fn recorder(spool: &Path, first_bytes: u64) -> Recorder {
+    let description = Description::of_this_process(1);
+    Recorder::new(spool, new_id(), description, Arc::new(Interest::default())).with_first_segment(first_bytes)
+}
+
+fn opened(path: &[u8], access: Access) -> Event<'_> {
+    let path = FilePath::current(Cow::Borrowed(path));
+    Event { access, ..Event::new(Kind::Open, Target::Path { path, destination: None }) }
+}
+
+/// (target, access) to count, over the whole spool; and how many faults there were.
+fn counted(spool: &Path) -> (BTreeMap<(Vec<u8>, u8), u64>, usize) {
+    let (mut found, mut faults) = (BTreeMap::new(), Vec::new());
+    for path in segment_paths(spool, &Filter::default()).unwrap() {
+        let segment = SegmentFile::load(&path).unwrap();
+        for_each_event(&segment, &Filter::default(), &mut faults, |view| {
+            if view.kind == Kind::Open as u16 {
+                let target = view.target.unwrap().to_vec();
+                *found.entry((target, view.access.0)).or_insert(0) += u64::from(view.count);
+            }
+        });
+    }
+    (found, faults.len())
+}
+
+fn path_bytes() -> impl Strategy<Value = Vec<u8>> {
+    // Few directories and names, so that text repeats; some bytes that are no UTF-8.
+    ("[a-c]{1,20}/[a-d]{1,4}", prop::option::of(0x80_u8..)).prop_map(|(text, odd)| {
+        let mut path = format!("/{text}").into_bytes();
+        path.extend(odd);
+        path
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    #[test]
+    fn every_event_is_read_back_with_its_exact_count(
+        events in prop::collection::vec((path_bytes(), 1_u8..16), 1..600),
+        first_bytes in prop::sample::select(vec![4096_u64, 8192, 65536]),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let recorder = recorder(folder.path(), first_bytes);
+        let mut expected = BTreeMap::new();
+        for (path, access) in &events {
+            recorder.record(&opened(path, Access(*access)), 1);
+            *expected.entry((path.clone(), *access)).or_insert(0) += 1;
+        }
+        prop_assert_eq!(counted(folder.path()), (expected, 0));
+    }
+
+    #[test]
+    fn damage_is_named_and_never_invents_a_record(
+        paths in prop::collection::vec(path_bytes(), 1..60),
+        flips in prop::collection::vec((any::<prop::sample::Index>(), 1_u8..), 0..6),
+        keep in prop::option::of(any::<prop::sample::Index>()),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let recorder = recorder(folder.path(), 16 * 1024);
+        for path in &paths {
+            recorder.record(&opened(path, Access::READ), 1);
+        }
+        let file = segment_paths(folder.path(), &Filter::default()).unwrap().remove(0);
+        let used = SegmentFile::load(&file).unwrap().used_bytes();
+        let mut bytes = std::fs::read(&file).unwrap();
+        for (at, bits) in &flips {
+            let at = at.index(used);
+            bytes[at] ^= bits;
+        }
+        if let Some(keep) = keep {
+            bytes.truncate(keep.index(bytes.len()));
+        }
+        if let Ok(segment) = SegmentFile::parse(&file, bytes) {
+            let mut faults = Vec::new();
+            for_each_event(&segment, &Filter::default(), &mut faults, |view| {
+                if view.kind == Kind::Open as u16 {
+                    assert!(paths.contains(&view.target.unwrap().to_vec()), "a record that nobody wrote");
+                }
+            });
+        }
+    }
+
+    #[test]
+    fn any_bytes_after_a_header_are_read_to_an_end(noise in prop::collection::vec(any::<u8>(), 0..5000)) {
+        let identity = Identity { process: new_id(), number: 0, pid: 1, created: 1, allocated: 5000 };
+        let mut bytes = identity.to_bytes().to_vec();
+        bytes.resize(HEADER_BYTES, 0);
+        bytes.extend(noise);
+        let segment = SegmentFile::parse(Path::new("noise"), bytes).unwrap();
+        let mut faults = Vec::new();
+        for_each_event(&segment, &Filter::default(), &mut faults, |_| {});
+        prop_assert!(segment.description().0.is_none());
+    }
+}
+
+#[test]
+fn threads_lose_nothing_while_segments_fill_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let recorder = recorder(folder.path(), 4096);
+    std::thread::scope(|scope| {
+        for thread in 0..4_u64 {
+            let recorder = &recorder;
+            scope.spawn(move || {
+                for at in 0..3000 {
+                    let path = format!("/thread/{thread}/file/{at}");
+                    recorder.record(&opened(path.as_bytes(), Access::READ), thread + 1);
+                    recorder.record(&opened(b"/shared", Access::READ), thread + 1);
+                }
+            });
+        }
+    });
+    let (found, faults) = counted(folder.path());
+    assert_eq!(faults, 0);
+    assert_eq!(found[&(b"/shared".to_vec(), 1)], 4 * 3000);
+    assert_eq!(found.len(), 4 * 3000 + 1);
+    assert!(segment_paths(folder.path(), &Filter::default()).unwrap().len() > 3);
+}
+
+fn segment_on(medium: Medium, folder: &Path, allocated: u64) -> (Segment, std::path::PathBuf) {
+    let identity = Identity { process: new_id(), number: 0, pid: 1, created: 1, allocated };
+    let path = folder.join(identity.file_name());
+    (Segment::create_at(&path, identity, medium).unwrap(), path)
+}
+
+#[test]
+fn both_media_leave_the_same_records() {
+    for medium in [Medium::Mapped, Medium::Written] {
+        let folder = tempfile::tempdir().unwrap();
+        let (segment, path) = segment_on(medium, folder.path(), 8192);
+        let head = Head { kind: Kind::Fork, flags: 3, time: 7 };
+        let place = segment.append(head, &[0x80]).unwrap();
+        assert!(segment.repeat(place, 9));
+        segment.end(11, Some(5));
+        // Read while the writer still has it open, as after a kill.
+        let file = SegmentFile::load(&path).unwrap();
+        let raw: Vec<_> = file.records().map(Result::unwrap).collect();
+        assert_eq!(raw.len(), 1, "{medium:?}");
+        assert_eq!((raw[0].count, raw[0].time, raw[0].last_time, raw[0].flags), (2, 7, 9, 3));
+        assert_eq!((file.ended(), file.status()), (Some(11), Some(5)));
+    }
+}
+
+#[test]
+fn a_full_segment_refuses_and_keeps_what_it_has() {
+    let folder = tempfile::tempdir().unwrap();
+    let (segment, path) = segment_on(Medium::Mapped, folder.path(), 4096);
+    let head = Head { kind: Kind::Text, flags: 0, time: 1 };
+    let mut stored = 0;
+    while segment.append(head, &[b'x'; 100]).is_ok() {
+        stored += 1;
+    }
+    assert_eq!(segment.append(head, &[b'x'; 100]), Err(Refusal::Full));
+    let file = SegmentFile::load(&path).unwrap();
+    assert_eq!(file.records().filter(Result::is_ok).count(), stored);
+    assert_eq!(file.records().filter(Result::is_err).count(), 0);
+}
+
+#[test]
+fn a_record_torn_by_death_hides_none_after_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (segment, path) = segment_on(Medium::Mapped, folder.path(), 4096);
+    let head = Head { kind: Kind::Fork, flags: 0, time: 1 };
+    let places: Vec<_> = (0..3).map(|_| segment.append(head, &[0x80; 9]).unwrap()).collect();
+    let mut bytes = std::fs::read(&path).unwrap();
+    for cut in [0_u32, 41 | 1 << 31] {
+        // What a writer leaves that died before, and after, it marked its reservation.
+        let at = places[1].0 as usize;
+        bytes[at..at + 4].copy_from_slice(&cut.to_le_bytes());
+        bytes[at + 4..at + 32].fill(0);
+        let file = SegmentFile::parse(&path, bytes.clone()).unwrap();
+        let items: Vec<_> = file.records().collect();
+        assert_eq!(items.iter().filter(|item| item.is_ok()).count(), 2);
+        assert_eq!(items[1].as_ref().unwrap_err().kind, FaultKind::Torn);
+    }
+}
+
+#[test]
+fn foreign_files_are_named() {
+    let path = Path::new("file");
+    let identity = Identity { process: new_id(), number: 0, pid: 1, created: 1, allocated: 4096 };
+    let mut header = identity.to_bytes().to_vec();
+    header.resize(HEADER_BYTES, 0);
+    let kind = |bytes: Vec<u8>| SegmentFile::parse(path, bytes).unwrap_err().kind;
+    assert_eq!(kind(Vec::new()), FaultKind::Foreign);
+    assert_eq!(kind(b"PAR1 is something else".to_vec()), FaultKind::Foreign);
+    assert_eq!(kind(header[..40].to_vec()), FaultKind::Truncated);
+    let mut newer = header.clone();
+    newer[8] = 2;
+    assert_eq!(kind(newer), FaultKind::NewerVersion);
+    let mut flipped = header.clone();
+    flipped[20] ^= 1;
+    assert_eq!(kind(flipped), FaultKind::BadHeader);
+    assert!(SegmentFile::parse(path, header).is_ok());
+}
+
+#[test]
+fn links_pipes_and_folders_are_not_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe.gnomon");
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        &pipe,
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::from_raw_mode(0o600),
+        0,
+    )
+    .unwrap();
+    let link = folder.path().join("link.gnomon");
+    std::os::unix::fs::symlink("/etc/passwd", &link).unwrap();
+    std::fs::create_dir(folder.path().join("folder.gnomon")).unwrap();
+    let (processes, faults) = read_processes(folder.path(), &Filter::default()).unwrap();
+    assert!(processes.is_empty());
+    assert_eq!(faults.len(), 3);
+}
+
+#[test]
+fn a_child_after_fork_has_an_id_and_a_segment_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let parent = recorder(folder.path(), 4096);
+    parent.record(&opened(b"/parent", Access::READ), 1);
+    let child = parent.forked(new_id());
+    child.record(&opened(b"/child", Access::READ), 1);
+    let (processes, _) = read_processes(folder.path(), &Filter::default()).unwrap();
+    assert_eq!(processes.len(), 2);
+    assert_eq!(processes[1].description.parent, Some(processes[0].id));
+    assert!(processes[1].description.forked);
+}
