@@ -6,7 +6,6 @@ import collections
 import json
 import os
 import random
-import resource
 import signal
 import subprocess
 from pathlib import Path
@@ -25,14 +24,10 @@ ENDS = {
 RUNS = 200
 
 
-def no_core_dump() -> None:
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-
 def killed_at_random(
     python: str, spool: Path, folder: Path, death: str, chance: random.Random
 ) -> collections.Counter[tuple[str, str]]:
-    """Runs `announces.py` until it is ended after a random number of operations; returns what it announced."""
+    """Ends `announces.py` after a random number of operations; returns what it had announced by then."""
     announced: collections.Counter[tuple[str, str]] = collections.Counter()
     # Most die young; some after several segments.
     patience = int(10 ** chance.uniform(0, 3.4))
@@ -44,10 +39,9 @@ def killed_at_random(
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         pass_fds=[writable],
-        preexec_fn=no_core_dump,
     )
     os.close(writable)
-    with child, open(readable) as announcements:
+    with child, os.fdopen(readable) as announcements:
         for number, line in enumerate(announcements):
             kind, target = json.loads(line)
             announced[kind, target] += 1

@@ -15,15 +15,10 @@ from pathlib import Path
 import gnomon
 
 # The one place that says where the read side is.
-from gnomon._native import Fault, Process, Record, Spool, process_id
+from gnomon._native import Fault, Process, Record, Spool, process_id  # noqa: F401
 
 BOOTSTRAP = Path(gnomon.__file__).resolve().parent / "bootstrap"
 PROGRAMS = Path(__file__).resolve().parent / "programs"
-
-__all__ = [
-    "BOOTSTRAP", "PROGRAMS", "Ended", "Kept", "armed", "armed_environment", "bare", "environment", "process_id",
-    "program",
-]  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,14 @@
 import json
 import os
 import random
+import resource
 import subprocess
 import sys
 import threading
 
 folder, announcements, seed = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 os.set_inheritable(announcements, False)
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def say(kind, target):
