@@ -1,0 +1,79 @@
+"""What all tests share: the options, a spool of their own, an interpreter of each version."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from interpreters import VERSIONS, needed, present
+from watching import process_id
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--long", action="store_true", help="every test on every version: an hour and not minutes"
+    )
+    parser.addoption(
+        "--seed", type=int, help="repeats the random choices of an earlier run, which printed it"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # A skip that nobody sees looks like a pass.
+    if "s" not in config.option.reportchars:
+        config.option.reportchars += "s"
+    if config.option.seed is None:
+        config.option.seed = random.SystemRandom().randrange(1 << 32)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    terminalreporter.write_line(f"seed of this run: {terminalreporter.config.option.seed}")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """`python` is an interpreter of every version, `a_python` of one unless the run is long."""
+    if "python" in metafunc.fixturenames:
+        metafunc.parametrize("python", VERSIONS, indirect=True)
+    if "a_python" in metafunc.fixturenames:
+        is_long = metafunc.config.option.long
+        metafunc.parametrize("a_python", VERSIONS if is_long else present()[-1:] or VERSIONS, indirect=True)
+
+
+@pytest.fixture
+def python(request: pytest.FixtureRequest) -> str:
+    return needed(request.param)
+
+
+@pytest.fixture
+def a_python(request: pytest.FixtureRequest) -> str:
+    return needed(request.param)
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Path:
+    """An empty spool."""
+    path = tmp_path / "spool"
+    path.mkdir(mode=0o700)
+    return path
+
+
+@pytest.fixture
+def chance(request: pytest.FixtureRequest) -> random.Random:
+    """Random choices that `--seed` repeats, for each test its own."""
+    return random.Random(f"{request.config.option.seed} {request.node.nodeid}")
+
+
+@pytest.fixture
+def is_long(request: pytest.FixtureRequest) -> bool:
+    return bool(request.config.option.long)
+
+
+@pytest.fixture(autouse=True)
+def suite_stays_clean() -> Iterator[None]:
+    """The suite itself is never watched: a hook would stay for good, in every later test."""
+    assert "GNOMON_SPOOL" not in os.environ
+    yield
+    assert process_id() is None
