@@ -26,3 +26,13 @@ pub fn running_file_ends_with(ending: &str) -> bool {
 pub fn is_in_runpy() -> bool {
     running_file(|file| file == "<frozen runpy>" || file.ends_with("/runpy.py"))
 }
+
+/// Whether pathlib opens on behalf of an `open` that has raised its event already (Python 3.9).
+pub fn is_in_pathlib_opener() -> bool {
+    let Some(code) = running_code() else { return false };
+    let text_is = |attribute: &std::ffi::CStr, test: fn(&str) -> bool| {
+        code.object().attribute(attribute).is_some_and(|value| value.object().text().is_some_and(test))
+    };
+    text_is(c"co_name", |name| name == "_opener")
+        && text_is(c"co_filename", |file| file.ends_with("pathlib.py"))
+}

@@ -23,8 +23,11 @@ pub fn open(args: Object<'_>) -> Decoded<'_> {
             None => return Decoded::Nothing, // a pipe, a socket, a terminal
         },
         None => match target.path() {
+            Some(_) if mode.is_none() && frames::is_in_pathlib_opener() => return Decoded::Told,
             // os.open drops its dir_fd on the way to the event.
-            Some(given) if mode.is_none() => FilePath { given, base: Base::Uncertain },
+            Some(given) if mode.is_none() && given.first() != Some(&b'/') => {
+                FilePath { given, base: Base::Uncertain }
+            }
             Some(given) => FilePath::current(given),
             None => return Decoded::Odd,
         },
