@@ -119,7 +119,7 @@ def read_into_arrow(variants: Variants, settings: Settings) -> Values:
 
 def bytes_a_record(variants: Variants, settings: Settings) -> Values:
     """What the spool holds (headers, the process itself and its text included) by the records in it."""
-    import gnomon._native as gnomon  # type: ignore[import-not-found]
+    import gnomon._native as gnomon  # type: ignore[import-untyped,unused-ignore]
 
     found: Values = {}
     for name in (JSON, GNOMON):

@@ -1,4 +1,4 @@
-"""Opens many paths, each once: a first-time record each. `event` or `open`, `absolute` or `relative`, how many.
+"""Opens many paths, each once: a first-time record each. By `event` or `open`, `absolute` or `relative`.
 
 `event` raises the event that `open` raises and opens nothing: opening costs some 3 us and varies by more
 than a record costs.
