@@ -1,0 +1,274 @@
+"""The figures of the card: what each runs, and the budget that it has to hold."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import measure
+from measure import WORKLOADS, Values
+from variants import BARE, GNOMON, JSON, NOOP, Unmeasurable, Variants
+
+
+@dataclass(frozen=True)
+class Settings:
+    rounds: int
+    records: int
+    analyst: Path
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What gnomon may cost: a relation to another variant, or to nothing, and its bound."""
+
+    relation: str  # "ratio", "over" or "alone"
+    other: str
+    bound: float
+    unit: str = ""
+    at_least: bool = False
+
+    def value(self, values: Values) -> float:
+        ours = values[GNOMON]
+        if self.relation == "alone":
+            return ours
+        if self.other not in values:
+            raise Unmeasurable(f"nothing to compare with: no figure for {self.other}")
+        return ours / values[self.other] if self.relation == "ratio" else ours - values[self.other]
+
+    def is_met(self, values: Values) -> bool:
+        value = self.value(values)
+        return value >= self.bound if self.at_least else value <= self.bound
+
+    def _spell(self, value: float, *, digits: int) -> str:
+        if self.relation == "ratio":
+            return f"{value:.3f}x {self.other}"
+        sign = "+" if self.relation == "over" else ""
+        tail = f" over {self.other}" if self.relation == "over" else ""
+        return f"{value:{sign}.{digits}f} {self.unit}{tail}"
+
+    def describe(self) -> str:
+        return ("at least " if self.at_least else "at most ") + self._spell(self.bound, digits=0)
+
+    def describe_value(self, values: Values) -> str:
+        return self._spell(self.value(values), digits=2 if self.unit in ("ms", "M/s") else 0)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One line of the card."""
+
+    name: str
+    title: str
+    unit: str
+    budget: Budget
+    take: Callable[[Variants, Settings], Values]
+
+
+@dataclass(frozen=True)
+class Result:
+    figure: Figure
+    values: Values = field(default_factory=dict)
+    problem: str | None = None
+
+
+def per_operation(program: str, *arguments: str) -> Callable[[Variants, Settings], Values]:
+    def take(variants: Variants, settings: Settings) -> Values:
+        filled = [argument.format(count=20_000) for argument in arguments]
+        once = measure.workload(variants, program, *filled)
+        return measure.rounds(variants, variants.available(), settings.rounds, once)
+
+    return take
+
+
+def counted(*arguments: str) -> Callable[[Variants, Settings], Values]:
+    return lambda variants, settings: measure.instructions(variants, variants.available(), *arguments)
+
+
+def timed(*arguments: str, rounds_factor: int = 1) -> Callable[[Variants, Settings], Values]:
+    def take(variants: Variants, settings: Settings) -> Values:
+        once = measure.wall(variants, *arguments)
+        return measure.rounds(variants, variants.available(), settings.rounds * rounds_factor, once)
+
+    return take
+
+
+def read_into_arrow(variants: Variants, settings: Settings) -> Values:
+    """Records a second, in millions; the peer reads as many of its own lines."""
+    spool, lines = variants.folder / "big-spool", variants.folder / "big-lines"
+    workload = [str(WORKLOADS / "first_time.py"), "event", "absolute", str(settings.records)]
+    program = [variants.python, *workload]
+    for name, output in ((GNOMON, spool), (JSON, lines)):
+        if not output.exists():
+            output.mkdir(mode=0o700)
+            measure.run(variants, name, output, program)
+    sources = {GNOMON: spool, JSON: lines / "lines.jsonl"}
+
+    def once(name: str, _: Path) -> float:
+        command = [sys.executable, str(WORKLOADS / "read_arrow.py"), str(sources[name])]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise Unmeasurable(measure.last_line(done.stderr))
+        return 1000 / float(json.loads(done.stdout)["ns"])
+
+    return measure.rounds(variants, (JSON, GNOMON), settings.rounds, once)
+
+
+def bytes_a_record(variants: Variants, settings: Settings) -> Values:
+    """What the spool holds (headers, the process itself and its text included) by the records in it."""
+    import gnomon._native as gnomon  # type: ignore[import-untyped,unused-ignore]
+
+    found: Values = {}
+    for name in (JSON, GNOMON):
+        output = variants.folder / f"analyst-{name}"
+        output.mkdir(mode=0o700, exist_ok=True)
+        work = variants.folder / f"analyst-{name}-work"
+        work.mkdir(exist_ok=True)
+        measure.run(variants, name, output, [variants.python, str(settings.analyst)], cwd=work)
+        if name == JSON:
+            lines = (output / "lines.jsonl").read_bytes()
+            found[name] = len(lines) / lines.count(b"\n")
+            continue
+        spool = gnomon.Spool(output)
+        for path in spool.segments():
+            gnomon.seal(path)  # allocated and not used
+        of_processes = [path for path in spool.segments() if not Path(path).name.startswith("distributions")]
+        processes, _ = spool.processes()
+        total = sum(Path(path).stat().st_size for path in of_processes)
+        found[name] = total / sum(process.records for process in processes)
+    return found
+
+
+FIGURES = (
+    Figure(
+        "start",
+        "interpreter start, `-c pass`: instructions",
+        "M",
+        Budget("ratio", BARE, 1.03),
+        counted("-c", "pass"),
+    ),
+    Figure(
+        "start-wall",
+        "interpreter start, `-c pass`: wall",
+        "ms",
+        Budget("over", BARE, 1.0, "ms"),
+        timed("-c", "pass", rounds_factor=10),
+    ),
+    Figure(
+        "pandas",
+        "`import pandas`: instructions",
+        "M",
+        Budget("ratio", BARE, 1.01),
+        counted("-c", "import pandas"),
+    ),
+    Figure(
+        "pandas-wall",
+        "`import pandas`: wall",
+        "ms",
+        Budget("ratio", BARE, 1.01),
+        timed("-c", "import pandas", rounds_factor=2),
+    ),
+    Figure(
+        "not-kept-id",
+        "event not kept: builtins.id",
+        "ns",
+        Budget("ratio", NOOP, 1.15),
+        per_operation("not_kept_id.py"),
+    ),
+    Figure(
+        "not-kept-getattr",
+        "event not kept: object.__getattr__",
+        "ns",
+        Budget("ratio", NOOP, 1.15),
+        per_operation("not_kept_getattr.py"),
+    ),
+    Figure(
+        "first",
+        "first-time record, absolute path: the event alone",
+        "ns",
+        Budget("over", NOOP, 400, "ns"),
+        per_operation("first_time.py", "event", "absolute", "{count}"),
+    ),
+    Figure(
+        "first-relative",
+        "first-time record, relative path: the event alone",
+        "ns",
+        Budget("over", NOOP, 400, "ns"),
+        per_operation("first_time.py", "event", "relative", "{count}"),
+    ),
+    Figure(
+        "first-open",
+        "first-time record, absolute path: `open`, no such file",
+        "ns",
+        Budget("over", NOOP, 400, "ns"),
+        per_operation("first_time.py", "open", "absolute", "{count}"),
+    ),
+    Figure(
+        "first-open-relative",
+        "first-time record, relative path: `open`, no such file",
+        "ns",
+        Budget("over", NOOP, 400, "ns"),
+        per_operation("first_time.py", "open", "relative", "{count}"),
+    ),
+    Figure(
+        "repeat",
+        "repeat, absolute path: the event alone",
+        "ns",
+        Budget("over", NOOP, 150, "ns"),
+        per_operation("repeat.py", "event", "absolute"),
+    ),
+    Figure(
+        "repeat-relative",
+        "repeat, relative path: the event alone",
+        "ns",
+        Budget("over", NOOP, 150, "ns"),
+        per_operation("repeat.py", "event", "relative"),
+    ),
+    Figure(
+        "repeat-open",
+        "repeat, absolute path: `open`, no such file",
+        "ns",
+        Budget("over", NOOP, 150, "ns"),
+        per_operation("repeat.py", "open", "absolute"),
+    ),
+    Figure(
+        "repeat-open-relative",
+        "repeat, relative path: `open`, no such file",
+        "ns",
+        Budget("over", NOOP, 150, "ns"),
+        per_operation("repeat.py", "open", "relative"),
+    ),
+    Figure(
+        "many",
+        "100,000 opens over 1,000 paths: each",
+        "ns",
+        Budget("ratio", BARE, 1.15),
+        per_operation("open_many.py"),
+    ),
+    Figure(
+        "reader",
+        "reader into Arrow, one core: records/s",
+        "M/s",
+        Budget("alone", GNOMON, 3.0, "M/s", at_least=True),
+        read_into_arrow,
+    ),
+    Figure(
+        "bytes",
+        "analyst script: bytes a record",
+        "B",
+        Budget("alone", GNOMON, 100, "B"),
+        bytes_a_record,
+    ),
+)
+
+
+def take(figure: Figure, variants: Variants, settings: Settings) -> Result:
+    try:
+        values = figure.take(variants, settings)
+        figure.budget.value(values)
+    except Unmeasurable as reason:
+        return Result(figure, problem=str(reason))
+    return Result(figure, values)

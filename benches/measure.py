@@ -1,0 +1,119 @@
+"""Runs the variants of one program in turn, round by round, and takes medians.
+
+The machine's load drifts; A B C D A B C D lets it drift over all alike. Instructions are counted where even
+that is too noisy: callgrind's number is the same in every run, but leaves out what the kernel does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+from variants import BENCHES, GNOMON, Unmeasurable, Variants
+
+WORKLOADS = BENCHES / "workloads"
+
+Values = dict[str, float]
+
+
+def rounds(
+    variants: Variants, names: Sequence[str], count: int, once: Callable[[str, Path], float]
+) -> Values:
+    """The median over `count` rounds of what `once(variant, fresh directory)` returns."""
+    found: dict[str, list[float]] = {name: [] for name in names}
+    for number in range(-1, count):
+        for name in names:
+            value = _in_fresh_directory(variants, partial(once, name))
+            if number >= 0:  # the round before the first one warms caches and bytecode
+                found[name].append(value)
+        _progress(f"round {number + 1} of {count}")
+    return {name: statistics.median(values) for name, values in found.items()}
+
+
+def workload(variants: Variants, program: str, *arguments: str) -> Callable[[str, Path], float]:
+    """Runs a program of `workloads/`, which prints its own time in nanoseconds for one operation."""
+
+    def once(name: str, output: Path) -> float:
+        command = [variants.python, str(WORKLOADS / program), *arguments]
+        return float(json.loads(run(variants, name, output, command))["ns"])
+
+    return once
+
+
+def wall(variants: Variants, *arguments: str) -> Callable[[str, Path], float]:
+    """The time in milliseconds from starting the interpreter to its end."""
+
+    def once(name: str, output: Path) -> float:
+        environment = variants.environment(name, output)
+        start = time.perf_counter_ns()
+        code = subprocess.call([variants.python, *arguments], env=environment, cwd=output)
+        taken = time.perf_counter_ns() - start
+        if code != 0:
+            raise Unmeasurable(f"`python {' '.join(arguments)}` exits with {code}")
+        return taken / 1e6
+
+    return once
+
+
+def run(variants: Variants, name: str, output: Path, command: list[str], cwd: Path | None = None) -> str:
+    """The standard output of `command` as variant `name`."""
+    environment = variants.environment(name, output)
+    done = subprocess.run(
+        command, env=environment, cwd=cwd or output, capture_output=True, text=True, check=False
+    )
+    if "gnomon: not recording" in done.stderr:
+        raise SystemExit(f"gnomon does not record, so there is nothing to measure:\n{done.stderr}")
+    if done.returncode != 0:
+        raise Unmeasurable(f"as {name}, exit {done.returncode}: {last_line(done.stderr)}")
+    return done.stdout
+
+
+def last_line(text: str) -> str:
+    return (text.strip().splitlines() or [""])[-1]
+
+
+def instructions(variants: Variants, names: Sequence[str], *arguments: str) -> Values:
+    """Millions of instructions that the interpreter executes with `arguments`, by callgrind."""
+    valgrind = shutil.which("valgrind")
+    if valgrind is None:
+        raise Unmeasurable("no valgrind: install it to count instructions")
+    found: Values = {}
+    for name in names:
+        once = partial(_callgrind, valgrind, variants, name, [variants.python, *arguments])
+        found[name] = _in_fresh_directory(variants, once)
+        _progress(f"callgrind {name}")
+    return found
+
+
+def _callgrind(valgrind: str, variants: Variants, name: str, command: list[str], output: Path) -> float:
+    for _ in range(2):  # bytecode is written by the first, read by the second
+        run(variants, name, output, command)
+    profile = output / "callgrind.out"
+    run(variants, name, output, [valgrind, "--tool=callgrind", f"--callgrind-out-file={profile}", *command])
+    summary = re.search(r"^(?:summary|totals): (\d+)", profile.read_text(), re.MULTILINE)
+    if summary is None:
+        raise Unmeasurable("callgrind left no summary")
+    if name == GNOMON and not list(output.glob("*.gnomon")):
+        raise SystemExit("gnomon did not record under callgrind, so its count means nothing")
+    return int(summary.group(1)) / 1e6
+
+
+def _in_fresh_directory(variants: Variants, use: Callable[[Path], float]) -> float:
+    with tempfile.TemporaryDirectory(dir=variants.folder) as folder:
+        return use(Path(folder))
+
+
+def _progress(text: str) -> None:
+    if sys.stderr.isatty() and not os.environ.get("CI"):
+        sys.stderr.write(f"\r\033[K{text}")
+        sys.stderr.flush()

@@ -1,0 +1,90 @@
+"""The four ways to run a program that the card compares: bare, a no-op hook, a Python hook, gnomon.
+
+Each is an environment and nothing else. What a variant leaves behind (a spool, a file of lines) goes into a
+directory made new for each run.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+BENCHES = Path(__file__).resolve().parent
+PACKAGE = BENCHES.parent / "python" / "gnomon"
+
+BARE, NOOP, JSON, GNOMON = "bare", "no-op C", "JSON lines", "gnomon"
+NAMES = (BARE, NOOP, JSON, GNOMON)
+
+# An unoptimised library is several times larger than a released one; nothing else in it says which it is.
+LARGEST_RELEASE_BYTES = 5 * 1024 * 1024
+
+
+class Unmeasurable(Exception):
+    """A figure cannot be had here; the text says why and what would help."""
+
+
+def library() -> Path:
+    """The extension that is measured."""
+    for path in sorted(PACKAGE.glob("_native*.so")):
+        return path
+    raise SystemExit("cannot find the extension in python/gnomon\nhint: maturin develop --release --uv")
+
+
+def profile(path: Path) -> str:
+    return "release" if path.stat().st_size <= LARGEST_RELEASE_BYTES else "debug"
+
+
+@dataclass(frozen=True)
+class Variants:
+    """Environments for the interpreter `python`; `folder` is ours for the whole run."""
+
+    python: str
+    folder: Path
+    noop_problem: str | None
+
+    @classmethod
+    def prepare(cls, python: str, folder: Path) -> Variants:
+        for name in ("noop_hook", "json_hook"):
+            shutil.copytree(BENCHES / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        return cls(python, folder, _compile_noop(python, folder / "noop_hook" / "_noop.so"))
+
+    def available(self) -> tuple[str, ...]:
+        return tuple(name for name in NAMES if name != NOOP or self.noop_problem is None)
+
+    def environment(self, name: str, output: Path) -> dict[str, str]:
+        """The environment of variant `name`, which leaves what it records in the directory `output`."""
+        environment = {
+            key: value
+            for key, value in os.environ.items()
+            if not key.startswith("GNOMON_") and key not in ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
+        }
+        environment["PYTHONHASHSEED"] = "0"
+        if name == NOOP:
+            environment["PYTHONPATH"] = str(self.folder / "noop_hook")
+        elif name == JSON:
+            environment["PYTHONPATH"] = str(self.folder / "json_hook")
+            environment["BENCH_JSON_LINES"] = str(output / "lines.jsonl")
+        elif name == GNOMON:
+            environment["PYTHONPATH"] = str(PACKAGE / "bootstrap")
+            environment["GNOMON_SPOOL"] = str(output)
+            environment["GNOMON_DEBUG"] = "1"
+        return environment
+
+
+def _compile_noop(python: str, library: Path) -> str | None:
+    compiler = shutil.which(os.environ.get("CC", "cc"))
+    if compiler is None:
+        return "no C compiler (cc): install one to compare with the no-op hook"
+    include = subprocess.run(
+        [python, "-c", "import sysconfig; print(sysconfig.get_path('include'))"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
+    source = str(BENCHES / "noop_hook.c")
+    command = [compiler, "-O2", "-shared", "-fPIC", "-I", include, "-o", str(library), source]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return None if done.returncode == 0 else f"cc failed: {done.stderr.strip().splitlines()[-1]}"

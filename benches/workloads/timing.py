@@ -1,0 +1,26 @@
+"""How a workload times itself: passes many enough that an interruption does not count."""
+
+import json
+from statistics import median
+from time import perf_counter_ns
+
+
+def report(nanoseconds):
+    print(json.dumps({"ns": nanoseconds}))
+
+
+def best(operations, work, passes=15):
+    """Calls `work()`, which does `operations` operations, and reports the fastest pass."""
+    report(min(timed(work) for _ in range(passes)) / operations)
+
+
+def typical(items, work, size=500):
+    """Calls `work(chunk)` for chunks of `items` in turn, and reports the median chunk."""
+    chunks = [items[at : at + size] for at in range(0, len(items), size)]
+    report(median(timed(work, chunk) for chunk in chunks) / size)
+
+
+def timed(work, *arguments):
+    start = perf_counter_ns()
+    work(*arguments)
+    return perf_counter_ns() - start
