@@ -5,14 +5,14 @@ use std::cell::Cell;
 use std::ffi::{c_char, c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use gnomon_core::event::Event;
+use gnomon_core::event::{Event, Kind};
 use gnomon_core::pipeline::Recorder;
 use gnomon_core::spool::format::Loss;
 use pyo3::ffi;
 
 use crate::capi::{Object, event_name};
 use crate::decode::{Decoded, Decoder, decoder, forget_last_start};
-use crate::session;
+use crate::{environment, session};
 
 /// Raised once after arming: seeing it is the proof that the hook is really there.
 pub const CANARY: &std::ffi::CStr = c"gnomon.canary";
@@ -67,6 +67,9 @@ fn take(recorder: &Recorder, decoded: Decoded<'_>) {
     match decoded {
         Decoded::Event(event) => {
             recorder.record(&event, thread());
+            if event.kind == Kind::Exec {
+                environment::prepare_for_exec();
+            }
             if !is_start(&event) {
                 forget_last_start();
             }
@@ -79,7 +82,7 @@ fn take(recorder: &Recorder, decoded: Decoded<'_>) {
 }
 
 fn is_start(event: &Event<'_>) -> bool {
-    event.kind == gnomon_core::event::Kind::Spawn
+    event.kind == Kind::Spawn
 }
 
 /// A number that no other running thread has: where its thread-local storage is.

@@ -5,6 +5,7 @@
 
 mod capi;
 mod decode;
+mod environment;
 mod errors;
 mod fork;
 mod frames;

@@ -6,7 +6,7 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8};
+use std::sync::atomic::{AtomicBool, AtomicPtr};
 
 use gnomon_core::interest::Interest;
 use gnomon_core::pipeline::{Recorder, now};
@@ -15,19 +15,8 @@ use gnomon_core::record::Bytes;
 use uuid::Uuid;
 
 use crate::capi::{self, Object, sys_attribute};
+use crate::environment::{id_from, tell_children, variable};
 use crate::{fork, hook};
-
-/// Names of the environment variables that carry a run to its descendants.
-pub mod variable {
-    /// The spool's directory; without it nothing is recorded.
-    pub const SPOOL: &str = "GNOMON_SPOOL";
-    /// The id of the `gnomon run`.
-    pub const RUN: &str = "GNOMON_RUN";
-    /// The id of the nearest recorded ancestor.
-    pub const PARENT: &str = "GNOMON_PARENT";
-    /// `all` keeps one record for each module.
-    pub const IMPORTS: &str = "GNOMON_IMPORTS";
-}
 
 /// Null before arming and after disarming. Never freed: another thread may be using it.
 static RECORDER: AtomicPtr<Recorder> = AtomicPtr::new(std::ptr::null_mut());
@@ -135,10 +124,6 @@ fn describe() -> Description {
     description
 }
 
-fn id_from(name: &str) -> Option<Uuid> {
-    Uuid::parse_str(std::env::var(name).ok()?.trim()).ok()
-}
-
 fn sys_path(name: &std::ffi::CStr) -> Option<Vec<u8>> {
     sys_attribute(name).and_then(Object::path).map(std::borrow::Cow::into_owned)
 }
@@ -163,25 +148,6 @@ fn interest(spool: &Path) -> Interest {
     }
     let every_import = std::env::var_os(variable::IMPORTS).is_some_and(|value| value == "all");
     Interest { libraries, own: vec![spool.as_os_str().as_bytes().to_vec()], every_import }
-}
-
-/// `GNOMON_PARENT=` and an id: the environment of this process points here, so that a fork's child can
-/// change its id without the lock that `setenv` takes.
-static PARENT_ENTRY: [AtomicU8; 14 + 36 + 1] = [const { AtomicU8::new(0) }; 51];
-
-/// Makes children that inherit this environment name `id` as their parent. The program's own `os.environ`
-/// was copied before and does not change.
-fn tell_children(id: Uuid) {
-    let entry = format!("{}={}", variable::PARENT, id.as_hyphenated());
-    for (place, byte) in PARENT_ENTRY.iter().zip(entry.bytes()) {
-        place.store(byte, Relaxed);
-    }
-    static IS_IN_ENVIRONMENT: AtomicBool = AtomicBool::new(false);
-    if !IS_IN_ENVIRONMENT.swap(true, Relaxed) {
-        // SAFETY: the bytes live for ever and end with NUL; this happens once, while the interpreter starts
-        // and before the program has threads.
-        unsafe { libc::putenv(PARENT_ENTRY.as_ptr().cast_mut().cast()) };
-    }
 }
 
 /// Asks the C library to say with which status the process exits. glibc can; elsewhere it stays unknown.
