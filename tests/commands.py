@@ -1,0 +1,31 @@
+"""Runs the command `gnomon` as a user does, and reads what it says."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from watching import Ended, environment
+
+
+def gnomon(*arguments: str | Path, stdin: bytes = b"", cwd: Path | None = None, **more: str) -> Ended:
+    """`gnomon` with these arguments, to its end."""
+    command = [sys.executable, "-m", "gnomon", *map(str, arguments)]
+    done = subprocess.run(
+        command, env=environment(**more), input=stdin, cwd=cwd, capture_output=True, check=False, timeout=300
+    )
+    return Ended(done.returncode, done.stdout, done.stderr)
+
+
+def run(spool: Path, *program: str | Path, **options: Any) -> Ended:
+    """`gnomon run` of a program, without the answer."""
+    return gnomon("run", "--quiet", "--spool", spool, "--", *program, **options)
+
+
+def events(spool: Path, *arguments: str) -> list[dict[str, Any]]:
+    """What `gnomon events` lists, as objects."""
+    done = gnomon("events", spool, "--format", "jsonl", *arguments).checked()
+    return [json.loads(line) for line in done.stdout.splitlines()]
