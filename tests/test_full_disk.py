@@ -78,6 +78,14 @@ def test_a_disk_too_small_for_any_segment(python: str, mounted: Mount) -> None:
     assert sorted(path.name for path in disk.iterdir()) == ["filler"]
 
 
+def test_no_more_files(python: str, mounted: Mount) -> None:
+    disk = mounted("size=8m,nr_inodes=2")
+    assert_unharmed(python, disk)
+    kept = Kept(disk)
+    assert_all_accounted_for(kept)
+    assert set(kept.lost()) == {"no space"}
+
+
 def test_a_read_only_spool(python: str, spool: Path, request: pytest.FixtureRequest) -> None:
     if os.geteuid() == 0:  # to whom permissions mean nothing
         spool = request.getfixturevalue("mounted")("size=64k,ro")
