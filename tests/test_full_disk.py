@@ -86,6 +86,24 @@ def test_no_more_files(python: str, mounted: Mount) -> None:
     assert set(kept.lost()) == {"no space"}
 
 
+@pytest.mark.parametrize("limit", [0, 10_000, 100_000, 1_000_000])
+def test_a_limit_on_file_size(python: str, spool: Path, limit: int) -> None:
+    """A process that reaches its limit is sent a signal, which is deadly unless it is ignored."""
+    number = 3_000 if limit == 10_000 else MANY
+    limited = [python, program("many_limited.py"), str(number), str(limit)]
+    assert armed(limited, spool) == bare(limited)
+    kept = Kept(spool)
+    if limit == 0:
+        # The segment that was open when the limit came is kept.
+        assert_all_accounted_for(kept)
+        assert set(kept.lost()) == {"no space"}
+        return
+    stored = [record.count for record in kept.records("open") if "/nowhere/" in str(record.target)]
+    assert stored == [1] * number and not kept.lost() and not kept.damage()
+    allowed = max(limit, 64 * 1024)  # the size of a first segment, which was there before the limit
+    assert all(segment.stat().st_size <= allowed for segment in spool.iterdir())
+
+
 def test_a_read_only_spool(python: str, spool: Path, request: pytest.FixtureRequest) -> None:
     if os.geteuid() == 0:  # to whom permissions mean nothing
         spool = request.getfixturevalue("mounted")("size=64k,ro")
