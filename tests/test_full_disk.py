@@ -78,6 +78,24 @@ def test_a_disk_too_small_for_any_segment(python: str, mounted: Mount) -> None:
     assert sorted(path.name for path in disk.iterdir()) == ["filler"]
 
 
+def test_a_disk_with_room_for_a_few_records(python: str, mounted: Mount) -> None:
+    """Too small for a segment whose blocks are allocated, not for one that is written as it grows."""
+    disk = mounted("size=64k")
+    fill(disk, leaving=16 * 1024)
+    assert_unharmed(python, disk, 2_000)
+    kept = Kept(disk)
+    assert_all_accounted_for(kept, 2_000)
+    assert set(kept.lost()) == {"no space"}
+
+
+def test_a_disk_that_fills_up(python: str, mounted: Mount) -> None:
+    disk = mounted("size=512k")
+    assert_unharmed(python, disk)
+    kept = Kept(disk)
+    assert_all_accounted_for(kept)
+    assert set(kept.lost()) == {"no space"}
+
+
 def test_no_more_files(python: str, mounted: Mount) -> None:
     disk = mounted("size=8m,nr_inodes=2")
     assert_unharmed(python, disk)

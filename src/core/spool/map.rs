@@ -199,7 +199,12 @@ impl Map {
         unsafe {
             std::ptr::copy_nonoverlapping(self.memory.as_ptr().add(offset), bytes.as_mut_ptr(), length)
         };
-        file.write_all_at(&bytes, offset as u64)
+        file.write_all_at(&bytes, offset as u64).inspect_err(|_| {
+            // A full disk may have taken the start of a record: marked as unpublished it is torn, not corrupt.
+            if offset >= format::HEADER_BYTES {
+                let _ = file.write_all_at(&(length as u32 | UNPUBLISHED).to_le_bytes(), offset as u64);
+            }
+        })
     }
 }
 
