@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from interpreters import VERSIONS, needed, present
+from interpreters import needed, present
 from watching import process_id
 
 
@@ -31,15 +31,19 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.write_line(f"seed of this run: {terminalreporter.config.option.seed}")
+    terminalreporter.write_line(f"CPython versions of this run: {', '.join(present())}")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """`python` is an interpreter of every version, `a_python` of one unless the run is long."""
+    """`python` is an interpreter of every version here, `a_python` the newest unless the run is long.
+
+    The versions that are missing are skipped once, in test_interpreters.py.
+    """
     if "python" in metafunc.fixturenames:
-        metafunc.parametrize("python", VERSIONS, indirect=True)
+        metafunc.parametrize("python", present(), indirect=True)
     if "a_python" in metafunc.fixturenames:
         is_long = metafunc.config.option.long
-        metafunc.parametrize("a_python", VERSIONS if is_long else present()[-1:] or VERSIONS, indirect=True)
+        metafunc.parametrize("a_python", present() if is_long else present()[-1:], indirect=True)
 
 
 @pytest.fixture

@@ -88,7 +88,7 @@ def environment(**more: str) -> dict[str, str]:
 def armed_environment(spool: Path, **more: str) -> dict[str, str]:
     """The environment in which every Python records into `spool`: what `gnomon run` sets."""
     search_path = os.pathsep.join(filter(None, [str(BOOTSTRAP), more.pop("PYTHONPATH", "")]))
-    return environment(PYTHONPATH=search_path, GNOMON_SPOOL=str(spool), **more)
+    return environment(**{"PYTHONPATH": search_path, "GNOMON_SPOOL": str(spool), **more})
 
 
 def program(name: str) -> str:

@@ -6,7 +6,7 @@ import sys
 import __main__
 
 print(sys.argv, sys.orig_argv if hasattr(sys, "orig_argv") else "")
-print(__name__, __main__.__file__, getattr(__main__.__spec__, 'name', None), sys.path)
+print(__name__, __main__.__file__, getattr(__main__.__spec__, "name", None), sys.path)
 print(sorted(name for name in sys.modules if "gnomon" in name or "sitecustomize" in name))
 print(sys.flags, sys.getrecursionlimit(), sys.stdin.readline())
 print(sorted(os.listdir("/proc/self/fd")), len(os.listdir("/proc/self/task")))

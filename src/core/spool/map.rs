@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use memmap2::{MmapOptions, MmapRaw};
 use rustix::fs::{FallocateFlags, OFlags};
+use rustix::process::{Resource, getrlimit};
 
 use super::format::{self, HEAD_BYTES, UNPUBLISHED, at, padded};
 
@@ -110,11 +111,13 @@ impl Map {
         if is_remote(file) {
             return Err(io::ErrorKind::Unsupported.into());
         }
+        within_limit(length)?;
         rustix::fs::fallocate(file, FallocateFlags::empty(), 0, length as u64)?;
         MmapOptions::new().len(length).map_raw(file)
     }
 
     fn written(mut file: &File, path: &Path, length: usize, header: &[u8]) -> io::Result<(MmapRaw, Backing)> {
+        within_limit(format::HEADER_BYTES)?;
         file.set_len(0)?;
         let mut full = header.to_vec();
         full.resize(format::HEADER_BYTES, 0);
@@ -195,13 +198,19 @@ impl Map {
             return Err(io::ErrorKind::NotFound.into());
         }
         let length = length.min(self.length.saturating_sub(offset));
+        within_limit(offset + length)?;
         let mut bytes = vec![0; length];
         // SAFETY: in bounds as just clamped. A counter that another thread changes meanwhile may be copied
         // half-old: it is written again by that thread's own commit.
         unsafe {
             std::ptr::copy_nonoverlapping(self.memory.as_ptr().add(offset), bytes.as_mut_ptr(), length)
         };
-        file.write_all_at(&bytes, offset as u64)
+        file.write_all_at(&bytes, offset as u64).inspect_err(|_| {
+            // A full disk may have taken the start of a record: marked as unpublished it is torn, not corrupt.
+            if offset >= format::HEADER_BYTES {
+                let _ = file.write_all_at(&(length as u32 | UNPUBLISHED).to_le_bytes(), offset as u64);
+            }
+        })
     }
 }
 
@@ -242,6 +251,17 @@ impl Reservation<'_> {
             length.store(self.length as u32, Ordering::Release);
         }
     }
+}
+
+/// Bytes that this process may make a file long. Beyond them the kernel sends SIGXFSZ, which ends a program
+/// that has not asked for an error instead: so the limit is looked at before a file grows.
+#[must_use]
+pub fn file_size_limit() -> u64 {
+    getrlimit(Resource::Fsize).current.unwrap_or(u64::MAX)
+}
+
+fn within_limit(length: usize) -> io::Result<()> {
+    if length as u64 > file_size_limit() { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(()) }
 }
 
 /// File systems where another machine may hold the blocks: a mapping there can die under us.

@@ -5,13 +5,16 @@ use std::path::Path;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use super::format::{self, CHECKED_FROM, HEAD_BYTES, Identity, Loss, MAX_RECORD_BYTES, at};
-use super::map::{Map, Medium, Words};
+use super::map::{Map, Medium, Words, file_size_limit};
 use crate::event::Kind;
 
 /// Tables are this many times smaller than the segment in bytes; a record has 80 on average.
 const BYTES_PER_SLOT: usize = 64;
 /// Slots looked at before a table counts as full. A miss costs a second record, never a wrong one.
 const PROBES: usize = 16;
+
+/// A smaller one would hold little more than what every segment starts with.
+const MIN_SEGMENT_BYTES: u64 = 4096;
 
 /// Where a record stands in its segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -60,8 +63,11 @@ impl Segment {
     ///
     /// # Errors
     /// As for [`Segment::create`].
-    pub fn create_at(path: &Path, identity: Identity, medium: Medium) -> io::Result<Self> {
-        let length = identity.allocated.clamp(4096, format::MAX_SEGMENT_BYTES) as usize;
+    pub fn create_at(path: &Path, mut identity: Identity, medium: Medium) -> io::Result<Self> {
+        // Several small segments where a large one is not allowed.
+        let allowed = (file_size_limit() & !7).clamp(MIN_SEGMENT_BYTES, format::MAX_SEGMENT_BYTES);
+        identity.allocated = identity.allocated.clamp(MIN_SEGMENT_BYTES, allowed);
+        let length = identity.allocated as usize;
         let slots = (length / BYTES_PER_SLOT).next_power_of_two();
         let map = Map::create(path, length, &identity.to_bytes(), medium)?;
         let segment =

@@ -6,7 +6,7 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64};
 
 use parking_lot::RwLock;
 use uuid::Uuid;
@@ -32,6 +32,8 @@ pub struct Writer {
     opening: AtomicBool,
     next_number: AtomicU32,
     retry_at: AtomicU64,
+    /// Why there is none until then, as its slot.
+    refused: AtomicU8,
     lost: [AtomicU64; Loss::ALL.len()],
     first_bytes: u64,
 }
@@ -51,6 +53,7 @@ impl Writer {
             opening: AtomicBool::new(false),
             next_number: AtomicU32::new(0),
             retry_at: AtomicU64::new(0),
+            refused: AtomicU8::new(Loss::SpoolUnavailable as u8),
             lost: Default::default(),
             first_bytes: FIRST_SEGMENT_BYTES,
         }
@@ -181,10 +184,12 @@ impl Writer {
 
     fn open_next(&self, time: u64) -> Result<(), Loss> {
         if time < self.retry_at.load(Relaxed) {
-            return Err(Loss::SpoolUnavailable);
+            let refused = usize::from(self.refused.load(Relaxed));
+            return Err(Loss::ALL.get(refused).copied().unwrap_or(Loss::SpoolUnavailable));
         }
         let made = self.create_segment(time).map_err(|error| loss_of(&error));
-        if made.is_err() {
+        if let Err(reason) = made {
+            self.refused.store(reason as u8, Relaxed);
             self.retry_at.store(time.saturating_add(RETRY_NS), Relaxed);
         }
         self.current.replace(made?).map_err(|_| Loss::Busy)
