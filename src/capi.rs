@@ -142,23 +142,20 @@ impl<'a> Object<'a> {
 
     /// Element `index` of a tuple or list; `None` for anything else and past the end.
     pub fn item(self, index: usize) -> Option<Object<'a>> {
-        if index >= self.length()? {
-            return None;
-        }
         let index = ffi::Py_ssize_t::try_from(index).ok()?;
-        // SAFETY: the object is a list or tuple (`length` checked) and the index is in bounds; the element is
-        // borrowed from it, and nothing that could change a list runs while the hook does.
+        let owner = self.pointer.as_ptr();
+        // SAFETY: the type and the bounds are checked before each call; the element is borrowed from the
+        // object, and nothing that could change a list runs while the hook does.
         unsafe {
-            let pointer = if self.is_subclass(ffi::Py_TPFLAGS_TUPLE_SUBCLASS) {
-                ffi::PyTuple_GetItem(self.pointer.as_ptr(), index)
-            } else {
-                ffi::PyList_GetItem(self.pointer.as_ptr(), index)
-            };
-            if pointer.is_null() {
-                clear_error();
+            if self.is_subclass(ffi::Py_TPFLAGS_TUPLE_SUBCLASS) {
+                if index < ffi::PyTuple_Size(owner) {
+                    return Object::borrowed(ffi::PyTuple_GetItem(owner, index));
+                }
+            } else if self.is_subclass(ffi::Py_TPFLAGS_LIST_SUBCLASS) && index < ffi::PyList_Size(owner) {
+                return Object::borrowed(ffi::PyList_GetItem(owner, index));
             }
-            Object::borrowed(pointer)
         }
+        None
     }
 
     /// How many elements a tuple or list has; `None` for anything else.

@@ -21,16 +21,17 @@ pub fn absolute<'a>(directory: &[u8], path: &'a [u8]) -> Cow<'a, [u8]> {
 
 /// Whether an absolute path has no empty and no `.` component.
 fn is_plain(path: &[u8]) -> bool {
-    let mut before = 0;
-    for (at, byte) in path.iter().enumerate().skip(1) {
-        if *byte == b'/' {
-            if matches!(path.get(before + 1..at), Some(b"" | b".")) {
-                return false;
-            }
-            before = at;
-        }
-    }
-    path.len() == 1 || !matches!(path.get(before + 1..), Some(b"" | b"."))
+    // Nearly every path passes the first test; a hidden file needs the second.
+    (!has_odd_component(path) || path.split(|byte| *byte == b'/').skip(1).all(|name| !matches!(name, b"" | b".")))
+        && (path.len() == 1 || path.last() != Some(&b'/'))
+}
+
+/// Whether a slash is followed by a slash or a dot. Without an early exit, so that it compiles to SIMD.
+fn has_odd_component(path: &[u8]) -> bool {
+    let next = path.get(1..).unwrap_or_default();
+    path.iter().zip(next).fold(false, |found, (byte, next)| {
+        found | ((*byte == b'/') & ((*next == b'/') | (*next == b'.')))
+    })
 }
 
 fn joined(mut result: Vec<u8>, path: &[u8], mut parents_are_exact: bool) -> Vec<u8> {
@@ -63,7 +64,7 @@ pub fn below<'a>(directory: &[u8], path: &'a [u8]) -> Option<&'a [u8]> {
 /// Whether some component is `..`: such a path may lead anywhere.
 #[must_use]
 pub fn climbs(path: &[u8]) -> bool {
-    path.windows(4).any(|window| window == b"/../") || path.ends_with(b"/..")
+    has_odd_component(path) && (path.windows(4).any(|window| window == b"/../") || path.ends_with(b"/.."))
 }
 
 /// The directory with its final slash, and the name: `("/a/b/", "c")`.
@@ -102,7 +103,7 @@ mod tests {
 
     #[test]
     fn absolute_paths_are_borrowed_when_nothing_changes() {
-        for path in ["/", "/a", "/a/b.c", "/a/..b"] {
+        for path in ["/", "/a", "/a/b.c", "/a/..b", "/a/.b/c"] {
             assert!(matches!(absolute(b"/cwd", path.as_bytes()), Cow::Borrowed(_)), "{path}");
         }
         for (path, plain) in

@@ -90,9 +90,13 @@ fn open_file(descriptor: i64) -> Option<Vec<u8>> {
 /// The import system reads sources, writes bytecode and makes `__pycache__`: its imports tell of that.
 fn is_import_system_at_work(path: &[u8]) -> bool {
     const ENDINGS: [&[u8]; 8] = [b".py", b".pyc", b".so", b".pyd", b".zip", b".pyz", b".whl", b".egg"];
-    let may_be = ENDINGS.iter().any(|ending| path.ends_with(ending))
-        || path.windows(11).any(|window| window == b"__pycache__");
+    let may_be = ENDINGS.iter().any(|ending| path.ends_with(ending)) || is_bytecode_cache(path);
     may_be && frames::is_in_import_system()
+}
+
+/// `…/__pycache__`, or anything directly in it: bytecode is written under a name with a random ending.
+fn is_bytecode_cache(path: &[u8]) -> bool {
+    path.rsplit(|byte| *byte == b'/').take(2).any(|name| name == b"__pycache__")
 }
 
 /// Argument `index` as a path, relative to the directory descriptor at `directory`.
@@ -170,6 +174,14 @@ pub fn truncate(args: Object<'_>) -> Decoded<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_bytecode_cache_is_known_by_the_last_two_names() {
+        assert!(is_bytecode_cache(b"/home/ann/__pycache__"));
+        assert!(is_bytecode_cache(b"__pycache__/a.cpython-312.pyc.140217"));
+        assert!(!is_bytecode_cache(b"/home/ann/__pycache__/x/y"));
+        assert!(!is_bytecode_cache(b"/home/ann/my__pycache__"));
+    }
 
     #[test]
     fn access_comes_from_mode_and_flags() {
