@@ -480,7 +480,7 @@ impl Run {
     /// Starts the record of a run of `argv`.
     #[new]
     fn new(spool: PathBuf, argv: Vec<OsString>) -> PyResult<Self> {
-        let recorder = session::runner(spool.as_os_str(), new_id(), argv);
+        let recorder = session::runner(spool.as_os_str(), new_id(None), argv);
         recorder.open().map_err(|reason| {
             let text = format!("cannot write to spool `{}`: {}", spool.display(), reason.name());
             pyo3::exceptions::PyOSError::new_err(text)

@@ -38,7 +38,9 @@ pub fn arm() -> Result<(), &'static str> {
     // A panic is caught, counted, and ends the recording; it must not print into the program's stderr.
     std::panic::set_hook(Box::new(|_| {}));
     fork::watch();
-    let recorder = Recorder::new(&spool, new_id(), describe(), Arc::new(interest(&spool)));
+    let description = describe();
+    let id = new_id(description.run.max(description.parent));
+    let recorder = Recorder::new(&spool, id, description, Arc::new(interest(&spool)));
     let opened = recorder.open();
     tell_children(recorder.process());
     RECORDER.store(Box::into_raw(Box::new(recorder)), Release);
@@ -74,7 +76,7 @@ fn become_child() {
     let Some(parent) = (unsafe { RECORDER.load(Acquire).as_ref() }) else {
         return;
     };
-    let child = parent.forked(new_id());
+    let child = parent.forked(new_id(Some(parent.process())));
     tell_children(child.process());
     RECORDER.store(Box::into_raw(Box::new(child)), Release);
 }

@@ -260,7 +260,7 @@ impl Recorder {
             allocated,
         };
         // Written under a name of its own and then moved: another process may look for it meanwhile.
-        let unfinished = self.writer.spool().join(format!(".{}", process::new_id()));
+        let unfinished = self.writer.spool().join(format!(".{}", process::new_id(None)));
         let segment = Segment::create_at(&unfinished, identity, Medium::Written).ok()?;
         segment.append(Head { kind: Kind::Distributions, flags: 0, time }, payload).ok()?;
         std::fs::rename(&unfinished, &path).ok()?;

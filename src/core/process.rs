@@ -92,9 +92,11 @@ pub struct Script {
     pub modified: Option<i64>,
 }
 
-/// A new process id: UUIDv7, so ids sort by start time and are unique across machines.
+/// A new process id: UUIDv7, so ids sort by start time and are unique across machines. It sorts after the id
+/// of the ancestor `after` even when the clock was set back meanwhile.
 #[must_use]
-pub fn new_id() -> Uuid {
+pub fn new_id(after: Option<Uuid>) -> Uuid {
+    const LATEST: u64 = (1 << 48) - 1;
     let mut random = [0_u8; 10];
     if rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::NONBLOCK).is_err() {
         // Before the kernel's pool is ready (early boot): the standard library's own seed.
@@ -105,8 +107,9 @@ pub fn new_id() -> Uuid {
             chunk.copy_from_slice(hasher.finish().to_le_bytes().get(..chunk.len()).unwrap_or_default());
         }
     }
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    uuid::Builder::from_unix_timestamp_millis(now.as_millis() as u64, &random).into_uuid()
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
+    let earliest = after.map_or(0, |ancestor| (ancestor.as_u128() >> 80) as u64 + 1);
+    uuid::Builder::from_unix_timestamp_millis(now.max(earliest).min(LATEST), &random).into_uuid()
 }
 
 impl Description {
@@ -338,9 +341,16 @@ mod tests {
 
     #[test]
     fn ids_are_version_7_and_differ() {
-        let (first, second) = (new_id(), new_id());
+        let (first, second) = (new_id(None), new_id(None));
         assert_ne!(first, second);
         assert_eq!(first.get_version_num(), 7);
+    }
+
+    #[test]
+    fn an_id_sorts_after_its_ancestors_whatever_the_clock_says() {
+        let ancestor = Uuid::parse_str("ffffffff-0000-7000-8000-000000000000").unwrap();
+        assert!(new_id(Some(ancestor)) > ancestor);
+        assert_eq!(new_id(Some(Uuid::max())).get_version_num(), 7);
     }
 
     #[test]

@@ -1,4 +1,5 @@
 //! What is written is read, whatever happens to the file in between.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -19,7 +20,8 @@ use proptest::prelude::*;
 
 fn recorder(spool: &Path, first_bytes: u64) -> Recorder {
     let description = Description::of_this_process(1);
-    Recorder::new(spool, new_id(), description, Arc::new(Interest::default())).with_first_segment(first_bytes)
+    Recorder::new(spool, new_id(None), description, Arc::new(Interest::default()))
+        .with_first_segment(first_bytes)
 }
 
 fn opened(path: &[u8], access: Access) -> Event<'_> {
@@ -102,7 +104,7 @@ proptest! {
 
     #[test]
     fn any_bytes_after_a_header_are_read_to_an_end(noise in prop::collection::vec(any::<u8>(), 0..5000)) {
-        let identity = Identity { process: new_id(), number: 0, pid: 1, created: 1, allocated: 5000 };
+        let identity = Identity { process: new_id(None), number: 0, pid: 1, created: 1, allocated: 5000 };
         let mut bytes = identity.to_bytes().to_vec();
         bytes.resize(HEADER_BYTES, 0);
         bytes.extend(noise);
@@ -137,7 +139,7 @@ fn threads_lose_nothing_while_segments_fill_up() {
 }
 
 fn segment_on(medium: Medium, folder: &Path, allocated: u64) -> (Segment, std::path::PathBuf) {
-    let identity = Identity { process: new_id(), number: 0, pid: 1, created: 1, allocated };
+    let identity = Identity { process: new_id(None), number: 0, pid: 1, created: 1, allocated };
     let path = folder.join(identity.file_name());
     (Segment::create_at(&path, identity, medium).unwrap(), path)
 }
@@ -197,7 +199,7 @@ fn a_record_torn_by_death_hides_none_after_it() {
 #[test]
 fn foreign_files_are_named() {
     let path = Path::new("file");
-    let identity = Identity { process: new_id(), number: 0, pid: 1, created: 1, allocated: 4096 };
+    let identity = Identity { process: new_id(None), number: 0, pid: 1, created: 1, allocated: 4096 };
     let mut header = identity.to_bytes().to_vec();
     header.resize(HEADER_BYTES, 0);
     let kind = |bytes: Vec<u8>| SegmentFile::parse(path, bytes).unwrap_err().kind;
@@ -238,7 +240,7 @@ fn a_child_after_fork_has_an_id_and_a_segment_of_its_own() {
     let folder = tempfile::tempdir().unwrap();
     let parent = recorder(folder.path(), 4096);
     parent.record(&opened(b"/parent", Access::READ), 1);
-    let child = parent.forked(new_id());
+    let child = parent.forked(new_id(Some(parent.process())));
     child.record(&opened(b"/child", Access::READ), 1);
     let (processes, _) = read_processes(folder.path(), &Filter::default()).unwrap();
     assert_eq!(processes.len(), 2);
