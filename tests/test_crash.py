@@ -11,6 +11,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from watching import Kept, armed, armed_environment, program
 
 DEATHS = ("kill", "exit", "abort", "segfault", "exec")

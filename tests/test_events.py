@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from watching import Kept, Record, armed, program
 
 # Each row: operation, then its records as (kind, access, target, destination, count); paths are relative to

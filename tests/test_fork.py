@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from watching import Ended, Kept, armed, bare, program
 
 WAYS = ("os", "ctypes", "forkpty", "exit", "preexec", "daemon")

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from watching import Ended, Kept, armed, armed_environment, bare, program
 
 MANY = 20_000

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from interpreters import VERSIONS, needed, present
 from watching import Kept, armed, process_id, program
 

@@ -10,8 +10,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import gnomon as package
 import pytest
+
+import gnomon as package
 from commands import events, gnomon, run
 from watching import environment, program
 

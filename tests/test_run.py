@@ -12,6 +12,7 @@ import zipapp
 from pathlib import Path
 
 import pytest
+
 from commands import events, gnomon, run
 from watching import PROGRAMS, Kept, bare, environment, program
 

@@ -1,0 +1,77 @@
+"""What the README shows is what a reader gets."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+import gnomon as package
+from commands import gnomon, run
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def _blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def _labels(answer: str) -> list[str]:
+    return re.findall(r"^  ([A-Z][a-z]+) ", answer, re.MULTILINE)
+
+
+def test_the_main_command_prints_what_the_readme_shows(spool: Path) -> None:
+    pytest.importorskip("pandas")
+    command, tests = _blocks("sh")
+    assert command.split("gnomon run ")[1].strip() == "examples/analyst.py"
+    assert tests.strip() == "./test"
+    done = gnomon("run", "--spool", spool, "examples/analyst.py", cwd=ROOT, COLUMNS="100").checked()
+    (shown,) = _blocks("text")
+    said = done.stdout.decode() + done.stderr.decode()
+    assert _labels(said) == _labels(shown)
+    assert len(said.splitlines()) <= 40
+    # Line by line, but for what differs from run to run.
+    volatile = (
+        r"analyst-\w+|sha256 \w+|:\d{4,5}|\d[\d.]*|(by|owner|on|from) \S+|\S*python3?\b|\(\.venv\)|\(/\S+\)"
+    )
+    for name in ("Read", "Wrote", "Contacted", "Started", "Gaps"):
+        expected, found = (
+            re.sub(volatile, "~", next(line for line in text.splitlines() if line.startswith(f"  {name} ")))
+            for text in (shown, said)
+        )
+        assert found == expected
+    for library in ("pandas", "openpyxl", "numpy"):
+        assert re.search(rf"{library} \d", said)
+
+
+def test_the_python_example_runs(spool: Path) -> None:
+    pytest.importorskip("duckdb")
+    run(spool, "-c", "open('/dev/zero')").checked()
+    (code,) = _blocks("python")
+    done = run(spool, sys.executable, "-c", code, GNOMON_SPOOL=str(spool)).checked()
+    assert b"open" in done.stdout
+
+
+def test_every_option_in_the_readme_exists() -> None:
+    for verb in ("run", "show", "events", "verify"):
+        (row,) = re.findall(rf"^\| `gnomon ({verb} .*?)` \|", README, re.MULTILINE)
+        usage = gnomon(verb, "--help").checked().stdout.decode()
+        for option in re.findall(r"--[a-z]+", row):
+            assert option in usage, (verb, option)
+
+
+def test_every_link_leads_somewhere() -> None:
+    for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text()):
+            assert (page.parent / target).exists(), (page, target)
+
+
+def test_the_documented_fields_are_the_columns() -> None:
+    page = (ROOT / "docs" / "records.md").read_text()
+    table = page[page.index("| field |") : page.index("## Kinds")]
+    first = [line.split("|")[1] for line in table.splitlines()[2:] if line.startswith("|")]
+    named = [name for cell in first for name in re.findall(r"`(\w+)`", cell)]
+    assert sorted(named) == sorted(package.columns())
