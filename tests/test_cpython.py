@@ -12,46 +12,15 @@ import pytest
 from watching import Kept, armed_environment, environment, program
 
 SHORT = ("test_audit", "test_import", "test_pathlib", "test_runpy", "test_fileio")
-LONG = (
-    *SHORT,
-    *("test_os", "test_subprocess", "test_threading", "test_fork1", "test_io", "test_site", "test_posix"),
-    *(
-        "test_socket",
-        "test_multiprocessing_fork",
-        "test_multiprocessing_spawn",
-        "test_multiprocessing_forkserver",
-    ),
-    *(
-        "test_tempfile",
-        "test_shutil",
-        "test_pty",
-        "test_signal",
-        "test_faulthandler",
-        "test_cmd_line",
-        "test_venv",
-    ),
-    *(
-        "test_cmd_line_script",
-        "test_capi",
-        "test_embed",
-        "test_atexit",
-        "test_sys",
-        "test_sqlite3",
-        "test_gc",
-    ),
-    *(
-        "test_httplib",
-        "test_urllib2_localnet",
-        "test_zipimport",
-        "test_importlib",
-        "test_interpreters",
-        "test_mmap",
-    ),
-    *("test__xxsubinterpreters", "test_warnings", "test_ctypes", "test_asyncio", "test_concurrent_futures"),
-)
-
-#: Tests that look at the environment variables which arm, or at what stands in them.
-EXPECTED: dict[str, str] = {}
+_MORE = """
+    test_os test_subprocess test_threading test_fork1 test_io test_site test_posix test_socket
+    test_multiprocessing_fork test_multiprocessing_spawn test_multiprocessing_forkserver
+    test_concurrent_futures test_asyncio test_tempfile test_shutil test_pty test_signal test_faulthandler
+    test_cmd_line test_cmd_line_script test_capi test_embed test_atexit test_sys test_gc test_sqlite3
+    test_httplib test_urllib2_localnet test_zipimport test_importlib test_interpreters
+    test__xxsubinterpreters test_venv test_warnings test_ctypes test_mmap
+"""
+LONG = (*SHORT, *_MORE.split())
 
 
 def outcomes(report: Path) -> dict[str, str]:
@@ -84,21 +53,42 @@ def existing(python: str, names: Sequence[str]) -> list[str]:
     return answer.stdout.split()
 
 
-def test_cpythons_own_tests(a_python: str, tmp_path: Path, spool: Path, is_long: bool) -> None:
-    empty = tmp_path / "empty"
+Outcomes = tuple[str, str]
+
+
+def differences(
+    python: str, names: Sequence[str], folder: Path, spool: Path, *, at_once: bool, has_search_path: bool
+) -> dict[str, Outcomes]:
+    """The tests whose outcomes armed and bare differ, with both."""
+    folder.mkdir()
+    empty = folder / "empty"
     empty.mkdir()
-    # A search path alone changes some results (of test_site, for one): so the bare run has one too.
-    bare, watched = environment(PYTHONPATH=str(empty)), armed_environment(spool)
-    names = existing(a_python, LONG if is_long else SHORT)
-    with concurrent.futures.ThreadPoolExecutor(2) as both:
-        first = both.submit(run, a_python, names, tmp_path / "armed", watched)
-        second = both.submit(run, a_python, names, tmp_path / "bare", bare)
-    armed_outcomes, bare_outcomes = first.result(), second.result()
-    differences = {
+    bare = environment(PYTHONPATH=str(empty)) if has_search_path else environment()
+    watched = armed_environment(spool)
+    with concurrent.futures.ThreadPoolExecutor(2 if at_once else 1) as runs:
+        first = runs.submit(run, python, names, folder / "armed", watched).result
+        if not at_once:
+            first()
+        second = runs.submit(run, python, names, folder / "bare", bare).result
+        armed_outcomes, bare_outcomes = first(), second()
+    assert bare_outcomes
+    pairs = {
         name: (armed_outcomes.get(name, "not run"), bare_outcomes.get(name, "not run"))
         for name in sorted(armed_outcomes.keys() | bare_outcomes.keys())
-        if armed_outcomes.get(name) != bare_outcomes.get(name) and name not in EXPECTED
     }
-    assert len(bare_outcomes) > 100
-    assert differences == {}, "armed and bare"
+    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def test_cpythons_own_tests(a_python: str, tmp_path: Path, spool: Path, is_long: bool) -> None:
+    names = existing(a_python, LONG if is_long else SHORT)
+    assert names
+    # A search path alone changes some results (of test_site, for one), so the bare run has one too. The
+    # second time it has none, as ours is gone from sys.path by then: one of both must be like the armed run.
+    # Some of CPython's tests also measure time or use fixed ports; what is the hook's doing happens again.
+    found = differences(a_python, names, tmp_path / "first", spool, at_once=not is_long, has_search_path=True)
+    if found:
+        files = sorted({name.split(".")[1] for name in found} & set(names)) or names
+        again = differences(a_python, files, tmp_path / "second", spool, at_once=False, has_search_path=False)
+        found = {name: pair for name, pair in found.items() if again.get(name) == pair}
+    assert found == {}, "armed and bare"
     assert not Kept(spool).damage()
