@@ -241,18 +241,40 @@ impl<'a> Object<'a> {
         Owned::new(unsafe { ffi::PyObject_GetAttrString(self.pointer.as_ptr(), name.as_ptr()) })
     }
 
-    fn type_attribute(self, name: &CStr) -> Option<Owned> {
+    /// Whether this is a code object, whose attributes may be asked for.
+    pub fn is_code(self) -> bool {
+        static CODE_TYPE: OnceLock<Option<usize>> = OnceLock::new();
+        let code_type = CODE_TYPE.get_or_init(|| symbol(c"PyCode_Type").map(<*mut c_void>::addr));
+        *code_type == Some(self.class().addr())
+    }
+
+    fn class(self) -> *mut ffi::PyTypeObject {
         // SAFETY: a live object has a live type.
-        let class = unsafe { ffi::Py_TYPE(self.pointer.as_ptr()) }.cast();
-        // SAFETY: the type lives at least as long as the object.
-        unsafe { Object::borrowed(class) }?.attribute(name)
+        unsafe { ffi::Py_TYPE(self.pointer.as_ptr()) }
+    }
+
+    /// Whether its class is one of pathlib's own, and not one that only looks like it: what such a class calls
+    /// an attribute may be the program's code.
+    fn is_of_pathlib(self) -> bool {
+        let Some(modules) = sys_attribute(c"modules") else {
+            return false;
+        };
+        // SAFETY: gives null for what is no dict and for a missing key; the module is borrowed, and used at once.
+        let pathlib = unsafe {
+            Object::borrowed(ffi::PyDict_GetItemString(modules.pointer.as_ptr(), c"pathlib".as_ptr()))
+        };
+        pathlib.is_some_and(|pathlib| {
+            [c"PosixPath", c"PurePosixPath"].into_iter().any(|name| {
+                let class = pathlib.attribute(name);
+                class.is_some_and(|class| class.0.as_ptr() == self.class().cast())
+            })
+        })
     }
 
     /// Reads the slots of pathlib's classes: `_str` once somebody asked for it, before that the parts
     /// (`_raw_paths` since 3.12, `_parts` before). `__fspath__` would do, but it is Python code.
     fn pathlib_path(self) -> Option<Vec<u8>> {
-        let module = self.type_attribute(c"__module__")?;
-        if !module.object().text()?.starts_with("pathlib") {
+        if !self.is_of_pathlib() {
             return None;
         }
         if let Some(text) = self.attribute(c"_str") {

@@ -97,7 +97,7 @@ def program(name: str) -> str:
 
 
 def _run(argv: Sequence[str], env: Mapping[str, str], stdin: bytes, cwd: Path | None) -> Ended:
-    done = subprocess.run(argv, env=env, input=stdin, cwd=cwd, capture_output=True, check=False, timeout=600)
+    done = subprocess.run(argv, env=env, input=stdin, cwd=cwd, capture_output=True, check=False, timeout=60)
     return Ended(done.returncode, done.stdout, done.stderr)
 
 

@@ -171,21 +171,17 @@ impl Script {
         let mut script =
             Self { form: form.to_owned(), name: capped(name), file: Some(capped(path)), ..Self::default() };
         let path = Path::new(std::ffi::OsStr::from_bytes(path));
-        let opened = fs::OpenOptions::new()
-            .read(true)
-            .custom_flags((OFlags::NONBLOCK | OFlags::CLOEXEC).bits().cast_signed())
-            .open(path);
-        let Ok(mut file) = opened else { return script };
-        let Ok(metadata) = file.metadata() else {
+        let Ok(metadata) = fs::metadata(path) else {
             return script;
         };
         script.owner_uid = Some(metadata.uid());
         script.owner = user_name(metadata.uid());
         script.modified =
             Some(metadata.mtime().saturating_mul(1_000_000_000).saturating_add(metadata.mtime_nsec()));
+        // Only a regular file: opening and closing a pipe would take its writer's reader away.
         if metadata.is_file() {
             script.size = Some(metadata.len());
-            script.sha256 = hashed(&mut file, metadata.len());
+            script.sha256 = open_regular(path).and_then(|mut file| hashed(&mut file, metadata.len()));
         }
         script
     }
@@ -300,6 +296,15 @@ fn command_line() -> Vec<Bytes> {
     let bytes = fs::read("/proc/self/cmdline").unwrap_or_default();
     let bytes = bytes.strip_suffix(b"\0").unwrap_or(&bytes);
     bytes.split(|byte| *byte == 0).take(MAX_ARGUMENTS).map(capped).collect()
+}
+
+/// A file to look into, which never blocks should it have become something else meanwhile.
+fn open_regular(path: &Path) -> Option<fs::File> {
+    fs::OpenOptions::new()
+        .read(true)
+        .custom_flags((OFlags::NONBLOCK | OFlags::CLOEXEC).bits().cast_signed())
+        .open(path)
+        .ok()
 }
 
 fn hashed(file: &mut fs::File, size: u64) -> Option<String> {

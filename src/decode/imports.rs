@@ -30,7 +30,7 @@ pub fn import(args: Object<'_>) -> Decoded<'_> {
 
 /// `exec(code)`: a module when the code is a whole file's.
 pub fn exec(args: Object<'_>) -> Decoded<'_> {
-    let Some(code) = args.item(0) else {
+    let Some(code) = args.item(0).filter(|code| code.is_code()) else {
         return Decoded::Odd;
     };
     let Some(file) = code.attribute(c"co_filename") else {

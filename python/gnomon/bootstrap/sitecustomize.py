@@ -38,7 +38,10 @@ def _start():
         if os.environ.get("GNOMON_DEBUG"):
             sys.stderr.write("gnomon: not recording: " + problem + "\n")
     # The program's search path is as it would be without us.
-    sys.path[:] = [entry for entry in sys.path if entry.replace("\\", "/").rstrip("/") != directory]
+    for entry in sys.path[:]:
+        if entry.replace("\\", "/").rstrip("/") == directory:
+            sys.path.remove(entry)
+            sys.path_importer_cache.pop(entry, None)
     sys.modules.pop("sitecustomize", None)
 
 

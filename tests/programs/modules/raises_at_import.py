@@ -1,0 +1,5 @@
+def fail():
+    raise RuntimeError("while it is imported")
+
+
+fail()
