@@ -133,7 +133,7 @@ impl Recorder {
             Target::Socket(path) => self.record_path(event, path, None, thread),
             Target::Command { program, argv } => self.record_command(event.kind, program, argv),
             Target::Itself => {
-                self.repeat_or_store(event.kind, self.key(event.kind, &[]), || Some(Draft::default()));
+                self.repeat_or_store(event.kind, self.key(event.kind, []), || Some(Draft::default()));
             }
         }
     }
@@ -150,18 +150,15 @@ impl Recorder {
             .then(|| self.directory.get(thread, &self.hasher))
             .flatten();
         let (current, current_hash) = directory.as_ref().map_or((&[][..], 0), Directory::parts);
-        let destination_given = destination.map_or(&[][..], |path| &path.given);
-        let key = self.key(
-            event.kind,
-            &[
-                &[event.access.0, u8::from(event.by_importer)],
-                &current_hash.to_ne_bytes(),
-                base_bytes(path),
-                &path.given,
-                destination.map_or(&[][..], base_bytes),
-                destination_given,
-            ],
-        );
+        let how = u16::from(event.access.0) << 1 | u16::from(event.by_importer);
+        let key = match (destination, &path.base) {
+            (None, Base::Current) => self.key_with(event.kind, how, current_hash, [&*path.given]),
+            _ => {
+                let both = [Some(path), destination].into_iter().flatten();
+                let texts = both.flat_map(|path| [base_bytes(path), &*path.given]);
+                self.key_with(event.kind, how, current_hash, texts)
+            }
+        };
         self.repeat_or_store(event.kind, key, || {
             let target = self.resolve(path, current, event);
             let keeps = match event.kind {
@@ -207,7 +204,7 @@ impl Recorder {
         let root = self.interest.library_root(file);
         let module = if self.interest.every_import { name } else { top_level(name, file, root.unwrap_or(0)) };
         let key =
-            self.key(Kind::Import, &[module.as_bytes(), file.get(..root.unwrap_or(0)).unwrap_or_default()]);
+            self.key(Kind::Import, [module.as_bytes(), file.get(..root.unwrap_or(0)).unwrap_or_default()]);
         let is_new = self.repeat_or_store(Kind::Import, key, || {
             Some(Draft {
                 target: Some(Cow::Borrowed(module.as_bytes())),
@@ -223,7 +220,7 @@ impl Recorder {
 
     /// Stores what is installed in `directory`: once per distinct content in the spool, a reference here.
     fn note_distributions(&self, directory: &[u8]) {
-        let key = self.key(Kind::Distributions, &[directory]);
+        let key = self.key(Kind::Distributions, [directory]);
         self.repeat_or_store(Kind::Distributions, key, || {
             let names = process::distributions(directory);
             let payload = encoded(&names);
@@ -279,29 +276,35 @@ impl Recorder {
             host = self.hosts.name_for(thread, port, now_coarse());
         }
         let octets = address.map(|address| address.to_string()).unwrap_or_default();
-        let key = self.key(
-            kind,
-            &[
-                host.as_deref().unwrap_or_default().as_bytes(),
-                octets.as_bytes(),
-                &port.unwrap_or(0).to_ne_bytes(),
-            ],
-        );
+        let texts = [host.as_deref().unwrap_or_default().as_bytes(), octets.as_bytes()];
+        let key = self.key_with(kind, port.unwrap_or(0), 0, texts);
         self.repeat_or_store(kind, key, || {
             Some(Draft { host: host.as_deref().map(Cow::Borrowed), address, port, ..Draft::default() })
         });
     }
 
     fn record_command(&self, kind: Kind, program: &[u8], argv: &[Cow<'_, [u8]>]) {
-        let parts: Vec<&[u8]> = std::iter::once(program).chain(argv.iter().map(AsRef::as_ref)).collect();
-        self.repeat_or_store(kind, self.key(kind, &parts), || {
+        let parts = std::iter::once(program).chain(argv.iter().map(AsRef::as_ref));
+        self.repeat_or_store(kind, self.key(kind, parts), || {
             Some(Draft { target: Some(Cow::Borrowed(program)), argv: Some(argv), ..Draft::default() })
         });
     }
 
-    fn key(&self, kind: Kind, parts: &[&[u8]]) -> u64 {
+    fn key<'a>(&self, kind: Kind, parts: impl IntoIterator<Item = &'a [u8]>) -> u64 {
+        self.key_with(kind, 0, 0, parts)
+    }
+
+    /// What tells one operation from another: its kind, two numbers, and texts.
+    fn key_with<'a>(
+        &self,
+        kind: Kind,
+        small: u16,
+        large: u64,
+        parts: impl IntoIterator<Item = &'a [u8]>,
+    ) -> u64 {
         let mut hasher = self.hasher.build_hasher();
-        hasher.write_u16(kind as u16);
+        hasher.write_u64(large);
+        hasher.write_u32(u32::from(kind as u16) << 16 | u32::from(small));
         for part in parts {
             hasher.write_usize(part.len());
             hasher.write(part);

@@ -17,6 +17,8 @@ use crate::spool::segment::{Head, Place, Refusal, Segment};
 
 /// Text shorter than this is not worth a record of its own.
 const MIN_INTERNED: usize = 12;
+/// Payloads up to this size, which is nearly all, are put together on the stack.
+const INLINE_BYTES: usize = 256;
 
 /// Bytes that are text nearly always: MessagePack `str` where they are UTF-8, else `bin`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -190,29 +192,20 @@ impl Draft<'_> {
         hash: impl Fn(&[u8]) -> u64,
     ) -> Result<Place, Refusal> {
         let intern = |text: &[u8]| segment.intern(text, hash(text), head.time);
-        let split_text = |text: &[u8], at: usize| -> Result<Text<'static>, Refusal> {
-            let (start, rest) = text.split_at_checked(at).unwrap_or((text, &[]));
-            if start.len() < MIN_INTERNED {
-                return Ok(Text::Whole(Cow::Owned(text.to_vec())));
-            }
-            let place = intern(start)?.0;
-            Ok(if rest.is_empty() {
-                Text::Interned(place)
-            } else {
-                Text::Joined(place, Cow::Owned(rest.to_vec()))
-            })
-        };
-        let path = |text: &Cow<'_, [u8]>| split_text(text, paths::split(text).0.len());
         let wire = Wire {
             access: self.access.0,
-            target: self.target.as_ref().map(path).transpose()?,
+            target: self.target.as_ref().map(|text| shared_path(text, intern)).transpose()?,
             destination: match (&self.destination, self.shared_bytes) {
-                (Some(text), 0) => Some(path(text)?),
-                (Some(text), shared) => Some(split_text(text, shared)?),
+                (Some(text), 0) => Some(shared_path(text, intern)?),
+                (Some(text), shared) => Some(shared_text(text, shared, intern)?),
                 (None, _) => None,
             },
             requested: self.requested_text(),
-            host: self.host.as_ref().map(|host| split_text(host.as_bytes(), host.len())).transpose()?,
+            host: self
+                .host
+                .as_ref()
+                .map(|host| shared_text(host.as_bytes(), host.len(), intern))
+                .transpose()?,
             address: self.address.map(|address| Text::Whole(Cow::Owned(octets(address)))),
             port: self.port,
             argv: self
@@ -221,7 +214,11 @@ impl Draft<'_> {
             child: self.child,
             status: self.status,
         };
-        segment.append(head, &encoded(&wire))
+        let mut room = [0; INLINE_BYTES];
+        match encoded_into(&wire, &mut room) {
+            Some(payload) => segment.append(head, payload),
+            None => segment.append(head, &encoded(&wire)),
+        }
     }
 
     fn requested_text(&self) -> Option<Text<'_>> {
@@ -231,6 +228,28 @@ impl Draft<'_> {
             _ => Some(Text::Whole(Cow::Borrowed(requested))),
         }
     }
+}
+
+/// `text` with its directory stored once in the segment.
+fn shared_path(
+    text: &[u8],
+    intern: impl Fn(&[u8]) -> Result<Place, Refusal>,
+) -> Result<Text<'_>, Refusal> {
+    shared_text(text, paths::split(text).0.len(), intern)
+}
+
+/// `text` with what stands before `at` stored once in the segment.
+fn shared_text(
+    text: &[u8],
+    at: usize,
+    intern: impl Fn(&[u8]) -> Result<Place, Refusal>,
+) -> Result<Text<'_>, Refusal> {
+    let (start, rest) = text.split_at_checked(at).unwrap_or((text, &[]));
+    if start.len() < MIN_INTERNED {
+        return Ok(Text::Whole(Cow::Borrowed(text)));
+    }
+    let place = intern(start)?.0;
+    Ok(if rest.is_empty() { Text::Interned(place) } else { Text::Joined(place, Cow::Borrowed(rest)) })
 }
 
 fn octets(address: IpAddr) -> Vec<u8> {
@@ -249,6 +268,15 @@ pub fn encoded<T: Serialize>(value: &T) -> Vec<u8> {
         Ok(()) => payload,
         Err(_) => Vec::new(),
     }
+}
+
+/// The same in `room`; `None` where that is too small.
+fn encoded_into<'a, T: Serialize>(value: &T, room: &'a mut [u8]) -> Option<&'a [u8]> {
+    let whole = room.len();
+    let mut rest = &mut *room;
+    value.serialize(&mut rmp_serde::Serializer::new(&mut rest).with_struct_map()).ok()?;
+    let length = whole - rest.len();
+    room.get(..length)
 }
 
 /// Text in two pieces that belong together; the first is often shared.
