@@ -5,19 +5,20 @@ from statistics import median
 from time import perf_counter_ns
 
 
-def report(nanoseconds):
-    print(json.dumps({"ns": nanoseconds}))
+def report(nanoseconds, records=0):
+    """`records` is how many of the operations gnomon has to have kept for the time to mean something."""
+    print(json.dumps({"ns": nanoseconds, "records": records}))
 
 
-def best(operations, work, passes=15):
+def best(operations, work, passes=15, records=0):
     """Calls `work()`, which does `operations` operations, and reports the fastest pass."""
-    report(min(timed(work) for _ in range(passes)) / operations)
+    report(min(timed(work) for _ in range(passes)) / operations, records)
 
 
-def typical(items, work, size=500):
+def typical(items, work, size=500, records=0):
     """Calls `work(chunk)` for chunks of `items` in turn, and reports the median chunk."""
     chunks = [items[at : at + size] for at in range(0, len(items), size)]
-    report(median(timed(work, chunk) for chunk in chunks) / size)
+    report(median(timed(work, chunk) for chunk in chunks) / size, records)
 
 
 def timed(work, *arguments):
