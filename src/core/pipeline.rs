@@ -19,7 +19,7 @@ use crate::paths;
 use crate::process::{self, Description, Script};
 use crate::record::{Draft, encoded};
 use crate::spool::format::{HEADER_BYTES, Identity, Loss};
-use crate::spool::segment::{Head, Place, Segment};
+use crate::spool::segment::{Head, Place, Refusal, Segment};
 use crate::spool::writer::Writer;
 
 /// What one process records with, from its start (or its fork) to its end.
@@ -314,7 +314,8 @@ impl Recorder {
 
     /// Counts a repeat of `key`, or stores what `draft` makes of it. Returns whether a record was stored.
     fn repeat_or_store<'a>(&self, kind: Kind, key: u64, draft: impl FnOnce() -> Option<Draft<'a>>) -> bool {
-        if let Some(segment) = self.writer.current()
+        let current = self.writer.current();
+        if let Some(segment) = &current
             && let Some(place) = segment.lookup(key)
             && segment.repeat(place, now_coarse())
         {
@@ -322,12 +323,22 @@ impl Recorder {
         }
         let Some(draft) = draft() else { return false };
         let head = Head { kind, flags: 0, time: now() };
-        let stored = self.writer.with_segment(head.time, |segment| {
+        let write = |segment: &Segment| {
             let place = draft.append(head, segment, |text| self.hash_text(text))?;
             segment.remember(key, place);
             Ok(place)
-        });
-        stored.is_some()
+        };
+        match current.as_deref().map(write) {
+            Some(Ok(_)) => true,
+            Some(Err(Refusal::Lost(reason))) => {
+                self.writer.count_loss(reason);
+                false
+            }
+            Some(Err(Refusal::Full)) | None => {
+                drop(current);
+                self.writer.with_segment(head.time, write).is_some()
+            }
+        }
     }
 
     fn store(&self, kind: Kind, draft: &Draft<'_>, time: u64) -> Option<Place> {

@@ -27,20 +27,22 @@ pub struct Words {
 }
 
 impl Words {
-    /// `count` zeros.
+    /// `count` zeros, rounded up to a power of two.
     ///
     /// # Errors
     /// The kernel has no memory for them.
     pub fn zeroed(count: usize) -> io::Result<Self> {
-        let memory = MmapOptions::new().len(count.max(1) * 8).map_anon()?;
+        let count = count.max(1).next_power_of_two();
+        let memory = MmapOptions::new().len(count * 8).map_anon()?;
         Ok(Self { memory: memory.into(), count })
     }
 
     /// The word number `index`, wrapping around the end.
     #[must_use]
     pub fn at(&self, index: usize) -> &AtomicU64 {
-        let offset = (index % self.count) * 8;
-        // SAFETY: `offset + 8 <= count * 8`, the mapping's length; a mapping is page-aligned, so every
+        // A mask and no remainder: a division here costs as much as the rest of a look-up.
+        let offset = (index & (self.count - 1)) * 8;
+        // SAFETY: the count is a power of two, so `offset + 8 <= count * 8`, the mapping's length; a mapping is page-aligned, so every
         // multiple of 8 is aligned; the memory lives as long as `self` and is only touched as atomics.
         unsafe { AtomicU64::from_ptr(self.memory.as_mut_ptr().add(offset).cast()) }
     }

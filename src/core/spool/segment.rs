@@ -8,8 +8,11 @@ use super::format::{self, CHECKED_FROM, HEAD_BYTES, Identity, Loss, MAX_RECORD_B
 use super::map::{Map, Words};
 use crate::event::Kind;
 
-/// Tables are this many times smaller than the segment in bytes; a record has 80 on average.
-const BYTES_PER_SLOT: usize = 64;
+/// Bytes of segment for one slot of the table of repeats: half of what the shortest records take, so that
+/// the table of a full segment is half empty and nearly every look-up ends at its first slot.
+const BYTES_PER_REPEAT: usize = 32;
+/// The same for the table of strings, which are fewer.
+const BYTES_PER_STRING: usize = 128;
 /// Slots looked at before a table counts as full. A miss costs a second record, never a wrong one.
 const PROBES: usize = 16;
 
@@ -39,7 +42,7 @@ pub enum Refusal {
 pub struct Segment {
     identity: Identity,
     map: Map,
-    /// Pairs of words: key, and offset of the record that counts its repeats.
+    /// Part of a key, and in the low bits where the record stands that counts its repeats; see [`entry`].
     repeats: Words,
     /// Offset of a string record in the low half, part of its hash in the high half.
     strings: Words,
@@ -60,10 +63,10 @@ impl Segment {
     /// As for [`Segment::create`].
     pub fn create_at(path: &Path, identity: Identity) -> io::Result<Self> {
         let length = identity.allocated.clamp(4096, format::MAX_SEGMENT_BYTES) as usize;
-        let slots = (length / BYTES_PER_SLOT).next_power_of_two();
         let map = Map::create(path, length, &identity.to_bytes())?;
-        let segment =
-            Self { identity, map, repeats: Words::zeroed(slots * 2)?, strings: Words::zeroed(slots)? };
+        let repeats = Words::zeroed(length / BYTES_PER_REPEAT)?;
+        let strings = Words::zeroed(length / BYTES_PER_STRING)?;
+        let segment = Self { identity, map, repeats, strings };
         segment.set(at::STATUS, format::STATUS_UNKNOWN);
         Ok(segment)
     }
@@ -111,15 +114,10 @@ impl Segment {
     /// The record that counts the repeats of `key`.
     #[must_use]
     pub fn lookup(&self, key: u64) -> Option<Place> {
-        let key = key.max(1);
         for step in 0..PROBES {
-            let slot = (key as usize).wrapping_add(step).wrapping_mul(2);
-            match self.repeats.at(slot).load(Acquire) {
+            match self.repeats.at((key as usize).wrapping_add(step)).load(Acquire) {
                 0 => return None,
-                found if found == key => {
-                    let offset = self.repeats.at(slot + 1).load(Acquire) as u32;
-                    return (offset != 0).then_some(Place(offset));
-                }
+                found if found & TAG == key & TAG => return Some(place_of(found)),
                 _ => {}
             }
         }
@@ -128,13 +126,13 @@ impl Segment {
 
     /// Makes the record at `place` count the repeats of `key` from now on.
     pub fn remember(&self, key: u64, place: Place) {
-        let key = key.max(1);
+        let entry = entry(key, place);
         for step in 0..PROBES {
-            let slot = (key as usize).wrapping_add(step).wrapping_mul(2);
-            let free = self.repeats.at(slot).compare_exchange(0, key, Release, Acquire);
-            if free.is_ok() || free == Err(key) {
-                self.repeats.at(slot + 1).store(u64::from(place.0), Release);
-                return;
+            let slot = self.repeats.at((key as usize).wrapping_add(step));
+            match slot.compare_exchange(0, entry, Release, Relaxed) {
+                Ok(_) => return,
+                Err(found) if found & TAG == key & TAG => return slot.store(entry, Release),
+                Err(_) => {}
             }
         }
     }
@@ -183,6 +181,21 @@ impl Segment {
     }
 }
 
+/// A key and the place of its record in one word. A place is a multiple of 8 below 64 MB: 23 bits. Of the key,
+/// 41 bits stand here and ten or more in where the slot is; two operations that agree in all of them would
+/// be counted as one, which is expected once in some 10^11 records.
+const PLACE_BITS: u32 = 23;
+const TAG: u64 = u64::MAX << PLACE_BITS;
+const _: () = assert!(format::MAX_SEGMENT_BYTES / 8 <= 1 << PLACE_BITS);
+
+fn entry(key: u64, place: Place) -> u64 {
+    key & TAG | u64::from(place.0 >> 3)
+}
+
+fn place_of(entry: u64) -> Place {
+    Place(((entry & !TAG) as u32) << 3)
+}
+
 fn head_bytes(head: Head, payload: &[u8]) -> [u8; HEAD_BYTES] {
     let mut bytes = [0; HEAD_BYTES];
     {
@@ -215,5 +228,44 @@ pub fn loss_of(error: &io::Error) -> Loss {
         }
         io::ErrorKind::WriteZero | io::ErrorKind::BrokenPipe => Loss::WriteFailed,
         _ => Loss::SpoolUnavailable,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    fn segment(folder: &Path, allocated: u64) -> Segment {
+        let identity = Identity { process: Uuid::nil(), number: 0, pid: 1, created: 1, allocated };
+        Segment::create(folder, identity).unwrap()
+    }
+
+    #[test]
+    fn a_full_segment_of_the_shortest_records_knows_them_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let segment = segment(folder.path(), format::FULL_SEGMENT_BYTES);
+        let head = Head { kind: Kind::Open, flags: 0, time: 1 };
+        let keys = (1_u64..).map(|number| number.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        let mut stored = Vec::new();
+        for key in keys {
+            assert_eq!(segment.lookup(key), None);
+            let Ok(place) = segment.append(head, &[0; 32]) else { break };
+            segment.remember(key, place);
+            stored.push((key, place));
+        }
+        assert!(stored.len() > 16_000);
+        let known = stored.iter().filter(|(key, place)| segment.lookup(*key) == Some(*place)).count();
+        assert_eq!(known, stored.len());
+    }
+
+    #[test]
+    fn a_key_remembered_again_counts_at_the_newer_record() {
+        let folder = tempfile::tempdir().unwrap();
+        let segment = segment(folder.path(), 4096);
+        segment.remember(u64::MAX, Place(256));
+        segment.remember(u64::MAX, Place(512));
+        assert_eq!(segment.lookup(u64::MAX), Some(Place(512)));
+        assert_eq!(segment.lookup(!TAG), None);
     }
 }
