@@ -54,11 +54,15 @@ impl Interest {
 #[must_use]
 pub fn installed_root(path: &[u8]) -> Option<usize> {
     const NAMES: [&[u8]; 2] = [b"/site-packages/", b"/dist-packages/"];
-    // Both names are 15 bytes long with their slashes, which are looked at first: they are rarely there.
-    let at = path.windows(15).rposition(|window| {
-        window.last() == Some(&b'/') && window.first() == Some(&b'/') && NAMES.contains(&window)
-    })?;
-    Some(at + 14)
+    let mut before = path;
+    while let Some(slash) = before.iter().rposition(|byte| *byte == b'/') {
+        // Both names are 15 bytes long with their slashes.
+        if slash >= 14 && before.get(slash - 14..=slash).is_some_and(|name| NAMES.contains(&name)) {
+            return Some(slash);
+        }
+        before = before.get(..slash)?;
+    }
+    None
 }
 
 fn is_bytecode(path: &[u8]) -> bool {

@@ -16,6 +16,11 @@ pub fn absolute<'a>(directory: &[u8], path: &'a [u8]) -> Cow<'a, [u8]> {
     }
     let mut result = Vec::with_capacity(directory.len() + 1 + path.len());
     result.extend_from_slice(directory.strip_suffix(b"/").unwrap_or(directory));
+    if !matches!(path.first(), None | Some(b'.')) && path.last() != Some(&b'/') && !has_odd_component(path) {
+        result.push(b'/');
+        result.extend_from_slice(path);
+        return Cow::Owned(result);
+    }
     Cow::Owned(joined(result, path, true))
 }
 

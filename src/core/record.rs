@@ -12,6 +12,7 @@ use serde::ser::SerializeTuple as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::event::{Access, Kind};
+use crate::pack::Packer;
 use crate::paths;
 use crate::spool::segment::{Head, Place, Refusal, Segment};
 
@@ -156,6 +157,50 @@ struct Wire<'a> {
     status: Option<i32>,
 }
 
+impl Wire<'_> {
+    /// What [`encoded`] gives, put together in `room`; `None` where that is too small, and for the rarer
+    /// fields.
+    fn packed<'r>(&self, room: &'r mut [u8]) -> Option<&'r [u8]> {
+        if self.argv.is_some() || self.child.is_some() || self.status.is_some() {
+            return None;
+        }
+        let texts = [
+            (b't', &self.target),
+            (b'd', &self.destination),
+            (b'q', &self.requested),
+            (b'h', &self.host),
+            (b'i', &self.address),
+        ];
+        let count = texts.iter().filter(|(_, text)| text.is_some()).count()
+            + usize::from(self.access != 0)
+            + usize::from(self.port.is_some());
+        let mut packer = Packer::new(room);
+        packer.map(count as u8);
+        if self.access != 0 {
+            packer.key(b'a');
+            packer.number(self.access.into());
+        }
+        for (key, text) in texts {
+            let Some(text) = text else { continue };
+            packer.key(key);
+            match text {
+                Text::Whole(bytes) => packer.text(bytes),
+                Text::Interned(place) => packer.number(*place),
+                Text::Joined(place, rest) => {
+                    packer.pair();
+                    packer.number(*place);
+                    packer.text(rest);
+                }
+            }
+        }
+        if let Some(port) = self.port {
+            packer.key(b'p');
+            packer.number(port.into());
+        }
+        packer.finish()
+    }
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 fn is_zero(value: &u8) -> bool {
     *value == 0
@@ -215,7 +260,7 @@ impl Draft<'_> {
             status: self.status,
         };
         let mut room = [0; INLINE_BYTES];
-        match encoded_into(&wire, &mut room) {
+        match wire.packed(&mut room) {
             Some(payload) => segment.append(head, payload),
             None => segment.append(head, &encoded(&wire)),
         }
@@ -268,15 +313,6 @@ pub fn encoded<T: Serialize>(value: &T) -> Vec<u8> {
         Ok(()) => payload,
         Err(_) => Vec::new(),
     }
-}
-
-/// The same in `room`; `None` where that is too small.
-fn encoded_into<'a, T: Serialize>(value: &T, room: &'a mut [u8]) -> Option<&'a [u8]> {
-    let whole = room.len();
-    let mut rest = &mut *room;
-    value.serialize(&mut rmp_serde::Serializer::new(&mut rest).with_struct_map()).ok()?;
-    let length = whole - rest.len();
-    room.get(..length)
 }
 
 /// Text in two pieces that belong together; the first is often shared.
@@ -436,4 +472,50 @@ pub enum BadPayload {
     Malformed,
     /// It refers to text that is not there.
     DanglingReference,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn text() -> impl Strategy<Value = Option<Text<'static>>> {
+        let bytes = prop_oneof![
+            proptest::collection::vec(any::<u8>(), 0..300),
+            proptest::collection::vec(97_u8..123, 0..80),
+        ];
+        proptest::option::of((0..3, any::<u32>(), bytes).prop_map(|(form, place, bytes)| match form {
+            0 => Text::Whole(Cow::Owned(bytes)),
+            1 => Text::Interned(place),
+            _ => Text::Joined(place >> (place % 32), Cow::Owned(bytes)),
+        }))
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_packed_is_what_serde_encodes(
+            access in any::<u8>(),
+            target in text(),
+            destination in text(),
+            requested in text(),
+            host in text(),
+            address in text(),
+            port in any::<Option<u16>>(),
+        ) {
+            let wire = Wire {
+                access, target, destination, requested, host, address, port, ..Wire::default()
+            };
+            let mut room = [0; 2048];
+            let short = |text: &Option<Text<'_>>| match text {
+                Some(Text::Whole(bytes) | Text::Joined(_, bytes)) => bytes.len() < 256,
+                _ => true,
+            };
+            let fits = [&wire.target, &wire.destination, &wire.requested, &wire.host, &wire.address]
+                .into_iter()
+                .all(short);
+            let expected = encoded(&wire);
+            prop_assert_eq!(wire.packed(&mut room), fits.then_some(&expected[..]));
+            prop_assert_eq!(wire.packed(&mut [0; 1]).is_some(), expected.len() == 1);
+        }
+    }
 }
