@@ -55,7 +55,7 @@ impl Interest {
 pub fn installed_root(path: &[u8]) -> Option<usize> {
     const NAMES: [&[u8]; 2] = [b"/site-packages/", b"/dist-packages/"];
     let mut before = path;
-    while let Some(slash) = before.iter().rposition(|byte| *byte == b'/') {
+    while let Some(slash) = memchr::memrchr(b'/', before) {
         // Both names are 15 bytes long with their slashes.
         if slash >= 14 && before.get(slash - 14..=slash).is_some_and(|name| NAMES.contains(&name)) {
             return Some(slash);

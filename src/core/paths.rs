@@ -75,7 +75,7 @@ pub fn climbs(path: &[u8]) -> bool {
 /// The directory with its final slash, and the name: `("/a/b/", "c")`.
 #[must_use]
 pub fn split(path: &[u8]) -> (&[u8], &[u8]) {
-    let at = path.iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
+    let at = memchr::memrchr(b'/', path).map_or(0, |slash| slash + 1);
     path.split_at(at)
 }
 

@@ -14,6 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::event::{Access, Kind};
 use crate::pack::Packer;
 use crate::paths;
+use crate::spool::format::HEAD_BYTES;
 use crate::spool::segment::{Head, Place, Refusal, Segment};
 
 /// Text shorter than this is not worth a record of its own.
@@ -259,9 +260,10 @@ impl Draft<'_> {
             child: self.child,
             status: self.status,
         };
-        let mut room = [0; INLINE_BYTES];
-        match wire.packed(&mut room) {
-            Some(payload) => segment.append(head, payload),
+        let mut room = [0; HEAD_BYTES + INLINE_BYTES];
+        let packed = room.get_mut(HEAD_BYTES..).and_then(|room| wire.packed(room)).map(<[u8]>::len);
+        match packed.and_then(|length| room.get_mut(..HEAD_BYTES + length)) {
+            Some(record) => segment.append_framed(head, record),
             None => segment.append(head, &encoded(&wire)),
         }
     }

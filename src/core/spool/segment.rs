@@ -82,14 +82,25 @@ impl Segment {
     /// # Errors
     /// The segment is full, or the record is lost.
     pub fn append(&self, head: Head, payload: &[u8]) -> Result<Place, Refusal> {
-        let length = HEAD_BYTES + payload.len();
+        let mut record = Vec::with_capacity(HEAD_BYTES + payload.len());
+        record.extend_from_slice(&[0; HEAD_BYTES]);
+        record.extend_from_slice(payload);
+        self.append_framed(head, &mut record)
+    }
+
+    /// The same for a payload that stands behind room for its head.
+    ///
+    /// # Errors
+    /// As for [`Segment::append`].
+    pub fn append_framed(&self, head: Head, record: &mut [u8]) -> Result<Place, Refusal> {
+        let length = record.len();
         if length > MAX_RECORD_BYTES || format::padded(length) > self.map.length() - format::HEADER_BYTES {
             return Err(Refusal::Lost(Loss::TooLong));
         }
-        let bytes = head_bytes(head, payload);
+        write_head(head, record);
         let reservation = self.map.reserve(length).ok_or(Refusal::Full)?;
         let offset = reservation.offset();
-        reservation.publish(&bytes, payload);
+        reservation.publish(record);
         self.map.commit(offset, length).map_err(|error| Refusal::Lost(loss_of(&error)))?;
         Ok(Place(offset as u32))
     }
@@ -196,27 +207,22 @@ fn place_of(entry: u64) -> Place {
     Place(((entry & !TAG) as u32) << 3)
 }
 
-fn head_bytes(head: Head, payload: &[u8]) -> [u8; HEAD_BYTES] {
-    let mut bytes = [0; HEAD_BYTES];
-    {
-        let (_, rest) = bytes.split_at_mut(at::LAST_TIME);
-        let (last, rest) = rest.split_at_mut(8);
-        last.copy_from_slice(&head.time.to_le_bytes());
-        let (count, rest) = rest.split_at_mut(4);
-        count.copy_from_slice(&1_u32.to_le_bytes());
-        let (kind, rest) = rest.split_at_mut(2);
-        kind.copy_from_slice(&(head.kind as u16).to_le_bytes());
-        let (flags, time) = rest.split_at_mut(2);
-        flags.copy_from_slice(&head.flags.to_le_bytes());
-        time.copy_from_slice(&head.time.to_le_bytes());
+/// Fills in the head at the start of `record`, all but the length, which publishing stores.
+fn write_head(head: Head, record: &mut [u8]) {
+    let mut put = |at: usize, bytes: &[u8]| {
+        if let Some(place) = record.get_mut(at..at + bytes.len()) {
+            place.copy_from_slice(bytes);
+        }
+    };
+    put(at::LAST_TIME, &head.time.to_le_bytes());
+    put(at::COUNT, &1_u32.to_le_bytes());
+    put(at::KIND, &(head.kind as u16).to_le_bytes());
+    put(at::FLAGS, &head.flags.to_le_bytes());
+    put(at::TIME, &head.time.to_le_bytes());
+    let checksum = crc32fast::hash(record.get(CHECKED_FROM..).unwrap_or_default());
+    if let Some(place) = record.get_mut(at::CHECKSUM..at::CHECKSUM + 4) {
+        place.copy_from_slice(&checksum.to_le_bytes());
     }
-    let mut hasher = crc32fast::Hasher::new();
-    hasher.update(bytes.get(CHECKED_FROM..).unwrap_or_default());
-    hasher.update(payload);
-    if let Some(checksum) = bytes.get_mut(at::CHECKSUM..at::CHECKSUM + 4) {
-        checksum.copy_from_slice(&hasher.finalize().to_le_bytes());
-    }
-    bytes
 }
 
 /// The reason to count for an I/O error on the way to the file.
