@@ -329,10 +329,10 @@ impl Pieces<'_> {
     }
 
     /// Appends both pieces to `text`; bytes that are no UTF-8 appear as `\xNN`.
-    pub fn push_to(&self, text: &mut String) {
+    pub fn push_to(&self, text: &mut impl fmt::Write) {
         if let (Ok(first), Ok(second)) = (std::str::from_utf8(self.0), std::str::from_utf8(self.1)) {
-            text.push_str(first);
-            text.push_str(second);
+            put(text, first);
+            put(text, second);
         } else {
             push_escaped(text, &self.to_vec());
         }
@@ -348,13 +348,17 @@ impl Pieces<'_> {
 }
 
 /// Appends `bytes` to `text`; those that are no UTF-8 appear as `\xNN`.
-pub fn push_escaped(text: &mut String, bytes: &[u8]) {
+pub fn push_escaped(text: &mut impl fmt::Write, bytes: &[u8]) {
     for chunk in bytes.utf8_chunks() {
-        text.push_str(chunk.valid());
+        put(text, chunk.valid());
         for byte in chunk.invalid() {
-            text.push_str(&format!("\\x{byte:02x}"));
+            put(text, &format!("\\x{byte:02x}"));
         }
     }
+}
+
+fn put(text: &mut impl fmt::Write, piece: &str) {
+    let _ = text.write_str(piece); // memory takes whatever comes
 }
 
 /// A record as it stands in a segment, its text looked up.
