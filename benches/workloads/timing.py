@@ -1,5 +1,7 @@
-"""How a workload times itself: in CPU time of its thread (the kernel's share included), as
-waiting for a core is nobody's overhead, and in passes many enough that an interruption does not count."""
+"""How a workload times itself: by the CPU time of its thread, in many passes.
+
+The kernel's share is in it; waiting for a core is not, as that is nobody's overhead.
+"""
 
 import json
 from statistics import median

@@ -12,7 +12,7 @@ use serde::ser::SerializeTuple as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::event::{Access, Kind};
-use crate::pack::Packer;
+use crate::pack::{Item, Packer, Unpacker};
 use crate::paths;
 use crate::spool::format::HEAD_BYTES;
 use crate::spool::segment::{Head, Place, Refusal, Segment};
@@ -132,7 +132,7 @@ impl<'de> Visitor<'de> for TextVisitor {
 }
 
 /// The payload of an event record. Fields are only ever added; a reader skips what it does not know.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 struct Wire<'a> {
     #[serde(rename = "a", skip_serializing_if = "is_zero")]
@@ -158,7 +158,43 @@ struct Wire<'a> {
     status: Option<i32>,
 }
 
-impl Wire<'_> {
+impl<'a> Wire<'a> {
+    /// What serde reads in `payload`, if that has no more than the common fields in their order.
+    fn unpacked(payload: &'a [u8]) -> Option<Self> {
+        const ORDER: &[u8] = b"atdqhip";
+        let mut unpacker = Unpacker(payload);
+        let mut wire = Self::default();
+        let mut expected = ORDER.iter();
+        for _ in 0..unpacker.map()? {
+            let key = unpacker.key()?;
+            expected.find(|letter| **letter == key)?; // none twice
+            let number = |item| if let Item::Number(number) = item { Some(number) } else { None };
+            match (key, unpacker.item()?) {
+                (b'a', item) => wire.access = u8::try_from(number(item)?).ok()?,
+                (b'p', item) => wire.port = Some(u16::try_from(number(item)?).ok()?),
+                (key, item) => {
+                    let text = Some(match item {
+                        Item::Number(place) => Text::Interned(place),
+                        Item::Text(bytes) => Text::Whole(Cow::Borrowed(bytes)),
+                        Item::Pair => {
+                            let place = number(unpacker.item()?)?;
+                            let Item::Text(rest) = unpacker.item()? else { return None };
+                            Text::Joined(place, Cow::Borrowed(rest))
+                        }
+                    });
+                    match key {
+                        b't' => wire.target = text,
+                        b'd' => wire.destination = text,
+                        b'q' => wire.requested = text,
+                        b'h' => wire.host = text,
+                        _ => wire.address = text,
+                    }
+                }
+            }
+        }
+        Some(wire)
+    }
+
     /// What [`encoded`] gives, put together in `room`; `None` where that is too small, and for the rarer
     /// fields.
     fn packed<'r>(&self, room: &'r mut [u8]) -> Option<&'r [u8]> {
@@ -396,7 +432,10 @@ impl<'a> View<'a> {
         payload: &'a [u8],
         lookup: impl Fn(u32) -> Option<&'a [u8]>,
     ) -> Result<(), BadPayload> {
-        let wire: Wire<'a> = rmp_serde::from_slice(payload).map_err(|_| BadPayload::Malformed)?;
+        let wire = match Wire::unpacked(payload) {
+            Some(wire) => wire,
+            None => rmp_serde::from_slice(payload).map_err(|_| BadPayload::Malformed)?,
+        };
         let pieces = |text: &Text<'a>| -> Result<Pieces<'a>, BadPayload> {
             match text {
                 Text::Whole(Cow::Borrowed(bytes)) => Ok(Pieces(bytes, &[])),
@@ -522,6 +561,22 @@ mod tests {
             let expected = encoded(&wire);
             prop_assert_eq!(wire.packed(&mut room), fits.then_some(&expected[..]));
             prop_assert_eq!(wire.packed(&mut [0; 1]).is_some(), expected.len() == 1);
+            prop_assert_eq!(Wire::unpacked(&expected), fits.then_some(wire));
+        }
+
+        #[test]
+        fn what_is_unpacked_is_what_serde_reads(
+            bytes in proptest::collection::vec(
+                prop_oneof![
+                    Just(0x82), Just(0x83), Just(0xA1), Just(b'a'), Just(b't'), Just(b'q'), Just(b'p'),
+                    Just(0x92), Just(0xA2), Just(0xD9), Just(0xC4), 0_u8..8, any::<u8>(),
+                ],
+                0..24,
+            ),
+        ) {
+            if let Some(wire) = Wire::unpacked(&bytes) {
+                prop_assert_eq!(rmp_serde::from_slice::<Wire<'_>>(&bytes).ok(), Some(wire));
+            }
         }
     }
 }
