@@ -11,7 +11,7 @@ from pathlib import Path
 
 import measure
 from measure import WORKLOADS, Values
-from variants import BARE, GNOMON, JSON, NOOP, Unmeasurable, Variants
+from variants import BARE, GNOMON, JSON, NOOP, Unmeasurable, Variants, lines_of, spool_of
 
 
 @dataclass(frozen=True)
@@ -98,14 +98,14 @@ def timed(*arguments: str, rounds_factor: int = 1) -> Callable[[Variants, Settin
 
 def read_into_arrow(variants: Variants, settings: Settings) -> Values:
     """Records a second, in millions; the peer reads as many of its own lines."""
-    spool, lines = variants.folder / "big-spool", variants.folder / "big-lines"
+    outputs = {name: variants.folder / f"big-{name}" for name in (GNOMON, JSON)}
     workload = [str(WORKLOADS / "first_time.py"), "event", "absolute", str(settings.records)]
     program = [variants.python, *workload]
-    for name, output in ((GNOMON, spool), (JSON, lines)):
+    for name, output in outputs.items():
         if not output.exists():
-            output.mkdir(mode=0o700)
+            output.mkdir()
             measure.run(variants, name, output, program)
-    sources = {GNOMON: spool, JSON: lines / "lines.jsonl"}
+    sources = {GNOMON: spool_of(outputs[GNOMON]), JSON: lines_of(outputs[JSON])}
 
     def once(name: str, _: Path) -> float:
         command = [sys.executable, str(WORKLOADS / "read_arrow.py"), str(sources[name])]
@@ -124,15 +124,13 @@ def bytes_a_record(variants: Variants, settings: Settings) -> Values:
     found: Values = {}
     for name in (JSON, GNOMON):
         output = variants.folder / f"analyst-{name}"
-        output.mkdir(mode=0o700, exist_ok=True)
-        work = variants.folder / f"analyst-{name}-work"
-        work.mkdir(exist_ok=True)
-        measure.run(variants, name, output, [variants.python, str(settings.analyst)], cwd=work)
+        output.mkdir()
+        measure.run(variants, name, output, [variants.python, str(settings.analyst)])
         if name == JSON:
-            lines = (output / "lines.jsonl").read_bytes()
+            lines = lines_of(output).read_bytes()
             found[name] = len(lines) / lines.count(b"\n")
             continue
-        spool = gnomon.Spool(output)
+        spool = gnomon.Spool(spool_of(output))
         for path in spool.segments():
             gnomon.seal(path)  # allocated and not used
         of_processes = [path for path in spool.segments() if not Path(path).name.startswith("distributions")]

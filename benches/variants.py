@@ -55,7 +55,10 @@ class Variants:
         return tuple(name for name in NAMES if name != NOOP or self.noop_problem is None)
 
     def environment(self, name: str, output: Path) -> dict[str, str]:
-        """The environment of variant `name`, which leaves what it records in the directory `output`."""
+        """The environment of variant `name`, which leaves what it records in the directory `output`.
+
+        Not in `output` itself, where the program runs: gnomon does not record reads of its own spool.
+        """
         environment = {
             key: value
             for key, value in os.environ.items()
@@ -66,12 +69,21 @@ class Variants:
             environment["PYTHONPATH"] = str(self.folder / "noop_hook")
         elif name == JSON:
             environment["PYTHONPATH"] = str(self.folder / "json_hook")
-            environment["BENCH_JSON_LINES"] = str(output / "lines.jsonl")
+            environment["BENCH_JSON_LINES"] = str(lines_of(output))
         elif name == GNOMON:
             environment["PYTHONPATH"] = str(PACKAGE / "bootstrap")
-            environment["GNOMON_SPOOL"] = str(output)
+            spool_of(output).mkdir(mode=0o700, exist_ok=True)
+            environment["GNOMON_SPOOL"] = str(spool_of(output))
             environment["GNOMON_DEBUG"] = "1"
         return environment
+
+
+def spool_of(output: Path) -> Path:
+    return output / "spool"
+
+
+def lines_of(output: Path) -> Path:
+    return output / "lines.jsonl"
 
 
 def _compile_noop(python: str, library: Path) -> str | None:

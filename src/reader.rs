@@ -83,7 +83,7 @@ impl Record {
             seq: view.seq,
             pid,
             kind: view.kind_name().into_owned(),
-            access: (view.access.0 != 0).then(|| view.access.name()),
+            access: (view.access.0 != 0).then(|| view.access.name().to_owned()),
             target,
             destination: view.destination.map(text),
             requested: view.requested.map(text),

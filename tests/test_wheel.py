@@ -38,11 +38,9 @@ def test_the_wheel_is_for_all_versions_and_keeps_to_the_stable_abi(wheel: Path) 
 
 def test_the_one_wheel_runs_and_is_recorded(wheel: Path, python: str, spool: Path, tmp_path: Path) -> None:
     place = tmp_path / "env"
-    _call(python, "-m", "venv", "--without-pip", place)
+    _call(python, "-m", "venv", place)
     own = place / "bin" / "python"
-    _call(
-        sys.executable, "-m", "pip", "--python", own, "install", "--quiet", "--no-index", "--no-deps", wheel
-    )
+    _call(own, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", wheel)
     said = _call(place / "bin" / "gnomon", "run", "--spool", spool, "-c", "open('/dev/zero')")
     assert "/dev/zero" in said or "1 system file" in said
     (process,) = [process for process in Kept(spool).processes() if process.role == "python"]

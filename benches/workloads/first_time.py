@@ -26,4 +26,4 @@ def work_open(paths):
             pass
 
 
-timing.typical(paths, work_event if sys.argv[1] == "event" else work_open)
+timing.typical(paths, work_event if sys.argv[1] == "event" else work_open, records=count)

@@ -12,18 +12,20 @@ use std::thread::JoinHandle;
 use arrow_array::builder::{
     ListBuilder, StringBuilder, TimestampNanosecondBuilder, UInt16Builder, UInt32Builder, UInt64Builder,
 };
-use arrow_array::{ArrayRef, RecordBatch, RecordBatchReader};
+use arrow_array::{ArrayRef, RecordBatch, RecordBatchReader, StringArray, UInt32Array};
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef, TimeUnit};
 use crossbeam_channel::{Receiver, bounded};
 
 use crate::event::Kind;
 use crate::filter::Filter;
 use crate::process::Description;
-use crate::record::{Bytes, View, push_escaped};
+use crate::record::{Bytes, Pieces, View, push_escaped};
 use crate::spool::reader::{Fault, Records, SegmentFile};
 
 /// Rows of a batch, at most.
 const BATCH_ROWS: usize = 16 * 1024;
+/// Bytes of a segment that make a row: few, as room to spare costs less than a copy.
+const BYTES_PER_ROW: usize = 64;
 /// Segments that may be decoded ahead of the one that is being read, for each worker.
 const AHEAD: usize = 2;
 
@@ -64,14 +66,14 @@ pub fn schema() -> SchemaRef {
 /// Fills one batch.
 struct Columns {
     schema: SchemaRef,
+    process: String,
+    pid: u32,
     rows: usize,
     scratch: String,
     time: TimestampNanosecondBuilder,
     last_time: TimestampNanosecondBuilder,
     count: UInt32Builder,
-    process: StringBuilder,
     seq: UInt64Builder,
-    pid: UInt32Builder,
     kind: StringBuilder,
     access: StringBuilder,
     target: StringBuilder,
@@ -81,103 +83,80 @@ struct Columns {
     port: UInt16Builder,
     address: StringBuilder,
     argv: ListBuilder<StringBuilder>,
-    line: UInt32Builder,
-    source: StringBuilder,
-    /// `file function distribution outcome verdict rule reason`: filled when records carry an origin and
-    /// a verdict.
-    absent: StringBuilder,
 }
 
 impl Columns {
-    fn new(schema: SchemaRef) -> Self {
+    /// Columns for the events of one process, with room for `rows`: growing as they fill costs a copy of
+    /// everything at each doubling.
+    fn with_capacity(schema: SchemaRef, process: String, pid: u32, rows: usize) -> Self {
+        const TEXT_BYTES: usize = 48; // of a path, on average
+        let nanoseconds = || TimestampNanosecondBuilder::with_capacity(rows).with_timezone("UTC");
+        let text = |bytes: usize| StringBuilder::with_capacity(rows, rows * bytes);
         Self {
             schema,
+            process,
+            pid,
             rows: 0,
             scratch: String::new(),
-            time: TimestampNanosecondBuilder::new().with_timezone("UTC"),
-            last_time: TimestampNanosecondBuilder::new().with_timezone("UTC"),
-            count: UInt32Builder::new(),
-            process: StringBuilder::new(),
-            seq: UInt64Builder::new(),
-            pid: UInt32Builder::new(),
-            kind: StringBuilder::new(),
-            access: StringBuilder::new(),
-            target: StringBuilder::new(),
-            destination: StringBuilder::new(),
-            requested: StringBuilder::new(),
-            host: StringBuilder::new(),
-            port: UInt16Builder::new(),
-            address: StringBuilder::new(),
-            argv: ListBuilder::new(StringBuilder::new()),
-            line: UInt32Builder::new(),
-            source: StringBuilder::new(),
-            absent: StringBuilder::new(),
+            time: nanoseconds(),
+            last_time: nanoseconds(),
+            count: UInt32Builder::with_capacity(rows),
+            seq: UInt64Builder::with_capacity(rows),
+            kind: text(4),
+            access: text(4),
+            target: text(TEXT_BYTES),
+            destination: text(0),
+            requested: text(0),
+            host: text(0),
+            port: UInt16Builder::with_capacity(rows),
+            address: text(0),
+            argv: ListBuilder::with_capacity(StringBuilder::new(), rows),
         }
     }
 
-    fn push(&mut self, view: &View<'_>, process: &str, pid: u32) {
+    fn push(&mut self, view: &View<'_>) {
         self.rows += 1;
         self.time.append_value(view.time.cast_signed());
         self.last_time.append_value(view.last_time.cast_signed());
         self.count.append_value(view.count);
-        self.process.append_value(process);
         self.seq.append_value(view.seq);
-        self.pid.append_value(pid);
         self.kind.append_value(view.kind_name());
-        if view.access.0 == 0 {
-            self.access.append_null();
+        self.access.append_option((view.access.0 != 0).then(|| view.access.name()));
+        if view.target.is_some() {
+            append(&mut self.target, view.target);
         } else {
-            self.access.append_value(view.access.name());
+            self.scratch.clear();
+            let is_there = view.push_target_to(&mut self.scratch);
+            self.target.append_option(is_there.then_some(&self.scratch));
         }
-        let scratch = &mut self.scratch;
-        scratch.clear();
-        if view.push_target_to(scratch) {
-            self.target.append_value(&scratch);
-        } else {
-            self.target.append_null();
-        }
-        for (builder, text) in [
-            (&mut self.destination, view.destination),
-            (&mut self.requested, view.requested),
-            (&mut self.host, view.host),
-        ] {
-            match text {
-                Some(text) => {
-                    scratch.clear();
-                    text.push_to(scratch);
-                    builder.append_value(&scratch);
-                }
-                None => builder.append_null(),
-            }
-        }
+        append(&mut self.destination, view.destination);
+        append(&mut self.requested, view.requested);
+        append(&mut self.host, view.host);
         self.port.append_option(view.port);
         self.address.append_option(view.address.map(|address| address.to_string()));
         match &view.argv {
             Some(argv) => {
                 for text in argv {
-                    scratch.clear();
-                    text.push_to(scratch);
-                    self.argv.values().append_value(&scratch);
+                    append(self.argv.values(), Some(*text));
                 }
                 self.argv.append(true);
             }
             None => self.argv.append_null(),
         }
-        self.line.append_null();
-        self.source.append_value("audit");
-        self.absent.append_null();
     }
 
-    fn finish(&mut self) -> Result<RecordBatch, ArrowError> {
-        self.rows = 0;
-        let absent: ArrayRef = Arc::new(self.absent.finish());
+    fn finish(mut self) -> Result<RecordBatch, ArrowError> {
+        let rows = self.rows;
+        // `file function distribution outcome verdict rule reason`: filled when records carry an origin and
+        // a verdict.
+        let absent: ArrayRef = Arc::new(StringArray::new_null(rows));
         let columns: Vec<ArrayRef> = vec![
             Arc::new(self.time.finish()),
             Arc::new(self.last_time.finish()),
             Arc::new(self.count.finish()),
-            Arc::new(self.process.finish()),
+            Arc::new(StringArray::new_repeated(&self.process, rows)),
             Arc::new(self.seq.finish()),
-            Arc::new(self.pid.finish()),
+            Arc::new(UInt32Array::from_value(self.pid, rows)),
             Arc::new(self.kind.finish()),
             Arc::new(self.access.finish()),
             Arc::new(self.target.finish()),
@@ -188,16 +167,26 @@ impl Columns {
             Arc::new(self.address.finish()),
             Arc::new(self.argv.finish()),
             Arc::clone(&absent),
-            Arc::new(self.line.finish()),
+            Arc::new(UInt32Array::new_null(rows)),
             Arc::clone(&absent),
             Arc::clone(&absent),
-            Arc::new(self.source.finish()),
+            Arc::new(StringArray::new_repeated("audit", rows)),
             Arc::clone(&absent),
             Arc::clone(&absent),
             Arc::clone(&absent),
             absent,
         ];
-        RecordBatch::try_new(Arc::clone(&self.schema), columns)
+        RecordBatch::try_new(self.schema, columns)
+    }
+}
+
+fn append(builder: &mut StringBuilder, text: Option<Pieces<'_>>) {
+    match text {
+        Some(text) => {
+            text.push_to(builder);
+            builder.append_value(""); // ends the value that was pushed
+        }
+        None => builder.append_null(),
     }
 }
 
@@ -276,7 +265,6 @@ fn walk(
 
 /// Shows a process or script record in the columns of an event.
 fn with_description(view: View<'_>, payload: &[u8], each: impl FnOnce(&View<'_>)) {
-    use crate::record::Pieces;
     if view.kind == Kind::Process as u16 {
         let Ok(description) = rmp_serde::from_slice::<Description>(payload) else {
             return;
@@ -303,11 +291,14 @@ fn decode(path: &std::path::Path, filter: &Filter, schema: &SchemaRef) -> Decode
     match SegmentFile::load(path) {
         Ok(segment) => {
             let process = segment.identity.process.as_hyphenated().to_string();
-            let mut columns = Columns::new(Arc::clone(schema));
+            let rows = (segment.file_bytes() / BYTES_PER_ROW).min(BATCH_ROWS);
+            let fresh =
+                || Columns::with_capacity(Arc::clone(schema), process.clone(), segment.identity.pid, rows);
+            let mut columns = fresh();
             for_each_event(&segment, filter, &mut faults, |view| {
-                columns.push(view, &process, segment.identity.pid);
+                columns.push(view);
                 if columns.rows >= BATCH_ROWS {
-                    batches.push(columns.finish());
+                    batches.push(std::mem::replace(&mut columns, fresh()).finish());
                 }
             });
             if columns.rows > 0 {

@@ -54,13 +54,13 @@ impl Interest {
 #[must_use]
 pub fn installed_root(path: &[u8]) -> Option<usize> {
     const NAMES: [&[u8]; 2] = [b"/site-packages/", b"/dist-packages/"];
-    let mut end = path.len();
-    while let Some(slash) = path.get(..end)?.iter().rposition(|byte| *byte == b'/') {
-        let start = path.get(..=slash)?;
-        if NAMES.iter().any(|name| start.ends_with(name)) {
+    let mut before = path;
+    while let Some(slash) = memchr::memrchr(b'/', before) {
+        // Both names are 15 bytes long with their slashes.
+        if slash >= 14 && before.get(slash - 14..=slash).is_some_and(|name| NAMES.contains(&name)) {
             return Some(slash);
         }
-        end = slash;
+        before = before.get(..slash)?;
     }
     None
 }

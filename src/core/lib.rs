@@ -10,6 +10,7 @@
 pub mod event;
 pub mod hosts;
 pub mod interest;
+mod pack;
 pub mod paths;
 pub mod pipeline;
 pub mod process;

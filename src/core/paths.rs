@@ -16,6 +16,11 @@ pub fn absolute<'a>(directory: &[u8], path: &'a [u8]) -> Cow<'a, [u8]> {
     }
     let mut result = Vec::with_capacity(directory.len() + 1 + path.len());
     result.extend_from_slice(directory.strip_suffix(b"/").unwrap_or(directory));
+    if !matches!(path.first(), None | Some(b'.')) && path.last() != Some(&b'/') && !has_odd_component(path) {
+        result.push(b'/');
+        result.extend_from_slice(path);
+        return Cow::Owned(result);
+    }
     Cow::Owned(joined(result, path, true))
 }
 
@@ -71,7 +76,7 @@ pub fn climbs(path: &[u8]) -> bool {
 /// The directory with its final slash, and the name: `("/a/b/", "c")`.
 #[must_use]
 pub fn split(path: &[u8]) -> (&[u8], &[u8]) {
-    let at = path.iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
+    let at = memchr::memrchr(b'/', path).map_or(0, |slash| slash + 1);
     path.split_at(at)
 }
 

@@ -20,7 +20,7 @@ use crate::process::{self, Description, Script};
 use crate::record::{Draft, encoded};
 use crate::spool::format::{HEADER_BYTES, Identity, Loss};
 use crate::spool::map::Medium;
-use crate::spool::segment::{Head, Place, Segment};
+use crate::spool::segment::{Head, Place, Refusal, Segment};
 use crate::spool::writer::Writer;
 
 /// What one process records with, from its start (or its fork) to its end.
@@ -141,7 +141,7 @@ impl Recorder {
             Target::Socket(path) => self.record_path(event, path, None, thread),
             Target::Command { program, argv } => self.record_command(event.kind, program, argv),
             Target::Itself => {
-                self.repeat_or_store(event.kind, self.key(event.kind, &[]), || Some(Draft::default()));
+                self.repeat_or_store(event.kind, self.key(event.kind, []), || Some(Draft::default()));
             }
         }
     }
@@ -158,18 +158,15 @@ impl Recorder {
             .then(|| self.directory.get(thread, &self.hasher))
             .flatten();
         let (current, current_hash) = directory.as_ref().map_or((&[][..], 0), Directory::parts);
-        let destination_given = destination.map_or(&[][..], |path| &path.given);
-        let key = self.key(
-            event.kind,
-            &[
-                &[event.access.0, u8::from(event.by_importer)],
-                &current_hash.to_ne_bytes(),
-                base_bytes(path),
-                &path.given,
-                destination.map_or(&[][..], base_bytes),
-                destination_given,
-            ],
-        );
+        let how = u16::from(event.access.0) << 1 | u16::from(event.by_importer);
+        let key = match (destination, &path.base) {
+            (None, Base::Current) => self.key_with(event.kind, how, current_hash, [&*path.given]),
+            _ => {
+                let both = [Some(path), destination].into_iter().flatten();
+                let texts = both.flat_map(|path| [base_bytes(path), &*path.given]);
+                self.key_with(event.kind, how, current_hash, texts)
+            }
+        };
         self.repeat_or_store(event.kind, key, || {
             let target = self.resolve(path, current, event);
             let keeps = match event.kind {
@@ -215,7 +212,7 @@ impl Recorder {
         let root = self.interest.library_root(file);
         let module = if self.interest.every_import { name } else { top_level(name, file, root.unwrap_or(0)) };
         let key =
-            self.key(Kind::Import, &[module.as_bytes(), file.get(..root.unwrap_or(0)).unwrap_or_default()]);
+            self.key(Kind::Import, [module.as_bytes(), file.get(..root.unwrap_or(0)).unwrap_or_default()]);
         let is_new = self.repeat_or_store(Kind::Import, key, || {
             Some(Draft {
                 target: Some(Cow::Borrowed(module.as_bytes())),
@@ -231,7 +228,7 @@ impl Recorder {
 
     /// Stores what is installed in `directory`: once per distinct content in the spool, a reference here.
     fn note_distributions(&self, directory: &[u8]) {
-        let key = self.key(Kind::Distributions, &[directory]);
+        let key = self.key(Kind::Distributions, [directory]);
         self.repeat_or_store(Kind::Distributions, key, || {
             let names = process::distributions(directory);
             let payload = encoded(&names);
@@ -287,29 +284,35 @@ impl Recorder {
             host = self.hosts.name_for(thread, port, now_coarse());
         }
         let octets = address.map(|address| address.to_string()).unwrap_or_default();
-        let key = self.key(
-            kind,
-            &[
-                host.as_deref().unwrap_or_default().as_bytes(),
-                octets.as_bytes(),
-                &port.unwrap_or(0).to_ne_bytes(),
-            ],
-        );
+        let texts = [host.as_deref().unwrap_or_default().as_bytes(), octets.as_bytes()];
+        let key = self.key_with(kind, port.unwrap_or(0), 0, texts);
         self.repeat_or_store(kind, key, || {
             Some(Draft { host: host.as_deref().map(Cow::Borrowed), address, port, ..Draft::default() })
         });
     }
 
     fn record_command(&self, kind: Kind, program: &[u8], argv: &[Cow<'_, [u8]>]) {
-        let parts: Vec<&[u8]> = std::iter::once(program).chain(argv.iter().map(AsRef::as_ref)).collect();
-        self.repeat_or_store(kind, self.key(kind, &parts), || {
+        let parts = std::iter::once(program).chain(argv.iter().map(AsRef::as_ref));
+        self.repeat_or_store(kind, self.key(kind, parts), || {
             Some(Draft { target: Some(Cow::Borrowed(program)), argv: Some(argv), ..Draft::default() })
         });
     }
 
-    fn key(&self, kind: Kind, parts: &[&[u8]]) -> u64 {
+    fn key<'a>(&self, kind: Kind, parts: impl IntoIterator<Item = &'a [u8]>) -> u64 {
+        self.key_with(kind, 0, 0, parts)
+    }
+
+    /// What tells one operation from another: its kind, two numbers, and texts.
+    fn key_with<'a>(
+        &self,
+        kind: Kind,
+        small: u16,
+        large: u64,
+        parts: impl IntoIterator<Item = &'a [u8]>,
+    ) -> u64 {
         let mut hasher = self.hasher.build_hasher();
-        hasher.write_u16(kind as u16);
+        hasher.write_u64(large);
+        hasher.write_u32(u32::from(kind as u16) << 16 | u32::from(small));
         for part in parts {
             hasher.write_usize(part.len());
             hasher.write(part);
@@ -319,7 +322,8 @@ impl Recorder {
 
     /// Counts a repeat of `key`, or stores what `draft` makes of it. Returns whether a record was stored.
     fn repeat_or_store<'a>(&self, kind: Kind, key: u64, draft: impl FnOnce() -> Option<Draft<'a>>) -> bool {
-        if let Some(segment) = self.writer.current()
+        let current = self.writer.current();
+        if let Some(segment) = &current
             && let Some(place) = segment.lookup(key)
             && segment.repeat(place, now_coarse())
         {
@@ -327,12 +331,22 @@ impl Recorder {
         }
         let Some(draft) = draft() else { return false };
         let head = Head { kind, flags: 0, time: now() };
-        let stored = self.writer.with_segment(head.time, |segment| {
+        let write = |segment: &Segment| {
             let place = draft.append(head, segment, |text| self.hash_text(text))?;
             segment.remember(key, place);
             Ok(place)
-        });
-        stored.is_some()
+        };
+        match current.as_deref().map(write) {
+            Some(Ok(_)) => true,
+            Some(Err(Refusal::Lost(reason))) => {
+                self.writer.count_loss(reason);
+                false
+            }
+            Some(Err(Refusal::Full)) | None => {
+                drop(current);
+                self.writer.with_segment(head.time, write).is_some()
+            }
+        }
     }
 
     fn store(&self, kind: Kind, draft: &Draft<'_>, time: u64) -> Option<Place> {

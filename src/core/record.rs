@@ -12,11 +12,15 @@ use serde::ser::SerializeTuple as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::event::{Access, Kind};
+use crate::pack::{Item, Packer, Unpacker};
 use crate::paths;
+use crate::spool::format::HEAD_BYTES;
 use crate::spool::segment::{Head, Place, Refusal, Segment};
 
 /// Text shorter than this is not worth a record of its own.
 const MIN_INTERNED: usize = 12;
+/// Payloads up to this size, which is nearly all, are put together on the stack.
+const INLINE_BYTES: usize = 256;
 
 /// Bytes that are text nearly always: MessagePack `str` where they are UTF-8, else `bin`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -128,7 +132,7 @@ impl<'de> Visitor<'de> for TextVisitor {
 }
 
 /// The payload of an event record. Fields are only ever added; a reader skips what it does not know.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 struct Wire<'a> {
     #[serde(rename = "a", skip_serializing_if = "is_zero")]
@@ -152,6 +156,86 @@ struct Wire<'a> {
     child: Option<u32>,
     #[serde(rename = "s", skip_serializing_if = "Option::is_none")]
     status: Option<i32>,
+}
+
+impl<'a> Wire<'a> {
+    /// What serde reads in `payload`, if that has no more than the common fields in their order.
+    fn unpacked(payload: &'a [u8]) -> Option<Self> {
+        const ORDER: &[u8] = b"atdqhip";
+        let mut unpacker = Unpacker(payload);
+        let mut wire = Self::default();
+        let mut expected = ORDER.iter();
+        for _ in 0..unpacker.map()? {
+            let key = unpacker.key()?;
+            expected.find(|letter| **letter == key)?; // none twice
+            let number = |item| if let Item::Number(number) = item { Some(number) } else { None };
+            match (key, unpacker.item()?) {
+                (b'a', item) => wire.access = u8::try_from(number(item)?).ok()?,
+                (b'p', item) => wire.port = Some(u16::try_from(number(item)?).ok()?),
+                (key, item) => {
+                    let text = Some(match item {
+                        Item::Number(place) => Text::Interned(place),
+                        Item::Text(bytes) => Text::Whole(Cow::Borrowed(bytes)),
+                        Item::Pair => {
+                            let place = number(unpacker.item()?)?;
+                            let Item::Text(rest) = unpacker.item()? else { return None };
+                            Text::Joined(place, Cow::Borrowed(rest))
+                        }
+                    });
+                    match key {
+                        b't' => wire.target = text,
+                        b'd' => wire.destination = text,
+                        b'q' => wire.requested = text,
+                        b'h' => wire.host = text,
+                        _ => wire.address = text,
+                    }
+                }
+            }
+        }
+        Some(wire)
+    }
+
+    /// What [`encoded`] gives, put together in `room`; `None` where that is too small, and for the rarer
+    /// fields.
+    fn packed<'r>(&self, room: &'r mut [u8]) -> Option<&'r [u8]> {
+        if self.argv.is_some() || self.child.is_some() || self.status.is_some() {
+            return None;
+        }
+        let texts = [
+            (b't', &self.target),
+            (b'd', &self.destination),
+            (b'q', &self.requested),
+            (b'h', &self.host),
+            (b'i', &self.address),
+        ];
+        let count = texts.iter().filter(|(_, text)| text.is_some()).count()
+            + usize::from(self.access != 0)
+            + usize::from(self.port.is_some());
+        let mut packer = Packer::new(room);
+        packer.map(count as u8);
+        if self.access != 0 {
+            packer.key(b'a');
+            packer.number(self.access.into());
+        }
+        for (key, text) in texts {
+            let Some(text) = text else { continue };
+            packer.key(key);
+            match text {
+                Text::Whole(bytes) => packer.text(bytes),
+                Text::Interned(place) => packer.number(*place),
+                Text::Joined(place, rest) => {
+                    packer.pair();
+                    packer.number(*place);
+                    packer.text(rest);
+                }
+            }
+        }
+        if let Some(port) = self.port {
+            packer.key(b'p');
+            packer.number(port.into());
+        }
+        packer.finish()
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
@@ -190,29 +274,20 @@ impl Draft<'_> {
         hash: impl Fn(&[u8]) -> u64,
     ) -> Result<Place, Refusal> {
         let intern = |text: &[u8]| segment.intern(text, hash(text), head.time);
-        let split_text = |text: &[u8], at: usize| -> Result<Text<'static>, Refusal> {
-            let (start, rest) = text.split_at_checked(at).unwrap_or((text, &[]));
-            if start.len() < MIN_INTERNED {
-                return Ok(Text::Whole(Cow::Owned(text.to_vec())));
-            }
-            let place = intern(start)?.0;
-            Ok(if rest.is_empty() {
-                Text::Interned(place)
-            } else {
-                Text::Joined(place, Cow::Owned(rest.to_vec()))
-            })
-        };
-        let path = |text: &Cow<'_, [u8]>| split_text(text, paths::split(text).0.len());
         let wire = Wire {
             access: self.access.0,
-            target: self.target.as_ref().map(path).transpose()?,
+            target: self.target.as_ref().map(|text| shared_path(text, intern)).transpose()?,
             destination: match (&self.destination, self.shared_bytes) {
-                (Some(text), 0) => Some(path(text)?),
-                (Some(text), shared) => Some(split_text(text, shared)?),
+                (Some(text), 0) => Some(shared_path(text, intern)?),
+                (Some(text), shared) => Some(shared_text(text, shared, intern)?),
                 (None, _) => None,
             },
             requested: self.requested_text(),
-            host: self.host.as_ref().map(|host| split_text(host.as_bytes(), host.len())).transpose()?,
+            host: self
+                .host
+                .as_ref()
+                .map(|host| shared_text(host.as_bytes(), host.len(), intern))
+                .transpose()?,
             address: self.address.map(|address| Text::Whole(Cow::Owned(octets(address)))),
             port: self.port,
             argv: self
@@ -221,7 +296,12 @@ impl Draft<'_> {
             child: self.child,
             status: self.status,
         };
-        segment.append(head, &encoded(&wire))
+        let mut room = [0; HEAD_BYTES + INLINE_BYTES];
+        let packed = room.get_mut(HEAD_BYTES..).and_then(|room| wire.packed(room)).map(<[u8]>::len);
+        match packed.and_then(|length| room.get_mut(..HEAD_BYTES + length)) {
+            Some(record) => segment.append_framed(head, record),
+            None => segment.append(head, &encoded(&wire)),
+        }
     }
 
     fn requested_text(&self) -> Option<Text<'_>> {
@@ -231,6 +311,25 @@ impl Draft<'_> {
             _ => Some(Text::Whole(Cow::Borrowed(requested))),
         }
     }
+}
+
+/// `text` with its directory stored once in the segment.
+fn shared_path(text: &[u8], intern: impl Fn(&[u8]) -> Result<Place, Refusal>) -> Result<Text<'_>, Refusal> {
+    shared_text(text, paths::split(text).0.len(), intern)
+}
+
+/// `text` with what stands before `at` stored once in the segment.
+fn shared_text(
+    text: &[u8],
+    at: usize,
+    intern: impl Fn(&[u8]) -> Result<Place, Refusal>,
+) -> Result<Text<'_>, Refusal> {
+    let (start, rest) = text.split_at_checked(at).unwrap_or((text, &[]));
+    if start.len() < MIN_INTERNED {
+        return Ok(Text::Whole(Cow::Borrowed(text)));
+    }
+    let place = intern(start)?.0;
+    Ok(if rest.is_empty() { Text::Interned(place) } else { Text::Joined(place, Cow::Borrowed(rest)) })
 }
 
 fn octets(address: IpAddr) -> Vec<u8> {
@@ -263,10 +362,10 @@ impl Pieces<'_> {
     }
 
     /// Appends both pieces to `text`; bytes that are no UTF-8 appear as `\xNN`.
-    pub fn push_to(&self, text: &mut String) {
+    pub fn push_to(&self, text: &mut impl fmt::Write) {
         if let (Ok(first), Ok(second)) = (std::str::from_utf8(self.0), std::str::from_utf8(self.1)) {
-            text.push_str(first);
-            text.push_str(second);
+            put(text, first);
+            put(text, second);
         } else {
             push_escaped(text, &self.to_vec());
         }
@@ -282,13 +381,17 @@ impl Pieces<'_> {
 }
 
 /// Appends `bytes` to `text`; those that are no UTF-8 appear as `\xNN`.
-pub fn push_escaped(text: &mut String, bytes: &[u8]) {
+pub fn push_escaped(text: &mut impl fmt::Write, bytes: &[u8]) {
     for chunk in bytes.utf8_chunks() {
-        text.push_str(chunk.valid());
+        put(text, chunk.valid());
         for byte in chunk.invalid() {
-            text.push_str(&format!("\\x{byte:02x}"));
+            put(text, &format!("\\x{byte:02x}"));
         }
     }
+}
+
+fn put(text: &mut impl fmt::Write, piece: &str) {
+    let _ = text.write_str(piece); // memory takes whatever comes
 }
 
 /// A record as it stands in a segment, its text looked up.
@@ -326,7 +429,10 @@ impl<'a> View<'a> {
         payload: &'a [u8],
         lookup: impl Fn(u32) -> Option<&'a [u8]>,
     ) -> Result<(), BadPayload> {
-        let wire: Wire<'a> = rmp_serde::from_slice(payload).map_err(|_| BadPayload::Malformed)?;
+        let wire = match Wire::unpacked(payload) {
+            Some(wire) => wire,
+            None => rmp_serde::from_slice(payload).map_err(|_| BadPayload::Malformed)?,
+        };
         let pieces = |text: &Text<'a>| -> Result<Pieces<'a>, BadPayload> {
             match text {
                 Text::Whole(Cow::Borrowed(bytes)) => Ok(Pieces(bytes, &[])),
@@ -408,4 +514,66 @@ pub enum BadPayload {
     Malformed,
     /// It refers to text that is not there.
     DanglingReference,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn text() -> impl Strategy<Value = Option<Text<'static>>> {
+        let bytes = prop_oneof![
+            proptest::collection::vec(any::<u8>(), 0..300),
+            proptest::collection::vec(97_u8..123, 0..80),
+        ];
+        proptest::option::of((0..3, any::<u32>(), bytes).prop_map(|(form, place, bytes)| match form {
+            0 => Text::Whole(Cow::Owned(bytes)),
+            1 => Text::Interned(place),
+            _ => Text::Joined(place >> (place % 32), Cow::Owned(bytes)),
+        }))
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_packed_is_what_serde_encodes(
+            access in any::<u8>(),
+            target in text(),
+            destination in text(),
+            requested in text(),
+            host in text(),
+            address in text(),
+            port in any::<Option<u16>>(),
+        ) {
+            let wire = Wire {
+                access, target, destination, requested, host, address, port, ..Wire::default()
+            };
+            let mut room = [0; 2048];
+            let short = |text: &Option<Text<'_>>| match text {
+                Some(Text::Whole(bytes) | Text::Joined(_, bytes)) => bytes.len() < 256,
+                _ => true,
+            };
+            let fits = [&wire.target, &wire.destination, &wire.requested, &wire.host, &wire.address]
+                .into_iter()
+                .all(short);
+            let expected = encoded(&wire);
+            prop_assert_eq!(wire.packed(&mut room), fits.then_some(&expected[..]));
+            prop_assert_eq!(wire.packed(&mut [0; 1]).is_some(), expected.len() == 1);
+            prop_assert_eq!(Wire::unpacked(&expected), fits.then_some(wire));
+        }
+
+        #[test]
+        fn what_is_unpacked_is_what_serde_reads(
+            bytes in proptest::collection::vec(
+                prop_oneof![
+                    Just(0x82), Just(0x83), Just(0xA1), Just(b'a'), Just(b't'), Just(b'q'), Just(b'p'),
+                    Just(0x92), Just(0xA2), Just(0xD9), Just(0xC4), 0_u8..8, any::<u8>(),
+                ],
+                0..24,
+            ),
+        ) {
+            if let Some(wire) = Wire::unpacked(&bytes) {
+                prop_assert_eq!(rmp_serde::from_slice::<Wire<'_>>(&bytes).ok(), Some(wire));
+            }
+        }
+    }
 }

@@ -89,14 +89,21 @@ fn open_file(descriptor: i64) -> Option<Vec<u8>> {
 
 /// The import system reads sources, writes bytecode and makes `__pycache__`: its imports tell of that.
 fn is_import_system_at_work(path: &[u8]) -> bool {
-    const ENDINGS: [&[u8]; 8] = [b".py", b".pyc", b".so", b".pyd", b".zip", b".pyz", b".whl", b".egg"];
-    let may_be = ENDINGS.iter().any(|ending| path.ends_with(ending)) || is_bytecode_cache(path);
-    may_be && frames::is_in_import_system()
+    let has_ending = match path {
+        [.., b'.', b'p', b'y'] | [.., b'.', b's', b'o'] => true,
+        [.., b'.', a, b, c] => matches!(&[*a, *b, *c], b"pyc" | b"pyd" | b"zip" | b"pyz" | b"whl" | b"egg"),
+        _ => false,
+    };
+    (has_ending || is_bytecode_cache(path)) && frames::is_in_import_system()
 }
 
 /// `…/__pycache__`, or anything directly in it: bytecode is written under a name with a random ending.
 fn is_bytecode_cache(path: &[u8]) -> bool {
-    path.rsplit(|byte| *byte == b'/').take(2).any(|name| name == b"__pycache__")
+    const NAME: &[u8] = b"__pycache__";
+    let (directory, name) = gnomon_core::paths::split(path);
+    let directory = directory.strip_suffix(b"/").unwrap_or(directory);
+    name == NAME
+        || directory.strip_suffix(NAME).is_some_and(|before| matches!(before.last(), None | Some(b'/')))
 }
 
 /// Argument `index` as a path, relative to the directory descriptor at `directory`.

@@ -28,20 +28,22 @@ pub struct Words {
 }
 
 impl Words {
-    /// `count` zeros.
+    /// `count` zeros, rounded up to a power of two.
     ///
     /// # Errors
     /// The kernel has no memory for them.
     pub fn zeroed(count: usize) -> io::Result<Self> {
-        let memory = MmapOptions::new().len(count.max(1) * 8).map_anon()?;
+        let count = count.max(1).next_power_of_two();
+        let memory = MmapOptions::new().len(count * 8).map_anon()?;
         Ok(Self { memory: memory.into(), count })
     }
 
     /// The word number `index`, wrapping around the end.
     #[must_use]
     pub fn at(&self, index: usize) -> &AtomicU64 {
-        let offset = (index % self.count) * 8;
-        // SAFETY: `offset + 8 <= count * 8`, the mapping's length; a mapping is page-aligned, so every
+        // A mask and no remainder: a division here costs as much as the rest of a look-up.
+        let offset = (index & (self.count - 1)) * 8;
+        // SAFETY: the count is a power of two, so `offset + 8 <= count * 8`, the mapping's length; a mapping is page-aligned, so every
         // multiple of 8 is aligned; the memory lives as long as `self` and is only touched as atomics.
         unsafe { AtomicU64::from_ptr(self.memory.as_mut_ptr().add(offset).cast()) }
     }
@@ -229,23 +231,15 @@ impl Reservation<'_> {
         self.offset
     }
 
-    /// Copies the record in and makes it visible. `head` without its length, and `payload`, must fill the
-    /// reservation; what is longer is left out.
-    pub fn publish(self, head: &[u8; HEAD_BYTES], payload: &[u8]) {
-        let payload_length = payload.len().min(self.length - HEAD_BYTES);
+    /// Copies the record in and makes it visible. `record` must fill the reservation; its first four bytes,
+    /// the length, and what is longer are left out.
+    pub fn publish(self, record: &[u8]) {
+        let copied = record.get(4..self.length.min(record.len())).unwrap_or_default();
         let start = self.map.memory.as_mut_ptr();
         // SAFETY: `reserve` gave these bytes to this reservation alone, and they are in bounds. The length
         // (the first 4 bytes) is left to the atomic store below.
         unsafe {
-            std::ptr::copy_nonoverlapping(head.as_ptr().add(4), start.add(self.offset + 4), HEAD_BYTES - 4);
-        }
-        // SAFETY: as above.
-        unsafe {
-            std::ptr::copy_nonoverlapping(
-                payload.as_ptr(),
-                start.add(self.offset + HEAD_BYTES),
-                payload_length,
-            );
+            std::ptr::copy_nonoverlapping(copied.as_ptr(), start.add(self.offset + 4), copied.len());
         }
         if let Some(length) = self.map.u32(self.offset + at::LENGTH) {
             length.store(self.length as u32, Ordering::Release);

@@ -8,8 +8,11 @@ use super::format::{self, CHECKED_FROM, HEAD_BYTES, Identity, Loss, MAX_RECORD_B
 use super::map::{Map, Medium, Words, file_size_limit};
 use crate::event::Kind;
 
-/// Tables are this many times smaller than the segment in bytes; a record has 80 on average.
-const BYTES_PER_SLOT: usize = 64;
+/// Bytes of segment for one slot of the table of repeats: half of what the shortest records take, so that
+/// the table of a full segment is half empty and nearly every look-up ends at its first slot.
+const BYTES_PER_REPEAT: usize = 32;
+/// The same for the table of strings, which are fewer.
+const BYTES_PER_STRING: usize = 128;
 /// Slots looked at before a table counts as full. A miss costs a second record, never a wrong one.
 const PROBES: usize = 16;
 
@@ -42,7 +45,7 @@ pub enum Refusal {
 pub struct Segment {
     identity: Identity,
     map: Map,
-    /// Pairs of words: key, and offset of the record that counts its repeats.
+    /// Part of a key, and in the low bits where the record stands that counts its repeats; see [`entry`].
     repeats: Words,
     /// Offset of a string record in the low half, part of its hash in the high half.
     strings: Words,
@@ -68,10 +71,10 @@ impl Segment {
         let allowed = (file_size_limit() & !7).clamp(MIN_SEGMENT_BYTES, format::MAX_SEGMENT_BYTES);
         identity.allocated = identity.allocated.clamp(MIN_SEGMENT_BYTES, allowed);
         let length = identity.allocated as usize;
-        let slots = (length / BYTES_PER_SLOT).next_power_of_two();
         let map = Map::create(path, length, &identity.to_bytes(), medium)?;
-        let segment =
-            Self { identity, map, repeats: Words::zeroed(slots * 2)?, strings: Words::zeroed(slots)? };
+        let repeats = Words::zeroed(length / BYTES_PER_REPEAT)?;
+        let strings = Words::zeroed(length / BYTES_PER_STRING)?;
+        let segment = Self { identity, map, repeats, strings };
         segment.set(at::STATUS, format::STATUS_UNKNOWN);
         Ok(segment)
     }
@@ -87,14 +90,25 @@ impl Segment {
     /// # Errors
     /// The segment is full, or the record is lost.
     pub fn append(&self, head: Head, payload: &[u8]) -> Result<Place, Refusal> {
-        let length = HEAD_BYTES + payload.len();
+        let mut record = Vec::with_capacity(HEAD_BYTES + payload.len());
+        record.extend_from_slice(&[0; HEAD_BYTES]);
+        record.extend_from_slice(payload);
+        self.append_framed(head, &mut record)
+    }
+
+    /// The same for a payload that stands behind room for its head.
+    ///
+    /// # Errors
+    /// As for [`Segment::append`].
+    pub fn append_framed(&self, head: Head, record: &mut [u8]) -> Result<Place, Refusal> {
+        let length = record.len();
         if length > MAX_RECORD_BYTES || format::padded(length) > self.map.length() - format::HEADER_BYTES {
             return Err(Refusal::Lost(Loss::TooLong));
         }
-        let bytes = head_bytes(head, payload);
+        write_head(head, record);
         let reservation = self.map.reserve(length).ok_or(Refusal::Full)?;
         let offset = reservation.offset();
-        reservation.publish(&bytes, payload);
+        reservation.publish(record);
         self.map.commit(offset, length).map_err(|error| Refusal::Lost(loss_of(&error)))?;
         Ok(Place(offset as u32))
     }
@@ -119,15 +133,10 @@ impl Segment {
     /// The record that counts the repeats of `key`.
     #[must_use]
     pub fn lookup(&self, key: u64) -> Option<Place> {
-        let key = key.max(1);
         for step in 0..PROBES {
-            let slot = (key as usize).wrapping_add(step).wrapping_mul(2);
-            match self.repeats.at(slot).load(Acquire) {
+            match self.repeats.at((key as usize).wrapping_add(step)).load(Acquire) {
                 0 => return None,
-                found if found == key => {
-                    let offset = self.repeats.at(slot + 1).load(Acquire) as u32;
-                    return (offset != 0).then_some(Place(offset));
-                }
+                found if found & TAG == key & TAG => return Some(place_of(found)),
                 _ => {}
             }
         }
@@ -136,13 +145,13 @@ impl Segment {
 
     /// Makes the record at `place` count the repeats of `key` from now on.
     pub fn remember(&self, key: u64, place: Place) {
-        let key = key.max(1);
+        let entry = entry(key, place);
         for step in 0..PROBES {
-            let slot = (key as usize).wrapping_add(step).wrapping_mul(2);
-            let free = self.repeats.at(slot).compare_exchange(0, key, Release, Acquire);
-            if free.is_ok() || free == Err(key) {
-                self.repeats.at(slot + 1).store(u64::from(place.0), Release);
-                return;
+            let slot = self.repeats.at((key as usize).wrapping_add(step));
+            match slot.compare_exchange(0, entry, Release, Relaxed) {
+                Ok(_) => return,
+                Err(found) if found & TAG == key & TAG => return slot.store(entry, Release),
+                Err(_) => {}
             }
         }
     }
@@ -191,27 +200,37 @@ impl Segment {
     }
 }
 
-fn head_bytes(head: Head, payload: &[u8]) -> [u8; HEAD_BYTES] {
-    let mut bytes = [0; HEAD_BYTES];
-    {
-        let (_, rest) = bytes.split_at_mut(at::LAST_TIME);
-        let (last, rest) = rest.split_at_mut(8);
-        last.copy_from_slice(&head.time.to_le_bytes());
-        let (count, rest) = rest.split_at_mut(4);
-        count.copy_from_slice(&1_u32.to_le_bytes());
-        let (kind, rest) = rest.split_at_mut(2);
-        kind.copy_from_slice(&(head.kind as u16).to_le_bytes());
-        let (flags, time) = rest.split_at_mut(2);
-        flags.copy_from_slice(&head.flags.to_le_bytes());
-        time.copy_from_slice(&head.time.to_le_bytes());
+/// A key and the place of its record in one word. A place is a multiple of 8 below 64 MB: 23 bits. Of the key,
+/// 41 bits stand here and ten or more in where the slot is; two operations that agree in all of them would
+/// be counted as one, which is expected once in some 10^11 records.
+const PLACE_BITS: u32 = 23;
+const TAG: u64 = u64::MAX << PLACE_BITS;
+const _: () = assert!(format::MAX_SEGMENT_BYTES / 8 <= 1 << PLACE_BITS);
+
+fn entry(key: u64, place: Place) -> u64 {
+    key & TAG | u64::from(place.0 >> 3)
+}
+
+fn place_of(entry: u64) -> Place {
+    Place(((entry & !TAG) as u32) << 3)
+}
+
+/// Fills in the head at the start of `record`, all but the length, which publishing stores.
+fn write_head(head: Head, record: &mut [u8]) {
+    let mut put = |at: usize, bytes: &[u8]| {
+        if let Some(place) = record.get_mut(at..at + bytes.len()) {
+            place.copy_from_slice(bytes);
+        }
+    };
+    put(at::LAST_TIME, &head.time.to_le_bytes());
+    put(at::COUNT, &1_u32.to_le_bytes());
+    put(at::KIND, &(head.kind as u16).to_le_bytes());
+    put(at::FLAGS, &head.flags.to_le_bytes());
+    put(at::TIME, &head.time.to_le_bytes());
+    let checksum = crc32fast::hash(record.get(CHECKED_FROM..).unwrap_or_default());
+    if let Some(place) = record.get_mut(at::CHECKSUM..at::CHECKSUM + 4) {
+        place.copy_from_slice(&checksum.to_le_bytes());
     }
-    let mut hasher = crc32fast::Hasher::new();
-    hasher.update(bytes.get(CHECKED_FROM..).unwrap_or_default());
-    hasher.update(payload);
-    if let Some(checksum) = bytes.get_mut(at::CHECKSUM..at::CHECKSUM + 4) {
-        checksum.copy_from_slice(&hasher.finalize().to_le_bytes());
-    }
-    bytes
 }
 
 /// The reason to count for an I/O error on the way to the file.
@@ -223,5 +242,44 @@ pub fn loss_of(error: &io::Error) -> Loss {
         }
         io::ErrorKind::WriteZero | io::ErrorKind::BrokenPipe => Loss::WriteFailed,
         _ => Loss::SpoolUnavailable,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    fn segment(folder: &Path, allocated: u64) -> Segment {
+        let identity = Identity { process: Uuid::nil(), number: 0, pid: 1, created: 1, allocated };
+        Segment::create(folder, identity).unwrap()
+    }
+
+    #[test]
+    fn a_full_segment_of_the_shortest_records_knows_them_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let segment = segment(folder.path(), format::FULL_SEGMENT_BYTES);
+        let head = Head { kind: Kind::Open, flags: 0, time: 1 };
+        let keys = (1_u64..).map(|number| number.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        let mut stored = Vec::new();
+        for key in keys {
+            assert_eq!(segment.lookup(key), None);
+            let Ok(place) = segment.append(head, &[0; 32]) else { break };
+            segment.remember(key, place);
+            stored.push((key, place));
+        }
+        assert!(stored.len() > 16_000);
+        let known = stored.iter().filter(|(key, place)| segment.lookup(*key) == Some(*place)).count();
+        assert_eq!(known, stored.len());
+    }
+
+    #[test]
+    fn a_key_remembered_again_counts_at_the_newer_record() {
+        let folder = tempfile::tempdir().unwrap();
+        let segment = segment(folder.path(), 4096);
+        segment.remember(u64::MAX, Place(256));
+        segment.remember(u64::MAX, Place(512));
+        assert_eq!(segment.lookup(u64::MAX), Some(Place(512)));
+        assert_eq!(segment.lookup(!TAG), None);
     }
 }
