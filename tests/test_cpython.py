@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
+
 from watching import Kept, armed_environment, environment, program
 
 SHORT = ("test_audit", "test_import", "test_pathlib", "test_runpy", "test_fileio")

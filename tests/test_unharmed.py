@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+
 from watching import BOOTSTRAP, PROGRAMS, Ended, Kept, armed, armed_environment, bare, environment, program
 
 
