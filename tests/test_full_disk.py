@@ -138,7 +138,7 @@ def test_a_missing_spool(python: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["file", "dangling link", "link to itself", "fifo", "device", "too long"])
-def test_a_spool_that_is_no_directory(python: str, tmp_path: Path, kind: str) -> None:
+def test_a_spool_that_is_no_directory(a_python: str, tmp_path: Path, kind: str) -> None:
     spool = tmp_path / "spool"
     if kind == "file":
         spool.write_bytes(b"mine")
@@ -152,14 +152,14 @@ def test_a_spool_that_is_no_directory(python: str, tmp_path: Path, kind: str) ->
         spool = Path("/dev/null")
     else:
         spool = tmp_path / ("x" * 5000)
-    assert_unharmed(python, spool)
+    assert_unharmed(a_python, spool)
     assert kind != "file" or spool.read_bytes() == b"mine"
 
 
 @pytest.mark.parametrize("value", ["", "relative/spool", "\udcff\udcfe"])
-def test_a_spool_that_makes_no_sense(python: str, tmp_path: Path, value: str) -> None:
-    result = armed(many(python), Path(), cwd=tmp_path, GNOMON_SPOOL=value)
-    assert result == bare(many(python), cwd=tmp_path)
+def test_a_spool_that_makes_no_sense(a_python: str, tmp_path: Path, value: str) -> None:
+    result = armed(many(a_python), Path(), cwd=tmp_path, GNOMON_SPOOL=value)
+    assert result == bare(many(a_python), cwd=tmp_path)
     assert not list(tmp_path.iterdir())
 
 
@@ -188,8 +188,10 @@ def empty(spool: Path) -> None:
 
 @pytest.mark.parametrize("harm", [remove, replace_by_file, replace_by_link, rename, empty])
 @pytest.mark.parametrize("number", [10, 5_000], ids=["few", "many"])
-def test_a_spool_that_goes_away(python: str, spool: Path, harm: Callable[[Path], None], number: int) -> None:
-    waiting = [python, program("waits_between.py"), str(number)]
+def test_a_spool_that_goes_away(
+    a_python: str, spool: Path, harm: Callable[[Path], None], number: int
+) -> None:
+    waiting = [a_python, program("waits_between.py"), str(number)]
     expected = bare(waiting, stdin=b"line\n")
     with subprocess.Popen(
         waiting,
