@@ -219,7 +219,7 @@ impl<'a> Object<'a> {
             let encoded = Owned::new(unsafe { ffi::PyUnicode_EncodeFSDefault(self.pointer.as_ptr()) })?;
             return Some(Cow::Owned(encoded.object().bytes()?.to_vec()));
         }
-        self.pathlib_path().map(Cow::Owned)
+        self.pathlib_path().or_else(|| self.directory_entry_path()).map(Cow::Owned)
     }
 
     /// The content of a bytes object.
@@ -256,19 +256,21 @@ impl<'a> Object<'a> {
     /// Whether its class is one of pathlib's own, and not one that only looks like it: what such a class calls
     /// an attribute may be the program's code.
     fn is_of_pathlib(self) -> bool {
-        let Some(modules) = sys_attribute(c"modules") else {
-            return false;
-        };
-        // SAFETY: gives null for what is no dict and for a missing key; the module is borrowed, and used at once.
-        let pathlib = unsafe {
-            Object::borrowed(ffi::PyDict_GetItemString(modules.pointer.as_ptr(), c"pathlib".as_ptr()))
-        };
-        pathlib.is_some_and(|pathlib| {
+        loaded_module(c"pathlib").is_some_and(|pathlib| {
             [c"PosixPath", c"PurePosixPath"].into_iter().any(|name| {
                 let class = pathlib.attribute(name);
                 class.is_some_and(|class| class.0.as_ptr() == self.class().cast())
             })
         })
+    }
+
+    /// What `os.scandir` gives: its `path` is a plain member.
+    fn directory_entry_path(self) -> Option<Vec<u8>> {
+        let class = loaded_module(c"posix")?.attribute(c"DirEntry")?;
+        if class.0.as_ptr() != self.class().cast() {
+            return None;
+        }
+        Some(self.attribute(c"path")?.object().path()?.into_owned())
     }
 
     /// Reads the slots of pathlib's classes: `_str` once somebody asked for it, before that the parts
@@ -303,6 +305,13 @@ fn had_error() -> bool {
         clear_error();
     }
     is_set
+}
+
+/// A module that the program has imported.
+fn loaded_module<'a>(name: &CStr) -> Option<Object<'a>> {
+    let modules = sys_attribute(c"modules")?;
+    // SAFETY: gives null for what is no dict and for a missing key; the module is borrowed, and used at once.
+    unsafe { Object::borrowed(ffi::PyDict_GetItemString(modules.pointer.as_ptr(), name.as_ptr())) }
 }
 
 /// An attribute of the module `sys`.

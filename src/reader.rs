@@ -457,7 +457,7 @@ impl Segment {
         let id = segment.identity.process;
         self.process = (!id.is_nil()).then(|| id.as_hyphenated().to_string());
         self.number = segment.identity.number;
-        self.is_running = !id.is_nil() && sealing::is_running(segment);
+        self.is_running = !id.is_nil() && sealing::life(segment) == sealing::Life::Running;
         self.bytes = segment.file_bytes();
         self.used_bytes = segment.used_bytes();
         let mut faults = Vec::new();

@@ -34,6 +34,8 @@ TABLE: list[tuple[str, list[tuple[object, ...]]]] = [
     ("repeats", [("open", "read", "made", None, 1000)]),
     ("temporary", [("open", "read+write+create", "t-*", None, None), ("delete", None, "t-*", None, 1)]),
     ("remove", [("delete", None, "made", None, 1)]),
+    ("remove_pathlib", [("delete", None, "made", None, 1)]),
+    ("remove_entry", [("delete", None, "made", None, 1)]),
     (
         "remove_below_descriptor",
         [("open", "read", "folder", None, 1), ("delete", None, "folder/inside", None, 1)],

@@ -70,10 +70,22 @@ def test_any_command_runs_and_its_descendants_are_recorded(python: str, spool: P
     assert len(children) == 4
     assert parent.parent == top.id
     for child in children:
-        # Directly, or by way of a shell; os.environ of the parent still names the parent's own parent.
-        assert child.parent == parent.id or child.parent_pid == parent.pid
+        assert child.parent == parent.id  # also by way of a shell
         assert child.run == top.id
         assert child.status == 0
+
+
+def test_a_copied_environment_does_not_confuse_descent(python: str, spool: Path, tmp_path: Path) -> None:
+    (tmp_path / "chain.py").write_text(
+        "import os, subprocess, sys\n"
+        "left = int(sys.argv[1])\n"
+        "if left: subprocess.run([sys.executable, __file__, str(left - 1)], env=dict(os.environ), check=True)\n"
+        "else: os.execv(sys.executable, [sys.executable, '-c', 'pass'])\n"
+    )
+    run(spool, python, tmp_path / "chain.py", "2").checked()
+    processes = Kept(spool).processes()
+    assert len(processes) == 5
+    assert [process.parent for process in processes] == [None, *(process.id for process in processes[:-1])]
 
 
 def test_a_virtual_environment_is_recorded_and_named(a_python: str, spool: Path, tmp_path: Path) -> None:

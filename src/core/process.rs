@@ -51,6 +51,8 @@ pub struct Description {
     pub host: String,
     pub machine: String,
     pub boot: String,
+    /// The kernel's number for the pid namespace: pids mean something only within it.
+    pub pid_namespace: u64,
     pub executable: Bytes,
     /// As in `3.12.1`; empty for a process that is no interpreter.
     pub python: String,
@@ -131,7 +133,8 @@ impl Description {
             user: user_name(uid).unwrap_or_default(),
             host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
             machine: first_line("/etc/machine-id"),
-            boot: first_line("/proc/sys/kernel/random/boot_id"),
+            boot: boot(),
+            pid_namespace: pid_namespace(),
             executable: Bytes(
                 fs::read_link("/proc/self/exe")
                     .map(|path| path.into_os_string().into_vec())
@@ -263,6 +266,18 @@ impl Stat {
         let started_ticks = fields.nth(17).and_then(|field| field.parse().ok()).unwrap_or(0);
         Self { parent, started_ticks }
     }
+}
+
+/// The id that the kernel gave itself when this machine (or virtual machine) started.
+#[must_use]
+pub fn boot() -> String {
+    first_line("/proc/sys/kernel/random/boot_id")
+}
+
+/// The number of this process's pid namespace; 0 where it cannot be told.
+#[must_use]
+pub fn pid_namespace() -> u64 {
+    fs::metadata("/proc/self/ns/pid").map_or(0, |found| found.ino())
 }
 
 /// When a process with this pid started, in clock ticks from boot; `None` where none runs.

@@ -119,6 +119,17 @@ def remove():
     os.remove("made")
 
 
+def remove_pathlib():
+    os.remove(Path("made"))
+
+
+def remove_entry():
+    with os.scandir() as entries:
+        for entry in entries:
+            if entry.name == "made":
+                os.remove(entry)
+
+
 def remove_below_descriptor():
     folder = os.open("folder", os.O_RDONLY)
     os.remove("inside", dir_fd=folder)

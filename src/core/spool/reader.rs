@@ -451,8 +451,38 @@ pub fn read_processes(spool: &Path, filter: &Filter) -> io::Result<(Vec<ProcessS
             Err(fault) => faults.push(fault),
         }
     }
+    join_parents(&mut found);
     found.retain(|process| filter.matches_process(process.id, process.pid, process.description.run));
     Ok((found, faults))
+}
+
+/// Corrects each process's parent by what the kernel said of it, where the parent is in the spool too.
+///
+/// The environment names the nearest recorded ancestor, but a program may hand its child a copy that is older
+/// than itself (`env=os.environ.copy()`), or none.
+fn join_parents(found: &mut [ProcessSummary]) {
+    type Key = (String, u64, u32, u64);
+    let key = |of: &Description, pid, ticks| -> Key { (of.boot.clone(), of.pid_namespace, pid, ticks) };
+    let mut by_key: HashMap<Key, Vec<(u64, Uuid)>> = HashMap::new();
+    for process in found.iter() {
+        let of = &process.description;
+        by_key.entry(key(of, of.pid, of.started_ticks)).or_default().push((of.started, process.id));
+    }
+    for process in found.iter_mut().filter(|process| !process.description.forked) {
+        let of = &process.description;
+        // The last program that had this pid when the process began: itself before an exec, or its parent.
+        let latest = |pid, ticks| {
+            let candidates = by_key.get(&key(of, pid, ticks))?;
+            let earlier =
+                candidates.iter().filter(|(started, id)| *started <= of.started && *id != process.id);
+            earlier.max_by_key(|(started, _)| *started).map(|(_, id)| *id)
+        };
+        let parent =
+            latest(of.pid, of.started_ticks).or_else(|| latest(of.parent_pid, of.parent_started_ticks));
+        if of.started_ticks != 0 && parent.is_some() {
+            process.description.parent = parent;
+        }
+    }
 }
 
 fn add_segment(

@@ -11,22 +11,36 @@ use rustix::fs::OFlags;
 use super::reader::SegmentFile;
 use crate::process;
 
-/// Whether the process that wrote `segment` still runs on this machine.
-#[must_use]
-pub fn is_running(segment: &SegmentFile) -> bool {
-    let (Some(description), _) = segment.description() else {
-        return process::started_ticks(segment.identity.pid).is_some();
-    };
-    process::started_ticks(description.pid) == Some(description.started_ticks)
+/// What became of the process that wrote a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Life {
+    Running,
+    Gone,
+    /// It ran in another container or on another machine: its pid means nothing here.
+    Unknown,
 }
 
-/// Cuts the segment at `path` after its last record, if its process is gone. Returns the bytes given back.
+/// What became of the process that wrote `segment`.
+#[must_use]
+pub fn life(segment: &SegmentFile) -> Life {
+    let (Some(description), _) = segment.description() else { return Life::Unknown };
+    if description.boot != process::boot() || description.pid_namespace != process::pid_namespace() {
+        return Life::Unknown;
+    }
+    match process::started_ticks(description.pid) {
+        Some(ticks) if ticks == description.started_ticks => Life::Running,
+        _ => Life::Gone,
+    }
+}
+
+/// Cuts the segment at `path` after its last record, if its process is certainly gone: one that still runs
+/// would die of a SIGBUS at its next record. Returns the bytes given back.
 ///
 /// # Errors
 /// The file cannot be read or cut.
 pub fn seal(path: &Path) -> io::Result<u64> {
     let segment = SegmentFile::load(path).map_err(|fault| io::Error::other(fault.kind.name()))?;
-    if is_running(&segment) {
+    if life(&segment) != Life::Gone {
         return Ok(0);
     }
     let (used, all) = (segment.used_bytes() as u64, segment.file_bytes() as u64);

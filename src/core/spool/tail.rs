@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::format::HEADER_BYTES;
 use super::reader::{Fault, SegmentFile, segment_paths};
-use super::seal::is_running;
+use super::seal::{Life, life};
 use crate::columns::for_each_event_after;
 use crate::filter::Filter;
 use crate::record::View;
@@ -41,10 +41,11 @@ impl Tail {
             let Some(offset) = *self.places.get(&path).unwrap_or(&Some(HEADER_BYTES)) else { continue };
             let next = match SegmentFile::load(&path) {
                 Ok(segment) => {
-                    let was_running = is_running(&segment);
+                    // Asked before reading: what it writes last is not missed.
+                    let may_go_on = life(&segment) != Life::Gone;
                     let each = |view: &View<'_>| each(&segment, view);
                     let next = for_each_event_after(&segment, offset, &self.filter, faults, each);
-                    was_running.then_some(next)
+                    may_go_on.then_some(next)
                 }
                 Err(fault) => {
                     faults.push(fault);
