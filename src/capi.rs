@@ -21,12 +21,15 @@ type AsUtf8AndSize = unsafe extern "C" fn(*mut ffi::PyObject, *mut ffi::Py_ssize
 type GetFrame = unsafe extern "C" fn() -> *mut ffi::PyObject;
 type GetCode = unsafe extern "C" fn(*mut ffi::PyObject) -> *mut ffi::PyObject;
 
+type GetBack = unsafe extern "C" fn(*mut ffi::PyObject) -> *mut ffi::PyObject;
+
 struct Functions {
     add_audit_hook: AddAuditHook,
     audit: Audit,
     utf8: AsUtf8AndSize,
     frame: GetFrame,
     frame_code: GetCode,
+    frame_back: GetBack,
 }
 
 static FUNCTIONS: OnceLock<Option<Functions>> = OnceLock::new();
@@ -46,6 +49,7 @@ fn look_up() -> Option<Functions> {
             utf8: transmute::<*mut c_void, AsUtf8AndSize>(symbol(c"PyUnicode_AsUTF8AndSize")?),
             frame: transmute::<*mut c_void, GetFrame>(symbol(c"PyEval_GetFrame")?),
             frame_code: transmute::<*mut c_void, GetCode>(symbol(c"PyFrame_GetCode")?),
+            frame_back: transmute::<*mut c_void, GetBack>(symbol(c"PyFrame_GetBack")?),
         })
     }
 }
@@ -327,12 +331,23 @@ pub fn version() -> String {
     text.split_whitespace().next().unwrap_or_default().to_owned()
 }
 
-/// The code object of the Python frame that runs, if one does.
-pub fn running_code() -> Option<Owned> {
-    let api = functions()?;
-    // SAFETY: called with a thread state; the frame is borrowed, its code is a new reference.
+/// The code objects of the Python frames that run, the innermost first; at most `depth` of them.
+pub fn running_code(depth: usize) -> Vec<Owned> {
+    let Some(api) = functions() else { return Vec::new() };
+    let mut codes = Vec::with_capacity(depth);
+    // SAFETY: called with a thread state; the first frame is borrowed, its caller and all code are new references.
     unsafe {
-        let frame = (api.frame)();
-        if frame.is_null() { None } else { Owned::new((api.frame_code)(frame)) }
+        let mut caller: Option<Owned>;
+        let mut frame = (api.frame)();
+        while !frame.is_null() && codes.len() < depth {
+            codes.extend(Owned::new((api.frame_code)(frame)));
+            if codes.len() == depth {
+                break;
+            }
+            // Replacing the last frame that we own lets it go, now that its caller is held.
+            caller = NonNull::new((api.frame_back)(frame)).map(Owned);
+            frame = caller.as_ref().map_or(std::ptr::null_mut(), |caller| caller.0.as_ptr());
+        }
     }
+    codes
 }

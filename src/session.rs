@@ -136,7 +136,7 @@ fn interest(spool: &Path) -> Interest {
     let mut numbers = version.split('.');
     let (major, minor) = (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default());
     let library = sys_path(c"platlibdir").unwrap_or_else(|| b"lib".to_vec());
-    let mut libraries: Vec<Vec<u8>> = Vec::new();
+    let (mut libraries, mut archives): (Vec<Vec<u8>>, Vec<Vec<u8>>) = (Vec::new(), Vec::new());
     for prefix in [c"prefix", c"base_prefix", c"exec_prefix", c"base_exec_prefix"] {
         let Some(prefix) = sys_path(prefix) else {
             continue;
@@ -145,11 +145,14 @@ fn interest(spool: &Path) -> Interest {
             let directory = [&prefix, &b"/"[..], name, format!("/python{major}.{minor}").as_bytes()].concat();
             if !libraries.contains(&directory) {
                 libraries.push(directory);
+                archives.push(
+                    [&prefix, &b"/"[..], name, format!("/python{major}{minor}.zip").as_bytes()].concat(),
+                );
             }
         }
     }
     let every_import = std::env::var_os(variable::IMPORTS).is_some_and(|value| value == "all");
-    Interest { libraries, own: vec![spool.as_os_str().as_bytes().to_vec()], every_import }
+    Interest { libraries, archives, own: vec![spool.as_os_str().as_bytes().to_vec()], every_import }
 }
 
 /// Asks the C library to say with which status the process exits. glibc can; elsewhere it stays unknown.

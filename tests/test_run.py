@@ -79,7 +79,8 @@ def test_a_copied_environment_does_not_confuse_descent(python: str, spool: Path,
     (tmp_path / "chain.py").write_text(
         "import os, subprocess, sys\n"
         "left = int(sys.argv[1])\n"
-        "if left: subprocess.run([sys.executable, __file__, str(left - 1)], env=dict(os.environ), check=True)\n"
+        "again = [sys.executable, __file__, str(left - 1)]\n"
+        "if left: subprocess.run(again, env=dict(os.environ), check=True)\n"
         "else: os.execv(sys.executable, [sys.executable, '-c', 'pass'])\n"
     )
     run(spool, python, tmp_path / "chain.py", "2").checked()

@@ -214,6 +214,12 @@ def _prefix(process: Process) -> str:
     return os.path.dirname(os.path.dirname(os.path.realpath(process.executable)))
 
 
+def _installation(process: Process) -> list[str]:
+    """Where the interpreter and its environment are installed: what is read there is nobody's data."""
+    places = [_prefix(process), process.environment or ""]
+    return [f"{place}/" for place in places if place not in ("", "/", "/usr")]
+
+
 def _silent(processes: list[Process], gathered: _Gathered, *, is_over: bool) -> list[str]:
     """Interpreters that ended without saying so: killed, crashed, or left by `os._exit`."""
     silent = [
@@ -413,8 +419,9 @@ def _file_sections(answer: Answer, directory: str | None) -> Iterable[tuple[str,
     temporary = [use for use in answer.files if use.is_temporary]
     lasting = [use for use in answer.files if not use.is_temporary]
     read = [use for use in lasting if use.reads]
-    system = [use for use in read if use.path.startswith(_SYSTEM)]
-    mine = [use for use in read if not use.path.startswith(_SYSTEM)]
+    places = _SYSTEM + tuple({place for process in answer.processes for place in _installation(process)})
+    system = [use for use in read if use.path.startswith(places)]
+    mine = [use for use in read if not use.path.startswith(places)]
 
     def name(use: FileUse, count: int) -> str:
         times = f"  ×{count}" if count > 1 else ""

@@ -8,6 +8,8 @@ use crate::paths::{below, climbs};
 pub struct Interest {
     /// Absolute directories of the standard library and of installed packages, without a final slash.
     pub libraries: Vec<Vec<u8>>,
+    /// The standard library as one file (`python312.zip`), which the interpreter looks for at each start.
+    pub archives: Vec<Vec<u8>>,
     /// gnomon's own directories: what it opens there itself is not the program's doing.
     pub own: Vec<Vec<u8>>,
     /// Keep one record for each module and not for each top-level package.
@@ -31,13 +33,8 @@ impl Interest {
             || below(b"/proc/self", path).is_some()
             || is_bytecode(path)
             || self.library_root(path).is_some()
+            || self.archives.iter().any(|archive| archive == path)
             || self.own.iter().any(|own| below(own, path).is_some() || own == path))
-    }
-
-    /// Whether changing `path` otherwise (delete, rename, mkdir …) is kept.
-    #[must_use]
-    pub fn keeps_change(&self, _path: &[u8], by_importer: bool) -> bool {
-        !by_importer
     }
 
     /// Length of the library directory that holds `path`, without its slash.
@@ -76,6 +73,7 @@ mod tests {
     fn interest() -> Interest {
         Interest {
             libraries: vec![b"/usr/lib/python3.12".to_vec()],
+            archives: vec![b"/usr/lib/python312.zip".to_vec()],
             own: vec![b"/var/spool/gnomon".to_vec()],
             every_import: false,
         }
@@ -91,6 +89,7 @@ mod tests {
             ("/proc/1/status", true),
             ("/usr/lib/python3.12/json/__init__.py", false),
             ("/usr/lib/python3.12", true),
+            ("/usr/lib/python312.zip", false),
             ("/usr/lib/python3.12extra/x", true),
             ("/venv/lib/python3.12/site-packages/certifi/cacert.pem", false),
             ("/usr/lib/python3/dist-packages/six.py", false),
@@ -129,7 +128,6 @@ mod tests {
     #[test]
     fn what_the_import_system_does_is_told_by_the_import() {
         assert!(!interest().keeps_open(b"/home/ann/helpers.py", Access::READ, true));
-        assert!(!interest().keeps_change(b"/home/ann/__pycache__/helpers.pyc", true));
     }
 
     #[test]

@@ -172,7 +172,7 @@ impl Recorder {
             let keeps = match event.kind {
                 Kind::Open => self.interest.keeps_open(&target, event.access, event.by_importer),
                 Kind::Connect | Kind::Bind => true,
-                _ => self.interest.keeps_change(&target, event.by_importer),
+                _ => !event.by_importer,
             };
             keeps.then(|| Draft {
                 access: event.access,

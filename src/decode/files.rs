@@ -87,14 +87,15 @@ fn open_file(descriptor: i64) -> Option<Vec<u8>> {
     descriptor_path(i32::try_from(descriptor).ok()?).filter(|path| path.first() == Some(&b'/'))
 }
 
-/// The import system reads sources, writes bytecode and makes `__pycache__`: its imports tell of that.
+/// The import system reads sources, writes bytecode and makes `__pycache__`: its imports tell of that. It also
+/// looks into a script without an ending, for it may be an archive.
 fn is_import_system_at_work(path: &[u8]) -> bool {
-    let has_ending = match path {
+    let may_be = match path {
         [.., b'.', b'p', b'y'] | [.., b'.', b's', b'o'] => true,
         [.., b'.', a, b, c] => matches!(&[*a, *b, *c], b"pyc" | b"pyd" | b"zip" | b"pyz" | b"whl" | b"egg"),
-        _ => false,
+        _ => !gnomon_core::paths::split(path).1.contains(&b'.'),
     };
-    (has_ending || is_bytecode_cache(path)) && frames::is_in_import_system()
+    (may_be || is_bytecode_cache(path)) && frames::is_in_import_system()
 }
 
 /// `…/__pycache__`, or anything directly in it: bytecode is written under a name with a random ending.

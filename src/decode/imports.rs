@@ -12,7 +12,7 @@ use gnomon_core::paths::below;
 
 use super::{Decoded, processes};
 use crate::capi::{Object, sys_attribute};
-use crate::frames;
+use crate::frames::{self, Executor};
 
 /// `import(name, file or None, …)`: with a file it is an extension module, about to be loaded.
 pub fn import(args: Object<'_>) -> Decoded<'_> {
@@ -45,13 +45,23 @@ pub fn exec(args: Object<'_>) -> Decoded<'_> {
     if processes::is_main_file(&file) {
         return Decoded::Nothing; // the script itself
     }
-    if frames::is_in_runpy()
-        && let Some(script) = processes::main_module_found(&file)
-    {
-        return Decoded::Runs(script);
+    match frames::executor() {
+        Executor::ImportSystem => {}
+        Executor::Runpy => {
+            if let Some(script) = processes::main_module_found(&file) {
+                return Decoded::Runs(script);
+            }
+        }
+        // A file that somebody reads and executes is loaded; a notebook's cell only has a name like one.
+        Executor::Other if !is_there(&file) => return Decoded::Nothing,
+        Executor::Other => {}
     }
     let name = String::from_utf8_lossy(&dotted_name(&file)).into_owned();
     module(Cow::Owned(name), Cow::Owned(file.into_owned()))
+}
+
+fn is_there(file: &[u8]) -> bool {
+    std::path::Path::new(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(file)).exists()
 }
 
 fn is_module_code(code: Object<'_>) -> bool {

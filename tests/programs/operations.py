@@ -115,6 +115,21 @@ def temporary():
         pass
 
 
+def loader_reads_for_the_program():
+    import importlib.machinery
+
+    loader = importlib.machinery.SourceFileLoader("made", os.path.abspath("made"))
+    loader.get_data(os.path.abspath("made"))
+
+
+def executes_a_file():
+    exec(compile("x = 1", os.path.abspath("own/part.py"), "exec"))
+
+
+def executes_a_cell():
+    exec(compile("x = 1", "/no/such/cell.py", "exec"))
+
+
 def remove():
     os.remove("made")
 
