@@ -1,0 +1,207 @@
+//! A spool of each released format stays readable for ever: `golden/vN.gnomon` and what it says.
+//!
+//! `cargo test -p gnomon-core --test golden -- --ignored` writes the newest one anew.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use gnomon_core::columns::for_each_event;
+use gnomon_core::event::{Access, Kind};
+use gnomon_core::filter::Filter;
+use gnomon_core::process::{Description, Script};
+use gnomon_core::record::{Bytes, Draft, View, encoded};
+use gnomon_core::spool::format::{Identity, Loss};
+use gnomon_core::spool::map::Medium;
+use gnomon_core::spool::reader::SegmentFile;
+use gnomon_core::spool::segment::{Head, Segment};
+use uuid::Uuid;
+
+const PROCESS: Uuid = Uuid::from_u128(0x01a2_0000_0000_7000_8000_0000_0000_0001);
+
+fn text(text: &str) -> Bytes {
+    Bytes(text.as_bytes().to_vec())
+}
+
+fn described() -> (Description, Script) {
+    let description = Description {
+        role: "python".to_owned(),
+        parent: Some(Uuid::from_u128(7)),
+        pid: 4711,
+        parent_pid: 1,
+        started_ticks: 123,
+        parent_name: text("bash"),
+        uid: 1000,
+        user: "ann".to_owned(),
+        host: "laptop".to_owned(),
+        executable: text("/usr/bin/python3"),
+        python: "3.12.1".to_owned(),
+        argv: vec![text("python3"), Bytes(b"odd-\xff.py".to_vec())],
+        directory: text("/home/ann"),
+        started: 1_000_000_000,
+        ..Description::default()
+    };
+    let script = Script {
+        form: "file".to_owned(),
+        name: text("report.py"),
+        file: Some(text("/home/ann/report.py")),
+        sha256: Some("ab".repeat(32)),
+        size: Some(9),
+        modified: Some(-1),
+        ..Script::default()
+    };
+    (description, script)
+}
+
+fn path(text: &str) -> Option<Cow<'_, [u8]>> {
+    Some(Cow::Borrowed(text.as_bytes()))
+}
+
+/// One record of every shape that the writer makes.
+fn write(file: &Path) {
+    let identity = Identity { process: PROCESS, number: 0, pid: 4711, created: 1_000, allocated: 4096 };
+    let segment = Segment::create_at(file, identity, Medium::Mapped).unwrap();
+    let (description, script) = described();
+    let head = |kind, time| Head { kind, flags: 0, time };
+    segment.append(head(Kind::Process, 1_000), &encoded(&description)).unwrap();
+    segment.append(head(Kind::Script, 1_001), &encoded(&script)).unwrap();
+    let argv = [Cow::Borrowed(&b"true"[..]), Cow::Borrowed(&b"\xff"[..])];
+    let drafts = [
+        (
+            Kind::Import,
+            Draft {
+                target: path("pandas"),
+                destination: path("/venv/lib/python3.12/site-packages/pandas/__init__.py"),
+                shared_bytes: 35,
+                ..Draft::default()
+            },
+        ),
+        (
+            Kind::Open,
+            Draft {
+                access: Access::READ.with(Access::WRITE),
+                target: path("/home/ann/reports/data.csv"),
+                requested: path("reports/data.csv"),
+                ..Draft::default()
+            },
+        ),
+        (
+            Kind::Rename,
+            Draft {
+                target: path("/home/ann/reports/data.csv"),
+                destination: path("/home/ann/reports/old.csv"),
+                requested: path("../ann/reports/data.csv"),
+                ..Draft::default()
+            },
+        ),
+        (Kind::Delete, Draft { target: Some(Cow::Borrowed(b"/odd/\xff\xfe")), ..Draft::default() }),
+        (
+            Kind::Connect,
+            Draft {
+                host: Some(Cow::Borrowed("api.example.com")),
+                address: Some([192, 0, 2, 1].into()),
+                port: Some(443),
+                ..Draft::default()
+            },
+        ),
+        (
+            Kind::Connect,
+            Draft { address: Some([0, 0, 0, 0, 0, 0, 0, 1].into()), port: Some(80), ..Draft::default() },
+        ),
+        (Kind::Spawn, Draft { target: path("/bin/true"), argv: Some(&argv), ..Draft::default() }),
+        (Kind::Exit, Draft { child: Some(4712), status: Some(-9), ..Draft::default() }),
+        (Kind::Fork, Draft::default()),
+    ];
+    for (time, (kind, draft)) in (2_000..).zip(drafts) {
+        let place = draft.append(head(kind, time), &segment, |text| text.len() as u64 * 77).unwrap();
+        if kind == Kind::Open {
+            assert!(segment.repeat(place, 5_000));
+        }
+    }
+    segment.set_lost(Loss::NoSpace, 3);
+    segment.end(9_000, Some(1));
+}
+
+fn read(file: &Path) -> String {
+    let segment = SegmentFile::load(file).unwrap();
+    let mut said = String::new();
+    let (description, script) = segment.description();
+    let (description, script) = (description.unwrap(), script.unwrap());
+    writeln!(said, "{:?}", segment.identity).unwrap();
+    writeln!(
+        said,
+        "{} {:?} {} {} {} {} {} {}",
+        description.role,
+        description.parent,
+        description.pid,
+        description.started_ticks,
+        description.uid,
+        description.user,
+        description.host,
+        description.python,
+    )
+    .unwrap();
+    for text in description.argv.iter().chain([&description.directory, &script.name]).chain(&script.file) {
+        writeln!(said, "{}", text.0.escape_ascii()).unwrap();
+    }
+    writeln!(said, "{} {:?} {:?} {:?}", script.form, script.sha256, script.size, script.modified).unwrap();
+    writeln!(said, "{:?} {:?} {}", segment.ended(), segment.status(), segment.lost(Loss::NoSpace)).unwrap();
+    let mut faults = Vec::new();
+    for_each_event(&segment, &Filter::default(), &mut faults, |view| {
+        writeln!(said, "{}", line(view)).unwrap()
+    });
+    assert_eq!(faults, []);
+    said
+}
+
+fn line(view: &View<'_>) -> String {
+    let mut target = String::new();
+    let _ = view.push_target_to(&mut target);
+    let bytes = |pieces: Option<gnomon_core::record::Pieces<'_>>| {
+        pieces.map(|pieces| pieces.to_vec().escape_ascii().to_string()).unwrap_or_default()
+    };
+    let argv: Vec<_> = view.argv.iter().flatten().map(|piece| bytes(Some(*piece))).collect();
+    format!(
+        "{} {}..{} x{} {} [{target}] target={} destination={} requested={} host={} {:?} {:?} {argv:?} {:?} {:?}",
+        view.kind_name(),
+        view.time,
+        view.last_time,
+        view.count,
+        view.access.name(),
+        bytes(view.target),
+        bytes(view.destination),
+        bytes(view.requested),
+        bytes(view.host),
+        view.address,
+        view.port,
+        view.child,
+        view.status,
+    )
+}
+
+fn golden(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
+}
+
+#[test]
+fn what_version_1_wrote_is_read() {
+    assert_eq!(read(&golden("v1.gnomon")), std::fs::read_to_string(golden("v1.txt")).unwrap());
+}
+
+#[test]
+fn the_writer_of_today_says_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("new.gnomon");
+    write(&file);
+    assert_eq!(read(&file), std::fs::read_to_string(golden("v1.txt")).unwrap());
+}
+
+#[test]
+#[ignore = "writes the golden file of the newest format anew"]
+fn write_the_golden_file() {
+    let file = golden("v1.gnomon");
+    let _ = std::fs::remove_file(&file);
+    write(&file);
+    std::fs::write(golden("v1.txt"), read(&file)).unwrap();
+}
