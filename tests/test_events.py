@@ -33,6 +33,7 @@ TABLE: list[tuple[str, list[tuple[object, ...]]]] = [
     ("null_device", []),
     ("repeats", [("open", "read", "made", None, 1000)]),
     ("temporary", [("open", "read+write+create", "t-*", None, None), ("delete", None, "t-*", None, 1)]),
+    ("temporary_without_name", []),
     ("remove", [("delete", None, "made", None, 1)]),
     ("remove_pathlib", [("delete", None, "made", None, 1)]),
     ("remove_entry", [("delete", None, "made", None, 1)]),

@@ -383,6 +383,8 @@ def _status(status: int) -> str:
 
 def _duration(nanoseconds: int) -> str:
     seconds = nanoseconds / 1e9
+    if seconds < 0.1:
+        return f"{nanoseconds // 1_000_000} ms"
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
@@ -411,7 +413,8 @@ def _library_lines(answer: Answer) -> list[str]:
         own = [printable(name) for name in answer.own_modules]
         lines.append(f"its own modules: {', '.join(own[:12])}{' …' if len(own) > 12 else ''}")
     if answer.standard_modules:
-        lines.append(f"and {len(answer.standard_modules)} modules of the standard library")
+        also = "and " if lines else ""
+        lines.append(f"{also}{len(answer.standard_modules)} modules of the standard library")
     return lines or ["none"]
 
 
@@ -421,7 +424,8 @@ def _file_sections(answer: Answer, directory: str | None) -> Iterable[tuple[str,
     read = [use for use in lasting if use.reads]
     places = _SYSTEM + tuple({place for process in answer.processes for place in _installation(process)})
     system = [use for use in read if use.path.startswith(places)]
-    mine = [use for use in read if not use.path.startswith(places)]
+    vague = [use for use in read if not use.path.startswith("/")]
+    mine = [use for use in read if use.path.startswith("/") and not use.path.startswith(places)]
 
     def name(use: FileUse, count: int) -> str:
         times = f"  ×{count}" if count > 1 else ""
@@ -430,6 +434,8 @@ def _file_sections(answer: Answer, directory: str | None) -> Iterable[tuple[str,
     reads = _some([name(use, use.reads) for use in mine], "gnomon events --kind open")
     if system:
         reads.append(f"and {len(system)} system file{'s' if len(system) > 1 else ''}")
+    if vague:
+        reads.append(f"and {len(vague)} named relative to an open folder, which the event does not tell")
     yield "Read", reads or ["no file"]
     writes = [name(use, use.writes) for use in lasting if use.writes]
     writes = _some(writes, "gnomon events --kind open,rename")

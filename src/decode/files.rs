@@ -16,6 +16,9 @@ pub fn open(args: Object<'_>) -> Decoded<'_> {
     };
     let mode = mode.text();
     let flags = flags.integer().and_then(|flags| i32::try_from(flags).ok()).unwrap_or(0);
+    if flags & libc::O_TMPFILE == libc::O_TMPFILE {
+        return Decoded::Nothing; // a file without a name, gone when it is closed; linking it is an event
+    }
     let access = access_of(mode, flags);
     let path = match target.integer() {
         Some(descriptor) => match open_file(descriptor) {

@@ -115,6 +115,10 @@ def temporary():
         pass
 
 
+def temporary_without_name():
+    os.close(os.open(".", os.O_TMPFILE | os.O_RDWR))
+
+
 def loader_reads_for_the_program():
     import importlib.machinery
 
