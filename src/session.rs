@@ -1,6 +1,7 @@
 //! Arming, the canary, the fork's child, disarming: the one recorder that this process has.
 #![expect(unsafe_code, reason = "the recorder is shared by all threads without a lock")]
 
+use std::borrow::Cow;
 use std::ffi::{OsStr, OsString, c_int, c_void};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
@@ -10,8 +11,8 @@ use std::sync::atomic::{AtomicBool, AtomicPtr};
 
 use gnomon_core::interest::Interest;
 use gnomon_core::pipeline::{Recorder, now};
-use gnomon_core::process::{Description, new_id};
-use gnomon_core::record::Bytes;
+use gnomon_core::process::{Description, capped_command, new_id};
+use gnomon_core::record::{Bytes, encoded};
 use uuid::Uuid;
 
 use crate::capi::{self, Object, sys_attribute};
@@ -184,6 +185,8 @@ pub fn runner(spool: &OsStr, run: Uuid, argv: Vec<OsString>) -> Recorder {
     "run".clone_into(&mut description.role);
     description.run = Some(run);
     description.parent = id_from(variable::PARENT);
-    description.argv = argv.into_iter().map(|text| gnomon_core::process::capped(&text.into_vec())).collect();
-    Recorder::new(Path::new(spool), run, description, Arc::new(Interest::default())).with_first_segment(4096)
+    let argv = capped_command(argv.into_iter().map(|text| Cow::Owned(text.into_vec())));
+    description.argv = argv.into_iter().map(|argument| Bytes(argument.into_owned())).collect();
+    let bytes = encoded(&description).len() as u64 + 4096;
+    Recorder::new(Path::new(spool), run, description, Arc::new(Interest::default())).with_first_segment(bytes)
 }

@@ -161,3 +161,23 @@ def test_an_operation_leaves_these_records(
     assert not unmatched, f"more than expected: {found}"
     assert kept.faults() == []
     assert kept.lost() == {}
+
+
+def test_odd_events_break_nothing(python: str, spool: Path, tmp_path: Path) -> None:
+    done = armed([python, program("raises_odd_events.py")], spool, cwd=tmp_path)
+    assert (done.status, done.stdout, done.stderr) == (0, b"done (None, None, None)\n", b"")
+    kept = Kept(spool)
+    # Still recording after all that, and what could not be read is counted.
+    assert any(record.target == str(tmp_path / "after") for record in kept.records("open"))
+    assert set(kept.lost()) == {"undecodable event"}
+    assert kept.faults() == []
+
+
+def test_a_notebook_kernel_is_named_by_its_notebook(a_python: str, spool: Path, tmp_path: Path) -> None:
+    (tmp_path / "ipykernel_launcher.py").write_text("open('cell', 'w')")
+    (tmp_path / "sales.ipynb").write_text("{}")
+    notebook = str(tmp_path / "sales.ipynb")
+    armed([a_python, "-m", "ipykernel_launcher"], spool, cwd=tmp_path, JPY_SESSION_NAME=notebook).checked()
+    (process,) = Kept(spool).processes()
+    assert (process.script_form, process.script, process.script_size) == ("kernel", notebook, 2)
+    assert process.script_sha256 is not None

@@ -89,6 +89,17 @@ def test_a_copied_environment_does_not_confuse_descent(python: str, spool: Path,
     assert [process.parent for process in processes] == [None, *(process.id for process in processes[:-1])]
 
 
+def test_a_very_long_command_line_is_kept_in_part(a_python: str, spool: Path) -> None:
+    code = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'pass', *sys.argv[1:]], check=True)"
+    run(spool, a_python, "-c", code, *["x" * 2000] * 300).checked()
+    kept = Kept(spool)
+    assert kept.lost() == {} and kept.faults() == []
+    (spawn,) = kept.records("spawn")
+    for argv in (spawn.argv or [], *(process.argv for process in kept.processes())):
+        assert argv.count("x" * 2000) > 5
+        assert argv[-1] == "…"
+
+
 def test_a_virtual_environment_is_recorded_and_named(a_python: str, spool: Path, tmp_path: Path) -> None:
     subprocess.run([a_python, "-m", "venv", "--without-pip", tmp_path / "env"], check=True, env=environment())
     run(spool, tmp_path / "env" / "bin" / "python", "-c", "pass").checked()

@@ -3,6 +3,7 @@
 //! Everything here is cheap enough for every interpreter start: a handful of small reads, no name service
 //! (asking one may open sockets), nothing that can block on another machine.
 
+use std::borrow::Cow;
 use std::collections::hash_map::RandomState;
 use std::fs;
 use std::hash::{BuildHasher as _, Hasher as _};
@@ -21,10 +22,10 @@ use crate::record::Bytes;
 
 /// Scripts up to this size are hashed when they start; a larger one (a fat zipapp) has no hash.
 pub const MAX_HASHED_BYTES: u64 = 16 * 1024 * 1024;
-/// Arguments of a command line that are kept, and bytes of each.
-const MAX_ARGUMENTS: usize = 256;
 /// Longest argument that is kept whole.
 pub const MAX_TEXT_BYTES: usize = 4096;
+/// How much of a command line is kept: together with everything else it fits into one record.
+const MAX_COMMAND_BYTES: usize = 16 * 1024;
 
 /// One run of an interpreter (or of `gnomon run` itself), as stored in the first record of its segments.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -217,6 +218,25 @@ pub fn capped(text: &[u8]) -> Bytes {
     }
 }
 
+/// A command line as stored: long arguments cut, and what goes beyond the cap replaced by one `…`.
+#[must_use]
+pub fn capped_command<'a>(arguments: impl IntoIterator<Item = Cow<'a, [u8]>>) -> Vec<Cow<'a, [u8]>> {
+    let mut kept = Vec::new();
+    let mut room = MAX_COMMAND_BYTES;
+    for argument in arguments {
+        let argument =
+            if argument.len() > MAX_TEXT_BYTES { Cow::Owned(capped(&argument).0) } else { argument };
+        // Five bytes more: an empty argument takes place too.
+        let Some(rest) = room.checked_sub(argument.len() + 5) else {
+            kept.push(Cow::Borrowed("…".as_bytes()));
+            break;
+        };
+        room = rest;
+        kept.push(argument);
+    }
+    kept
+}
+
 /// The current directory as the kernel names it.
 #[must_use]
 pub fn current_directory() -> Option<Vec<u8>> {
@@ -310,7 +330,8 @@ pub fn user_name(uid: u32) -> Option<String> {
 fn command_line() -> Vec<Bytes> {
     let bytes = fs::read("/proc/self/cmdline").unwrap_or_default();
     let bytes = bytes.strip_suffix(b"\0").unwrap_or(&bytes);
-    bytes.split(|byte| *byte == 0).take(MAX_ARGUMENTS).map(capped).collect()
+    let arguments = capped_command(bytes.split(|byte| *byte == 0).map(Cow::Borrowed));
+    arguments.into_iter().map(|argument| Bytes(argument.into_owned())).collect()
 }
 
 /// A file to look into, which never blocks should it have become something else meanwhile.
@@ -391,6 +412,16 @@ mod tests {
         assert_eq!(capped(b"abc").0, b"abc");
         let cut = capped(&[b'x'; MAX_TEXT_BYTES + 1]).0;
         assert!(cut.ends_with("…".as_bytes()) && cut.len() == MAX_TEXT_BYTES + 3);
+    }
+
+    #[test]
+    fn a_long_command_line_is_cut_and_marked() {
+        let many = capped_command((0..100_000).map(|_| Cow::Borrowed(&b"x"[..])));
+        assert!(many.len() < 4096 && many.last().unwrap().as_ref() == "…".as_bytes());
+        let long = vec![b'x'; 1 << 20];
+        let one = capped_command([Cow::Borrowed(&b"cat"[..]), Cow::Borrowed(&long[..])]);
+        assert_eq!(one.len(), 2);
+        assert!(one[1].len() < 5000);
     }
 
     #[test]

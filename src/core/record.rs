@@ -19,6 +19,8 @@ use crate::spool::segment::{Head, Place, Refusal, Segment};
 
 /// Text shorter than this is not worth a record of its own.
 const MIN_INTERNED: usize = 12;
+/// Longest text of a record: twice what a path can have. Beyond it is cut, and marked so.
+const MAX_TEXT_BYTES: usize = 8 * 1024;
 /// Payloads up to this size, which is nearly all, are put together on the stack.
 const INLINE_BYTES: usize = 256;
 
@@ -307,8 +309,10 @@ impl Draft<'_> {
     fn requested_text(&self) -> Option<Text<'_>> {
         let requested = self.requested.as_ref()?;
         match &self.target {
-            Some(target) if target.ends_with(requested) => Some(Text::Interned(requested.len() as u32)),
-            _ => Some(Text::Whole(Cow::Borrowed(requested))),
+            Some(target) if target.len() <= MAX_TEXT_BYTES && target.ends_with(requested) => {
+                Some(Text::Interned(requested.len() as u32))
+            }
+            _ => Some(Text::Whole(cut(requested))),
         }
     }
 }
@@ -324,12 +328,22 @@ fn shared_text(
     at: usize,
     intern: impl Fn(&[u8]) -> Result<Place, Refusal>,
 ) -> Result<Text<'_>, Refusal> {
+    if text.len() > MAX_TEXT_BYTES {
+        return Ok(Text::Whole(cut(text)));
+    }
     let (start, rest) = text.split_at_checked(at).unwrap_or((text, &[]));
     if start.len() < MIN_INTERNED {
         return Ok(Text::Whole(Cow::Borrowed(text)));
     }
     let place = intern(start)?.0;
     Ok(if rest.is_empty() { Text::Interned(place) } else { Text::Joined(place, Cow::Borrowed(rest)) })
+}
+
+fn cut(text: &[u8]) -> Cow<'_, [u8]> {
+    match text.split_at_checked(MAX_TEXT_BYTES) {
+        Some((start, rest)) if !rest.is_empty() => Cow::Owned([start, "…".as_bytes()].concat()),
+        _ => Cow::Borrowed(text),
+    }
 }
 
 fn octets(address: IpAddr) -> Vec<u8> {

@@ -9,7 +9,7 @@ use std::sync::Mutex;
 
 use gnomon_core::event::{Event, Kind, Target};
 use gnomon_core::paths::absolute;
-use gnomon_core::process::{Script, current_directory};
+use gnomon_core::process::{Script, capped_command, current_directory};
 
 use super::Decoded;
 use crate::capi::{Object, sys_attribute};
@@ -27,22 +27,17 @@ pub fn forget_last_start() {
 }
 
 fn arguments(list: Object<'_>) -> Option<Vec<Cow<'_, [u8]>>> {
-    const MAX_ARGUMENTS: usize = 256;
     if let Some(single) = list.path() {
-        return Some(vec![single]);
+        return Some(vec![argument(single)]);
     }
-    let count = list.length()?.min(MAX_ARGUMENTS);
-    Some((0..count).filter_map(|index| list.item(index)).map(argument).collect())
+    let count = list.length()?;
+    let texts = (0..count).filter_map(|index| list.item(index));
+    // What is no text (an object with a path of its own) is a question mark.
+    Some(capped_command(texts.map(|value| value.path().unwrap_or(Cow::Borrowed(b"?")))))
 }
 
-/// An argument, cut where it is long. What is no text (an object with a path of its own) is a question mark.
-fn argument(value: Object<'_>) -> Cow<'_, [u8]> {
-    let text = value.path().unwrap_or(Cow::Borrowed(b"?"));
-    if text.len() <= gnomon_core::process::MAX_TEXT_BYTES {
-        text
-    } else {
-        Cow::Owned(gnomon_core::process::capped(&text).0)
-    }
+fn argument(text: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
+    capped_command([text]).pop().unwrap_or_default()
 }
 
 fn command<'a>(kind: Kind, program: Option<Cow<'a, [u8]>>, argv: Vec<Cow<'a, [u8]>>) -> Event<'a> {
@@ -88,7 +83,7 @@ fn start<'a>(program: Option<Cow<'a, [u8]>>, argv: Option<Object<'a>>) -> Decode
 
 /// `os.system(command)`.
 pub fn system(args: Object<'_>) -> Decoded<'_> {
-    let Some(line) = args.item(0).map(argument) else {
+    let Some(line) = args.item(0).and_then(Object::path).map(argument) else {
         return Decoded::Odd;
     };
     let argv = vec![Cow::Borrowed(&b"sh"[..]), Cow::Borrowed(&b"-c"[..]), line];

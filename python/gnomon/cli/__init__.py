@@ -7,10 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from . import events, run, show, verify
 from .errors import Failure, UsageError
-
-_VERBS = (run, show, events, verify)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -21,13 +18,15 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> _Parser:
+    from . import events, run, show, verify
+
     parser = _Parser(
         prog="gnomon",
         description="Shows what Python programs really do: files, hosts, libraries, children.",
     )
     parser.add_argument("--version", action="store_true", help="print the version and leave")
     verbs = parser.add_subparsers(metavar="VERB", parser_class=_Parser)
-    for verb in _VERBS:
+    for verb in (run, show, events, verify):
         verb.add_parser(verbs)
     return parser
 
@@ -37,6 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
         if arguments[:1] == ["run"]:
+            from . import run  # alone: it is what people wait for
+
             return run.main(arguments[1:])
         parser = _parser()
         options = parser.parse_args(arguments)
