@@ -169,7 +169,8 @@ def _wait(pid: int, waited: set[signal.Signals]) -> int:
 
 def _finish(run: Run, status: int, spool: str, options: argparse.Namespace) -> None:
     from .. import Spool, seal
-    from ..answer import Answer, as_json, as_text
+    from ..answer import Answer, as_json
+    from ..screen import as_text
     from .spools import is_terminal
 
     recorded = Spool(spool, run=run.id)

@@ -26,7 +26,8 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 
 def main(options: argparse.Namespace) -> int:
     """Runs the verb."""
-    from ..answer import Answer, as_json, as_text, last_run
+    from ..answer import Answer, as_json, last_run
+    from ..screen import as_text
 
     spool = open_spool(options.spool)
     run = None if options.all else (options.run or last_run(spool))
