@@ -150,7 +150,10 @@ def _pythons(processes: list[Process]) -> list[str]:
         for process in processes
         if not process.forked
     }
-    return _some([f"{version} ({printable(short_path(place))})" for version, place in places], "gnomon show")
+    return _some(
+        [f"{version} ({printable(short_path(place, processes[0].directory))})" for version, place in places],
+        "gnomon show",
+    )
 
 
 def _library_lines(answer: Answer) -> list[str]:
