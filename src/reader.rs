@@ -298,6 +298,12 @@ impl Spool {
         Ok((processes, faults.into_iter().map(Fault::from).collect()))
     }
 
+    /// The id of the run that started last; `None` where there is none.
+    fn last_run(&self) -> PyResult<Option<String>> {
+        let found = reader::last_run(&self.path).map_err(|error| cannot("read spool", &self.path, &error))?;
+        Ok(found.map(|id| id.as_hyphenated().to_string()))
+    }
+
     /// The records that the filters ask for, process by process. The iterator collects `faults`.
     fn records(&self) -> PyResult<Records> {
         let paths = segment_paths(&self.path, &self.filter)

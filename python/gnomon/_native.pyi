@@ -156,6 +156,8 @@ class Spool:
     ) -> Spool: ...
     def processes(self) -> tuple[list[Process], list[Fault]]:
         """Its processes in the order they started, and what could not be read on the way."""
+    def last_run(self) -> str | None:
+        """The id of the run that started last; `None` where there is none."""
     def records(self) -> Records:
         """The records that the filters ask for, process by process."""
     def segments(self) -> list[os.PathLike[str]]:

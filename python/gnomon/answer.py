@@ -223,12 +223,6 @@ def _silent(processes: list[Process], gathered: _Gathered, *, is_over: bool) -> 
     return [f"killed, crashed, left by os._exit or still running: {names}"]
 
 
-def last_run(spool: Spool) -> str | None:
-    """The id of the run in `spool` that started last; `None` where there is none."""
-    processes, _ = spool.processes()
-    return next((process.id for process in reversed(processes) if process.role == "run"), None)
-
-
 def as_json(answer: Answer) -> str:
     """The answer as one JSON object; docs/records.md describes it."""
     import json

@@ -26,11 +26,11 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 
 def main(options: argparse.Namespace) -> int:
     """Runs the verb."""
-    from ..answer import Answer, as_json, last_run
+    from ..answer import Answer, as_json
     from ..screen import as_text
 
     spool = open_spool(options.spool)
-    run = None if options.all else (options.run or last_run(spool))
+    run = None if options.all else (options.run or spool.last_run())
     answer = Answer.of(open_spool(options.spool, run=run), run_id=run)
     if not answer.processes:
         hint = "`gnomon events` lists what is there" if run else "`gnomon run script.py` records something"

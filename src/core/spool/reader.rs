@@ -417,6 +417,19 @@ pub fn segment_paths(spool: &Path, filter: &Filter) -> io::Result<Vec<PathBuf>> 
     Ok(paths)
 }
 
+/// The run in `spool` that started last: ids sort by time, so the search begins at the end.
+///
+/// # Errors
+/// The directory cannot be listed.
+pub fn last_run(spool: &Path) -> io::Result<Option<Uuid>> {
+    let paths = segment_paths(spool, &Filter::default())?;
+    let is_run = |segment: &SegmentFile| {
+        segment.description().0.is_some_and(|description| description.run == Some(segment.identity.process))
+    };
+    let segments = paths.iter().rev().filter_map(|path| SegmentFile::load(path).ok());
+    Ok(segments.filter(is_run).map(|segment| segment.identity.process).next())
+}
+
 /// A process as its segments tell of it.
 #[derive(Clone, Debug)]
 pub struct ProcessSummary {
