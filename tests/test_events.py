@@ -54,6 +54,10 @@ TABLE: list[tuple[str, list[tuple[object, ...]]]] = [
     ),
     ("import_own", [("import", None, "*own", "own/__init__.py", 1)]),
     ("import_by_name", [("import", None, "*own", "own/__init__.py", 2)]),
+    (
+        "import_from_current_directory",
+        [("import", None, "*other", "other.py", 1), ("import", None, "*own", "own/__init__.py", 2)],
+    ),
     ("import_missing", []),
     # Reading by way of the import system's own functions hides nothing.
     ("loader_reads_for_the_program", [("open", "read", "made", None, 1)]),

@@ -8,7 +8,8 @@ use std::borrow::Cow;
 
 use gnomon_core::event::{Event, Kind, Target};
 use gnomon_core::interest::installed_root;
-use gnomon_core::paths::below;
+use gnomon_core::paths::{absolute, below};
+use gnomon_core::process::current_directory;
 
 use super::{Decoded, processes};
 use crate::capi::{Object, sys_attribute};
@@ -82,10 +83,16 @@ fn dotted_name(file: &[u8]) -> Vec<u8> {
     name.iter().map(|byte| if *byte == b'/' { b'.' } else { *byte }).collect()
 }
 
+/// The part of `file` below an entry of `sys.path`; the empty entry, as others that are relative, is below the
+/// current directory.
 fn below_search_path(file: &[u8]) -> Option<&[u8]> {
     let search_path = sys_attribute(c"path")?;
     let entries = (0..search_path.length()?).filter_map(|index| search_path.item(index)?.path());
+    let current = current_directory().unwrap_or_default();
     entries
-        .filter_map(|entry| below(entry.strip_suffix(b"/").unwrap_or(&entry), file))
+        .filter_map(|entry| {
+            let entry = absolute(&current, &entry);
+            below(entry.strip_suffix(b"/").unwrap_or(&entry), file)
+        })
         .min_by_key(|rest| rest.len())
 }

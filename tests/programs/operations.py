@@ -195,6 +195,12 @@ def import_own():
     import own  # noqa: F401
 
 
+def import_from_current_directory():
+    sys.path.insert(0, "")
+    import other  # noqa: F401
+    import own.part  # noqa: F401
+
+
 def import_by_name():
     import importlib
 
@@ -313,7 +319,7 @@ def in_a_thread():
 
 for folder in ("folder", "empty", "own"):
     os.mkdir(folder)
-for name in ("made", "folder/inside", "own/__init__.py", "own/part.py"):
+for name in ("made", "folder/inside", "own/__init__.py", "own/part.py", "other.py"):
     file(name, "")
 file("started")
 globals()[sys.argv[1]]()
