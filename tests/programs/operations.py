@@ -126,6 +126,10 @@ def executes_a_file():
     exec(compile("x = 1", os.path.abspath("own/part.py"), "exec"))
 
 
+def executes_a_relative_file():
+    exec(compile("x = 1", "own/part.py", "exec"))
+
+
 def executes_a_cell():
     exec(compile("x = 1", "/no/such/cell.py", "exec"))
 
@@ -199,6 +203,15 @@ def import_from_current_directory():
     sys.path.insert(0, "")
     import other  # noqa: F401
     import own.part  # noqa: F401
+
+
+def import_from_archive():
+    import zipfile
+
+    with zipfile.ZipFile("made", "w") as archive:
+        archive.writestr("zipped.py", "")
+    sys.path.insert(0, "made")
+    import zipped  # noqa: F401
 
 
 def import_by_name():
