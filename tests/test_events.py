@@ -55,10 +55,19 @@ TABLE: list[tuple[str, list[tuple[object, ...]]]] = [
     ),
     ("import_own", [("import", None, "*own", "own/__init__.py", 1)]),
     ("import_by_name", [("import", None, "*own", "own/__init__.py", 2)]),
+    (
+        "import_from_current_directory",
+        [("import", None, "*other", "other.py", 1), ("import", None, "*own", "own/__init__.py", 2)],
+    ),
+    (
+        "import_from_archive",
+        [("open", "read+write+create", "made", None, 1), ("import", None, "*zipped", "made/zipped.py", 1)],
+    ),
     ("import_missing", []),
     # Reading by way of the import system's own functions hides nothing.
     ("loader_reads_for_the_program", [("open", "read", "made", None, 1)]),
     ("executes_a_file", [("import", None, "*part", "own/part.py", 1)]),
+    ("executes_a_relative_file", [("import", None, "*part", "own/part.py", 1)]),
     ("executes_a_cell", []),
     ("connect", [("bind", None, "*127.0.0.1:0", None, 1), ("connect", None, "*127.0.0.1:PORT", None, 1)]),
     (

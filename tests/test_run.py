@@ -228,11 +228,20 @@ def test_the_next_sitecustomize_runs_once(python: str, spool: Path, tmp_path: Pa
     assert len(Kept(spool).processes()) == 2
 
 
-def test_without_another_sitecustomize_there_is_none(python: str, spool: Path) -> None:
+def test_without_another_sitecustomize_it_is_as_bare(python: str, spool: Path) -> None:
+    # Debian's own Pythons come with one.
     code = "import sys; print('sitecustomize' in sys.modules); import sitecustomize"
-    done = run(spool, python, "-c", code)
-    assert done.stdout == b"False\n"
-    assert b"ModuleNotFoundError" in done.stderr
+    assert run(spool, python, "-c", code) == bare([python, "-c", code])
+
+
+def test_the_next_sitecustomize_runs_where_imports_are_lazy(python: str, spool: Path, tmp_path: Path) -> None:
+    subprocess.run([python, "-m", "venv", "--without-pip", tmp_path / "env"], check=True, env=environment())
+    (packages,) = (tmp_path / "env").glob("lib/python*/site-packages")
+    lazy = "import sys; getattr(sys, 'set_lazy_imports', id)('all')\n"  # since 3.15
+    (packages / "lazy.pth").write_text(lazy)
+    place = _customizer(tmp_path, "debian", hands_on=False)
+    done = run(spool, tmp_path / "env" / "bin" / "python", "-c", "pass", PYTHONPATH=str(place)).checked()
+    assert done.stderr == b"debian debian "  # gnomon's own interpreter has it too
 
 
 def test_launchers_that_put_theirs_first_do_not_hide_us(python: str, spool: Path, tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ use std::borrow::Cow;
 
 use gnomon_core::event::{Event, Kind, Target};
 use gnomon_core::interest::installed_root;
-use gnomon_core::paths::below;
+use gnomon_core::paths::{absolute, below};
+use gnomon_core::process::current_directory;
 
 use super::{Decoded, processes};
 use crate::capi::{Object, sys_attribute};
@@ -23,7 +24,9 @@ pub fn import(args: Object<'_>) -> Decoded<'_> {
         return Decoded::Nothing;
     }
     match (name.text(), file.path()) {
-        (Some(name), Some(file)) => module(Cow::Borrowed(name), file),
+        (Some(name), Some(file)) => {
+            module(Cow::Borrowed(name), Cow::Owned(made_absolute(&file).into_owned()))
+        }
         _ => Decoded::Odd,
     }
 }
@@ -36,12 +39,13 @@ pub fn exec(args: Object<'_>) -> Decoded<'_> {
     let Some(file) = code.attribute(c"co_filename") else {
         return Decoded::Nothing;
     };
-    let Some(file) = file.object().path() else {
+    let Some(given) = file.object().path() else {
         return Decoded::Nothing;
     };
-    if file.first() == Some(&b'<') || !is_module_code(code) {
+    if given.first() == Some(&b'<') || !is_module_code(code) {
         return Decoded::Nothing; // text that somebody compiled, or frozen in the interpreter
     }
+    let file = made_absolute(&given);
     if processes::is_main_file(&file) {
         return Decoded::Nothing; // the script itself
     }
@@ -58,6 +62,12 @@ pub fn exec(args: Object<'_>) -> Decoded<'_> {
     }
     let name = String::from_utf8_lossy(&dotted_name(&file)).into_owned();
     module(Cow::Owned(name), Cow::Owned(file.into_owned()))
+}
+
+/// Code that was found by a relative entry of `sys.path`, or that somebody compiled, may have a relative name.
+fn made_absolute(file: &[u8]) -> Cow<'_, [u8]> {
+    let is_relative = file.first() != Some(&b'/');
+    absolute(&is_relative.then(current_directory).flatten().unwrap_or_default(), file)
 }
 
 fn is_there(file: &[u8]) -> bool {
@@ -82,10 +92,15 @@ fn dotted_name(file: &[u8]) -> Vec<u8> {
     name.iter().map(|byte| if *byte == b'/' { b'.' } else { *byte }).collect()
 }
 
+/// The part of `file` below an entry of `sys.path`; the empty entry, as others that are relative, is below the
+/// current directory.
 fn below_search_path(file: &[u8]) -> Option<&[u8]> {
     let search_path = sys_attribute(c"path")?;
     let entries = (0..search_path.length()?).filter_map(|index| search_path.item(index)?.path());
     entries
-        .filter_map(|entry| below(entry.strip_suffix(b"/").unwrap_or(&entry), file))
+        .filter_map(|entry| {
+            let entry = made_absolute(&entry);
+            below(entry.strip_suffix(b"/").unwrap_or(&entry), file)
+        })
         .min_by_key(|rest| rest.len())
 }

@@ -130,6 +130,10 @@ def executes_a_file():
     exec(compile("x = 1", os.path.abspath("own/part.py"), "exec"))
 
 
+def executes_a_relative_file():
+    exec(compile("x = 1", "own/part.py", "exec"))
+
+
 def executes_a_cell():
     exec(compile("x = 1", "/no/such/cell.py", "exec"))
 
@@ -197,6 +201,21 @@ def truncate_descriptor():
 def import_own():
     sys.path.insert(0, os.getcwd())
     import own  # noqa: F401
+
+
+def import_from_current_directory():
+    sys.path.insert(0, "")
+    import other  # noqa: F401
+    import own.part  # noqa: F401
+
+
+def import_from_archive():
+    import zipfile
+
+    with zipfile.ZipFile("made", "w") as archive:
+        archive.writestr("zipped.py", "")
+    sys.path.insert(0, "made")
+    import zipped  # noqa: F401
 
 
 def import_by_name():
@@ -317,7 +336,7 @@ def in_a_thread():
 
 for folder in ("folder", "empty", "own"):
     os.mkdir(folder)
-for name in ("made", "folder/inside", "own/__init__.py", "own/part.py"):
+for name in ("made", "folder/inside", "own/__init__.py", "own/part.py", "other.py"):
     file(name, "")
 file("started")
 globals()[sys.argv[1]]()

@@ -49,5 +49,6 @@ _start()
 del _start, _arm
 
 # The next one on the path: Debian's, ddtrace's, OpenTelemetry's. Where there is none this raises the
-# ImportError of a missing sitecustomize, which site expects.
-import sitecustomize  # noqa: E402, F401
+# ImportError of a missing sitecustomize, which site expects. No statement, as that may be a lazy import
+# since 3.15, which nobody would ever need.
+__import__("sitecustomize")
