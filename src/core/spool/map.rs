@@ -21,7 +21,11 @@ use rustix::process::{Resource, getrlimit};
 
 use super::format::{self, HEAD_BYTES, UNPUBLISHED, at, padded};
 
-/// Zeroed words for tables, given out by the kernel as they are touched.
+/// Tables from this size on belong to segments that will fill: a table is touched all over at once, so its
+/// pages are had in one go and not by a fault each.
+const POPULATED_BYTES: usize = 64 * 1024;
+
+/// Zeroed words for tables.
 pub struct Words {
     memory: MmapRaw,
     count: usize,
@@ -34,8 +38,12 @@ impl Words {
     /// The kernel has no memory for them.
     pub fn zeroed(count: usize) -> io::Result<Self> {
         let count = count.max(1).next_power_of_two();
-        let memory = MmapOptions::new().len(count * 8).map_anon()?;
-        Ok(Self { memory: memory.into(), count })
+        let mut options = MmapOptions::new();
+        options.len(count * 8);
+        if count * 8 >= POPULATED_BYTES {
+            options.populate();
+        }
+        Ok(Self { memory: options.map_anon()?.into(), count })
     }
 
     /// The word number `index`, wrapping around the end.
@@ -115,6 +123,9 @@ impl Map {
         }
         within_limit(length)?;
         rustix::fs::fallocate(file, FallocateFlags::empty(), 0, length as u64)?;
+        if length as u64 > format::FIRST_SEGMENT_BYTES {
+            write_zeros(file, length)?;
+        }
         MmapOptions::new().len(length).map_raw(file)
     }
 
@@ -256,6 +267,19 @@ pub fn file_size_limit() -> u64 {
 
 fn within_limit(length: usize) -> io::Result<()> {
     if length as u64 > file_size_limit() { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(()) }
+}
+
+/// Brings the whole file into the page cache at once. The first store to each page of a file that is only
+/// allocated is a fault in which the file system prepares that page alone: on ext4 950 us for a megabyte,
+/// against 190 us for writing it and then faulting. A first segment is mostly left unused, so it is not
+/// written: a short process costs no disk traffic beyond its records.
+fn write_zeros(file: &File, length: usize) -> io::Result<()> {
+    static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+    for offset in (0..length).step_by(ZEROS.len()) {
+        let piece = ZEROS.get(..ZEROS.len().min(length - offset)).unwrap_or_default();
+        file.write_all_at(piece, offset as u64)?;
+    }
+    Ok(())
 }
 
 /// File systems where another machine may hold the blocks: a mapping there can die under us.
