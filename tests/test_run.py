@@ -251,7 +251,7 @@ def test_launchers_that_put_theirs_first_do_not_hide_us(python: str, spool: Path
         launcher.write_text(
             "import os, sys\n"
             f"os.environ['PYTHONPATH'] = {str(place)!r} + os.pathsep + os.environ['PYTHONPATH']\n"
-            "os.execl(sys.executable, sys.executable, '-c', 'open(\"seen\", \"w\")')\n"
+            "os.execl(sys.executable, sys.executable, '-c', 'open(\"seen\", \"w\").close()')\n"
         )
         own = tmp_path / f"spool-{name}"
         done = run(own, python, launcher, cwd=tmp_path).checked()
