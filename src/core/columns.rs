@@ -262,9 +262,8 @@ fn decode(path: &std::path::Path, filter: &Filter, schema: &SchemaRef) -> Decode
         Ok(segment) => {
             let process = segment.identity.process.as_hyphenated().to_string();
             let rows = (segment.file_bytes() / BYTES_PER_ROW).min(BATCH_ROWS);
-            let fresh = || {
-                Columns::with_capacity(Arc::clone(schema), process.clone(), segment.identity.pid, rows)
-            };
+            let fresh =
+                || Columns::with_capacity(Arc::clone(schema), process.clone(), segment.identity.pid, rows);
             let mut columns = fresh();
             for_each_event(&segment, filter, &mut faults, |view| {
                 columns.push(view);

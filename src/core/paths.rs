@@ -27,16 +27,17 @@ pub fn absolute<'a>(directory: &[u8], path: &'a [u8]) -> Cow<'a, [u8]> {
 /// Whether an absolute path has no empty and no `.` component.
 fn is_plain(path: &[u8]) -> bool {
     // Nearly every path passes the first test; a hidden file needs the second.
-    (!has_odd_component(path) || path.split(|byte| *byte == b'/').skip(1).all(|name| !matches!(name, b"" | b".")))
+    (!has_odd_component(path)
+        || path.split(|byte| *byte == b'/').skip(1).all(|name| !matches!(name, b"" | b".")))
         && (path.len() == 1 || path.last() != Some(&b'/'))
 }
 
 /// Whether a slash is followed by a slash or a dot. Without an early exit, so that it compiles to SIMD.
 fn has_odd_component(path: &[u8]) -> bool {
     let next = path.get(1..).unwrap_or_default();
-    path.iter().zip(next).fold(false, |found, (byte, next)| {
-        found | ((*byte == b'/') & ((*next == b'/') | (*next == b'.')))
-    })
+    path.iter()
+        .zip(next)
+        .fold(false, |found, (byte, next)| found | ((*byte == b'/') & ((*next == b'/') | (*next == b'.'))))
 }
 
 fn joined(mut result: Vec<u8>, path: &[u8], mut parents_are_exact: bool) -> Vec<u8> {

@@ -314,10 +314,7 @@ impl Draft<'_> {
 }
 
 /// `text` with its directory stored once in the segment.
-fn shared_path(
-    text: &[u8],
-    intern: impl Fn(&[u8]) -> Result<Place, Refusal>,
-) -> Result<Text<'_>, Refusal> {
+fn shared_path(text: &[u8], intern: impl Fn(&[u8]) -> Result<Place, Refusal>) -> Result<Text<'_>, Refusal> {
     shared_text(text, paths::split(text).0.len(), intern)
 }
 
