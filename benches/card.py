@@ -119,7 +119,7 @@ def row(result: Result, others: tuple[str, ...]) -> list[str]:
     shown = [number(values.get(name)) for name in (*others, GNOMON)]
     ratios = [f"{values[GNOMON] / values[name]:.3f}" if name in values else "-" for name in others]
     budget = figure.budget
-    met = {True: "yes", False: "NO", None: "-"}[budget.is_met(values)]
+    met = "yes" if budget.is_met(values) else "NO"
     return [figure.title, figure.unit, *shown, *ratios, budget.describe_value(values), budget.describe(), met]
 
 

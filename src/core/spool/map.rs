@@ -274,9 +274,9 @@ fn within_limit(length: usize) -> io::Result<()> {
 /// against 190 us for writing it and then faulting. A first segment is mostly left unused, so it is not
 /// written: a short process costs no disk traffic beyond its records.
 fn write_zeros(file: &File, length: usize) -> io::Result<()> {
-    static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
-    for offset in (0..length).step_by(ZEROS.len()) {
-        let piece = ZEROS.get(..ZEROS.len().min(length - offset)).unwrap_or_default();
+    let zeros = vec![0; 64 * 1024]; // not a static: that would be 64 KB of the library
+    for offset in (0..length).step_by(zeros.len()) {
+        let piece = zeros.get(..zeros.len().min(length - offset)).unwrap_or_default();
         file.write_all_at(piece, offset as u64)?;
     }
     Ok(())
