@@ -35,6 +35,9 @@ def _install():
         record = {"time": now(), "pid": pid, "event": event, "arguments": shown}
         write(file, (dumps(record) + "\n").encode())
 
+    # As gnomon does, so that later imports do not search this directory.
+    directory = __file__.rpartition("/")[0]
+    sys.path[:] = [entry for entry in sys.path if entry != directory]
     sys.addaudithook(hook)
 
 
