@@ -13,8 +13,11 @@ use crate::event::Kind;
 const BYTES_PER_REPEAT: usize = 32;
 /// The same for the table of strings, which are fewer.
 const BYTES_PER_STRING: usize = 128;
-/// Slots looked at before a table counts as full. A miss costs a second record, never a wrong one.
-const PROBES: usize = 16;
+/// Slots looked at before the table of strings counts as full. A miss costs the text once more.
+const STRING_PROBES: usize = 16;
+/// The same for repeats, where a miss costs a second record of the same operation. A look-up ends at the first
+/// free slot, after two or three; in a half full table runs of 16 happen, and of 128 do not.
+const REPEAT_PROBES: usize = 128;
 
 /// A smaller one would hold little more than what every segment starts with.
 const MIN_SEGMENT_BYTES: u64 = 4096;
@@ -133,7 +136,7 @@ impl Segment {
     /// The record that counts the repeats of `key`.
     #[must_use]
     pub fn lookup(&self, key: u64) -> Option<Place> {
-        for step in 0..PROBES {
+        for step in 0..REPEAT_PROBES {
             match self.repeats.at((key as usize).wrapping_add(step)).load(Acquire) {
                 0 => return None,
                 found if found & TAG == key & TAG => return Some(place_of(found)),
@@ -146,7 +149,7 @@ impl Segment {
     /// Makes the record at `place` count the repeats of `key` from now on.
     pub fn remember(&self, key: u64, place: Place) {
         let entry = entry(key, place);
-        for step in 0..PROBES {
+        for step in 0..REPEAT_PROBES {
             let slot = self.repeats.at((key as usize).wrapping_add(step));
             match slot.compare_exchange(0, entry, Release, Relaxed) {
                 Ok(_) => return,
@@ -162,7 +165,7 @@ impl Segment {
     /// As for [`Segment::append`].
     pub fn intern(&self, text: &[u8], hash: u64, time: u64) -> Result<Place, Refusal> {
         let tag = hash & 0xFFFF_FFFF_0000_0000;
-        for step in 0..PROBES {
+        for step in 0..STRING_PROBES {
             let slot = self.strings.at((hash as usize).wrapping_add(step));
             let word = slot.load(Acquire);
             if word == 0 {
@@ -248,6 +251,7 @@ pub fn loss_of(error: &io::Error) -> Loss {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::hash::BuildHasher as _;
     use uuid::Uuid;
 
     fn segment(folder: &Path, allocated: u64) -> Segment {
@@ -260,7 +264,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let segment = segment(folder.path(), format::FULL_SEGMENT_BYTES);
         let head = Head { kind: Kind::Open, flags: 0, time: 1 };
-        let keys = (1_u64..).map(|number| number.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        // Scattered as hashes are, with the runs of taken slots that evenly spread keys would not have.
+        let keys = (1_u64..).map(|number| foldhash::quality::FixedState::with_seed(7).hash_one(number));
         let mut stored = Vec::new();
         for key in keys {
             assert_eq!(segment.lookup(key), None);
