@@ -168,7 +168,7 @@ impl Recorder {
             }
         };
         self.repeat_or_store(event.kind, key, || {
-            let target = self.resolve(path, current, event);
+            let target = resolve(path, current, event);
             let keeps = match event.kind {
                 Kind::Open => self.interest.keeps_open(&target, event.access, event.by_importer),
                 Kind::Connect | Kind::Bind => true,
@@ -177,35 +177,11 @@ impl Recorder {
             keeps.then(|| Draft {
                 access: event.access,
                 requested: (target != path.given).then(|| Cow::Borrowed(path.given.as_ref())),
-                destination: destination.map(|path| self.resolve(path, current, event)),
+                destination: destination.map(|path| resolve(path, current, event)),
                 target: Some(target),
                 ..Draft::default()
             })
         });
-    }
-
-    /// The absolute form of `path`, or `path` itself where what it is relative to is not known.
-    #[expect(clippy::unused_self, reason = "resolving will consult the redaction table of the recorder")]
-    fn resolve<'a>(&self, path: &'a FilePath<'_>, current: &[u8], event: &Event<'_>) -> Cow<'a, [u8]> {
-        if matches!(path.given.first(), Some(0)) && matches!(event.target, Target::Socket(_)) {
-            return Cow::Borrowed(&path.given); // an abstract socket is no file
-        }
-        match &path.base {
-            Base::Verbatim => Cow::Borrowed(&path.given),
-            Base::Current if current.is_empty() => paths::absolute(b"/", &path.given),
-            Base::Current => paths::absolute(current, &path.given),
-            Base::Directory(directory) => paths::absolute(directory, &path.given),
-            Base::Uncertain => {
-                let resolved = paths::absolute(current, &path.given);
-                let is_there = |path: &[u8]| rustix::fs::access(path, rustix::fs::Access::EXISTS).is_ok();
-                let creates = event.access.has(crate::event::Access::CREATE);
-                if is_there(&resolved) || (creates && is_there(paths::split(&resolved).0)) {
-                    resolved
-                } else {
-                    Cow::Borrowed(&path.given)
-                }
-            }
-        }
     }
 
     fn record_import(&self, name: &str, file: &[u8]) {
@@ -358,6 +334,29 @@ impl Recorder {
         let mut hasher = self.hasher.build_hasher();
         hasher.write(text);
         hasher.finish()
+    }
+}
+
+/// The absolute form of `path`, or `path` itself where what it is relative to is not known.
+fn resolve<'a>(path: &'a FilePath<'_>, current: &[u8], event: &Event<'_>) -> Cow<'a, [u8]> {
+    if matches!(path.given.first(), Some(0)) && matches!(event.target, Target::Socket(_)) {
+        return Cow::Borrowed(&path.given); // an abstract socket is no file
+    }
+    match &path.base {
+        Base::Verbatim => Cow::Borrowed(&path.given),
+        Base::Current if current.is_empty() => paths::absolute(b"/", &path.given),
+        Base::Current => paths::absolute(current, &path.given),
+        Base::Directory(directory) => paths::absolute(directory, &path.given),
+        Base::Uncertain => {
+            let resolved = paths::absolute(current, &path.given);
+            let is_there = |path: &[u8]| rustix::fs::access(path, rustix::fs::Access::EXISTS).is_ok();
+            let creates = event.access.has(crate::event::Access::CREATE);
+            if is_there(&resolved) || (creates && is_there(paths::split(&resolved).0)) {
+                resolved
+            } else {
+                Cow::Borrowed(&path.given)
+            }
+        }
     }
 }
 
