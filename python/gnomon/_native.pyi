@@ -30,10 +30,14 @@ class Record:
     port: int | None
     address: str | None
     argv: list[str] | None
+    detail: str | None
+    size: int | None
+    sha256: str | None
     file: str | None
     line: int | None
     function: str | None
     distribution: str | None
+    via: str | None
     source: str
     outcome: str | None
     verdict: str | None
