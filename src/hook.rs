@@ -66,7 +66,7 @@ fn handle(decode: Decoder, args: *mut ffi::PyObject) {
 fn take(recorder: &Recorder, decoded: Decoded<'_>) {
     match decoded {
         Decoded::Event(event) => {
-            recorder.record(&event, thread(), || frames::origin(recorder));
+            recorder.record(&event, thread(), frames::origin);
             if event.kind == Kind::Exec {
                 environment::prepare_for_exec();
             }

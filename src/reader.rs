@@ -531,6 +531,12 @@ pub fn process_id() -> Option<String> {
     session::process_id().map(|id| id.as_hyphenated().to_string())
 }
 
+/// Whether this process reads its frames where CPython keeps them, and need not ask for each.
+#[pyfunction]
+pub fn reads_frames() -> bool {
+    crate::stack::is_learned()
+}
+
 /// Gives back what a dead process allocated in the segment at `path` and did not use. Returns the bytes.
 #[pyfunction]
 pub fn seal(path: PathBuf) -> PyResult<u64> {

@@ -194,6 +194,9 @@ def columns() -> list[str]:
 def process_id() -> str | None:
     """The id that this process records under; `None` where it does not record."""
 
+def reads_frames() -> bool:
+    """Whether this process reads its frames where CPython keeps them, and need not ask for each."""
+
 def seal(path: StrPath) -> int:
     """Gives back what a dead process allocated in a segment and did not use; returns the bytes.
 
