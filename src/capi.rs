@@ -18,18 +18,11 @@ pub type AuditHook = extern "C" fn(*const c_char, *mut ffi::PyObject, *mut c_voi
 type AddAuditHook = unsafe extern "C" fn(AuditHook, *mut c_void) -> c_int;
 type Audit = unsafe extern "C" fn(*const c_char, *const c_char, ...) -> c_int;
 type AsUtf8AndSize = unsafe extern "C" fn(*mut ffi::PyObject, *mut ffi::Py_ssize_t) -> *const c_char;
-type GetFrame = unsafe extern "C" fn() -> *mut ffi::PyObject;
-type GetCode = unsafe extern "C" fn(*mut ffi::PyObject) -> *mut ffi::PyObject;
-
-type GetBack = unsafe extern "C" fn(*mut ffi::PyObject) -> *mut ffi::PyObject;
 
 struct Functions {
     add_audit_hook: AddAuditHook,
     audit: Audit,
     utf8: AsUtf8AndSize,
-    frame: GetFrame,
-    frame_code: GetCode,
-    frame_back: GetBack,
 }
 
 static FUNCTIONS: OnceLock<Option<Functions>> = OnceLock::new();
@@ -47,9 +40,6 @@ fn look_up() -> Option<Functions> {
             add_audit_hook: transmute::<*mut c_void, AddAuditHook>(symbol(c"PySys_AddAuditHook")?),
             audit: transmute::<*mut c_void, Audit>(symbol(c"PySys_Audit")?),
             utf8: transmute::<*mut c_void, AsUtf8AndSize>(symbol(c"PyUnicode_AsUTF8AndSize")?),
-            frame: transmute::<*mut c_void, GetFrame>(symbol(c"PyEval_GetFrame")?),
-            frame_code: transmute::<*mut c_void, GetCode>(symbol(c"PyFrame_GetCode")?),
-            frame_back: transmute::<*mut c_void, GetBack>(symbol(c"PyFrame_GetBack")?),
         })
     }
 }
@@ -103,7 +93,8 @@ pub struct Object<'a> {
 pub struct Owned(NonNull<ffi::PyObject>);
 
 impl Owned {
-    fn new(pointer: *mut ffi::PyObject) -> Option<Self> {
+    /// The object of a new reference; clears the error where there is none.
+    pub fn new(pointer: *mut ffi::PyObject) -> Option<Self> {
         let found = NonNull::new(pointer);
         if found.is_none() {
             clear_error();
@@ -136,6 +127,16 @@ impl<'a> Object<'a> {
     fn is_subclass(self, flag: std::ffi::c_ulong) -> bool {
         // SAFETY: a live object has a live type.
         unsafe { ffi::PyType_GetFlags(ffi::Py_TYPE(self.pointer.as_ptr())) & flag != 0 }
+    }
+
+    /// Where it is.
+    pub fn address(self) -> usize {
+        self.pointer.as_ptr().expose_provenance()
+    }
+
+    /// The same for CPython's own functions.
+    pub fn pointer(self) -> *mut ffi::PyObject {
+        self.pointer.as_ptr()
     }
 
     /// Whether this is `None`.
@@ -318,6 +319,20 @@ fn loaded_module<'a>(name: &CStr) -> Option<Object<'a>> {
     unsafe { Object::borrowed(ffi::PyDict_GetItemString(modules.pointer.as_ptr(), name.as_ptr())) }
 }
 
+/// A variable of the module `__main__`.
+pub fn main_variable<'a>(name: &CStr) -> Option<Object<'a>> {
+    let main = loaded_module(c"__main__")?;
+    // SAFETY: gives null, with an error, for what is no module, and borrows what it finds; used at once.
+    unsafe {
+        let variables = ffi::PyModule_GetDict(main.pointer.as_ptr());
+        if variables.is_null() {
+            clear_error();
+            return None;
+        }
+        Object::borrowed(ffi::PyDict_GetItemString(variables, name.as_ptr()))
+    }
+}
+
 /// An attribute of the module `sys`.
 pub fn sys_attribute<'a>(name: &CStr) -> Option<Object<'a>> {
     // SAFETY: the string ends with NUL; the object is borrowed from the module's dictionary, and used at once.
@@ -329,25 +344,4 @@ pub fn version() -> String {
     // SAFETY: a static string that ends with NUL.
     let text = unsafe { CStr::from_ptr(ffi::Py_GetVersion()) }.to_string_lossy();
     text.split_whitespace().next().unwrap_or_default().to_owned()
-}
-
-/// The code objects of the Python frames that run, the innermost first; at most `depth` of them.
-pub fn running_code(depth: usize) -> Vec<Owned> {
-    let Some(api) = functions() else { return Vec::new() };
-    let mut codes = Vec::with_capacity(depth);
-    // SAFETY: called with a thread state; the first frame is borrowed, its caller and all code are new references.
-    unsafe {
-        let mut caller: Option<Owned>;
-        let mut frame = (api.frame)();
-        while !frame.is_null() && codes.len() < depth {
-            codes.extend(Owned::new((api.frame_code)(frame)));
-            if codes.len() == depth {
-                break;
-            }
-            // Replacing the last frame that we own lets it go, now that its caller is held.
-            caller = NonNull::new((api.frame_back)(frame)).map(Owned);
-            frame = caller.as_ref().map_or(std::ptr::null_mut(), |caller| caller.0.as_ptr());
-        }
-    }
-    codes
 }

@@ -1,23 +1,60 @@
-//! The running Python frames, looked at through functions that raise no event.
+//! The running frames to an origin: who of them is the user, and which library made the call.
+//!
+//! A walk happens for each kept event, so what is known of a piece of code is remembered for the thread, as is
+//! each origin: a line late in a long function costs 40 us to find.
 
-use crate::capi::{Owned, running_code};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::hash::{BuildHasher as _, Hash};
+use std::os::unix::ffi::OsStrExt;
+use std::rc::Rc;
 
-fn text_is(code: &Owned, attribute: &std::ffi::CStr, test: impl FnOnce(&str) -> bool) -> bool {
-    code.object().attribute(attribute).is_some_and(|value| value.object().text().is_some_and(test))
+use foldhash::fast::FixedState;
+use gnomon_core::origin::{Origin, SourceFile};
+use gnomon_core::paths::absolute;
+use gnomon_core::process::current_directory;
+
+use crate::capi::Object;
+use crate::stack::{CodeMark, Frame, walk};
+use crate::{notebooks, session};
+
+/// How far out the user's code is looked for.
+const MAX_FRAMES: usize = 128;
+/// Pieces of code and origins that a thread remembers, by a hash of where they are.
+const REMEMBERED_CODES: usize = 512;
+const REMEMBERED_ORIGINS: usize = 128;
+
+fn text_is(code: Object<'_>, attribute: &std::ffi::CStr, test: impl FnOnce(&str) -> bool) -> bool {
+    code.attribute(attribute).is_some_and(|value| value.object().text().is_some_and(test))
 }
 
-fn is_import_system(code: &Owned) -> bool {
+fn is_import_system(code: Object<'_>) -> bool {
     // Its modules are frozen into the interpreter, under names that no file can have.
     text_is(code, c"co_filename", |file| {
         file.starts_with("<frozen importlib") || file.starts_with("<frozen zipimport")
     })
 }
 
+/// What `test` says of the code that runs; false where none does.
+fn innermost(mut test: impl FnMut(Object<'_>) -> bool) -> bool {
+    let mut holds = false;
+    walk(1, |frame| {
+        holds = test(frame.code());
+        false
+    });
+    holds
+}
+
 /// Whether the import system works for itself: the code that runs is its own, and so is the caller. A program
 /// that calls a loader's `get_data` to read some file is not the import system.
 pub fn is_in_import_system() -> bool {
-    let codes = running_code(2);
-    codes.len() == 2 && codes.iter().all(is_import_system)
+    let mut own = 0;
+    walk(2, |frame| {
+        let is_own = class_of(frame).is_some_and(|class| matches!(class, Class::Importer));
+        own += u8::from(is_own);
+        is_own
+    });
+    own == 2
 }
 
 /// Who executes the code of a module.
@@ -30,28 +67,223 @@ pub enum Executor {
 
 /// Who executes the code that an `exec` event is about.
 pub fn executor() -> Executor {
-    match running_code(1).first() {
-        Some(code) if is_import_system(code) => Executor::ImportSystem,
-        Some(code)
-            if text_is(code, c"co_filename", |file| {
-                file == "<frozen runpy>" || file.ends_with("/runpy.py")
-            }) =>
-        {
-            Executor::Runpy
-        }
-        _ => Executor::Other,
+    if innermost(is_import_system) {
+        return Executor::ImportSystem;
     }
+    let is_runpy = |file: &str| file == "<frozen runpy>" || file.ends_with("/runpy.py");
+    if innermost(|code| text_is(code, c"co_filename", is_runpy)) { Executor::Runpy } else { Executor::Other }
 }
 
 /// Whether the code that runs comes from a file with this ending.
 pub fn running_file_ends_with(ending: &str) -> bool {
-    running_code(1).iter().any(|code| text_is(code, c"co_filename", |file| file.ends_with(ending)))
+    innermost(|code| text_is(code, c"co_filename", |file| file.ends_with(ending)))
 }
 
 /// Whether pathlib opens on behalf of an `open` that has raised its event already (Python 3.9).
 pub fn is_in_pathlib_opener() -> bool {
-    running_code(1).iter().any(|code| {
+    innermost(|code| {
         text_is(code, c"co_name", |name| name == "_opener")
             && text_is(code, c"co_filename", |file| file.ends_with("pathlib.py"))
+    })
+}
+
+/// What a piece of code is, seen from the user.
+#[derive(Clone, Debug)]
+enum Class {
+    Importer,
+    /// Of the interpreter: looked through.
+    Standard,
+    /// Of an installed distribution.
+    Library(Rc<str>),
+    /// Compiled from text: the user's only where nothing else is.
+    Generated,
+    User,
+}
+
+/// What a thread remembers.
+#[derive(Default)]
+struct Known {
+    codes: Vec<Option<(CodeMark, Class)>>,
+    origins: Vec<Option<(Walked, Rc<Origin>)>>,
+    libraries: HashMap<String, Rc<str>, FixedState>,
+}
+
+thread_local! {
+    static KNOWN: RefCell<Known> = RefCell::default();
+}
+
+/// What a walk found, as far as it tells one origin from another: where the user is, and the libraries on the
+/// way by the addresses of their remembered names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+struct Walked {
+    user: Option<(CodeMark, i32, u64)>,
+    closest: usize,
+    outermost: usize,
+}
+
+/// Who caused the event that is being looked at. `None` where no Python code is running, or nothing is known.
+pub fn origin() -> Option<Rc<Origin>> {
+    let mut found = Found::default();
+    let (mut depth, mut generated_at) = (0, None);
+    walk(MAX_FRAMES, |frame| {
+        depth += 1;
+        match class_of(frame) {
+            Some(Class::Library(name)) => found.add_library(name),
+            Some(Class::User) => found.set_user(frame),
+            Some(Class::Generated) => generated_at = Some(depth),
+            _ => {}
+        }
+        found.origin.is_none()
+    });
+    if let (None, Some(depth)) = (&found.origin, generated_at) {
+        let mut left = depth;
+        walk(depth, |frame| {
+            left -= 1;
+            if left == 0 {
+                found.set_user(frame);
+            }
+            true
+        });
+    }
+    found.origin.take().or_else(|| found.libraries_alone())
+}
+
+/// What a walk has found so far.
+#[derive(Default)]
+struct Found {
+    closest: Option<Rc<str>>,
+    outermost: Option<Rc<str>>,
+    origin: Option<Rc<Origin>>,
+}
+
+impl Found {
+    fn add_library(&mut self, name: Rc<str>) {
+        if self.closest.is_none() {
+            self.closest = Some(Rc::clone(&name));
+        }
+        self.outermost = Some(name);
+    }
+
+    fn set_user(&mut self, frame: &Frame<'_>) {
+        let user = Some((frame.mark(), frame.position(), name_hash(frame) ^ notebooks::generation()));
+        self.origin = remembered(self.walked(user), || self.origin_at(frame));
+    }
+
+    fn libraries_alone(&self) -> Option<Rc<Origin>> {
+        self.closest.as_ref()?;
+        remembered(self.walked(None), || self.with_libraries(Origin::default()))
+    }
+
+    fn walked(&self, user: Option<(CodeMark, i32, u64)>) -> Walked {
+        let address = |name: &Option<Rc<str>>| name.as_ref().map_or(0, |name| name.as_ptr().addr());
+        Walked { user, closest: address(&self.closest), outermost: address(&self.outermost) }
+    }
+
+    fn with_libraries(&self, origin: Origin) -> Origin {
+        let via = self.outermost.as_ref().filter(|via| self.closest.as_ref() != Some(via));
+        Origin {
+            distribution: self.closest.as_ref().map(|name| name.to_string()),
+            via: via.map(|name| name.to_string()),
+            ..origin
+        }
+    }
+
+    fn origin_at(&self, frame: &Frame<'_>) -> Origin {
+        let code = frame.code();
+        let name = code.attribute(c"co_qualname").or_else(|| code.attribute(c"co_name"));
+        let function = name.and_then(|name| name.object().text().map(str::to_owned));
+        let file = code.attribute(c"co_filename").and_then(|file| Some(file.object().path()?.into_owned()));
+        self.with_libraries(Origin {
+            file: named(file.unwrap_or_default()),
+            line: frame.line(),
+            function: function.unwrap_or_default(),
+            ..Origin::default()
+        })
+    }
+}
+
+/// A source file as people know it: absolute, or a notebook's cell.
+fn named(file: Vec<u8>) -> Vec<u8> {
+    if let Some(cell) = notebooks::name_of(&file) {
+        return cell;
+    }
+    if matches!(file.first(), Some(b'/' | b'<')) {
+        return file;
+    }
+    let directory = current_directory().unwrap_or_default();
+    let here = absolute(&directory, &file);
+    let is_here = std::path::Path::new(<std::ffi::OsStr as OsStrExt>::from_bytes(&here)).exists();
+    if is_here { here.into_owned() } else { file }
+}
+
+/// Tells files apart whose names stood at the same address, one after the other.
+fn name_hash(frame: &Frame<'_>) -> u64 {
+    let name = frame.file();
+    name.map_or(0, |name| FixedState::default().hash_one(name))
+}
+
+/// The origin that this thread remembers for `walked`, made by `make` the first time.
+fn remembered(walked: Walked, make: impl FnOnce() -> Origin) -> Option<Rc<Origin>> {
+    KNOWN
+        .try_with(|known| {
+            let mut known = known.try_borrow_mut().ok()?;
+            let slot = slot_of(&mut known.origins, REMEMBERED_ORIGINS, &walked)?;
+            match slot {
+                Some((key, origin)) if *key == walked => Some(Rc::clone(origin)),
+                _ => {
+                    let origin = Rc::new(make());
+                    *slot = Some((walked, Rc::clone(&origin)));
+                    Some(origin)
+                }
+            }
+        })
+        .ok()?
+}
+
+/// Where `key` belongs in a table of `size` places, which is made at its first use.
+fn slot_of<'a, T>(table: &'a mut Vec<Option<T>>, size: usize, key: &impl Hash) -> Option<&'a mut Option<T>> {
+    if table.is_empty() {
+        table.resize_with(size, || None);
+    }
+    let hash = FixedState::default().hash_one(key) as usize;
+    table.get_mut(hash % size)
+}
+
+/// What the code of `frame` is. `None` where nothing can be remembered any more: the thread ends.
+fn class_of(frame: &Frame<'_>) -> Option<Class> {
+    let mark = frame.mark();
+    KNOWN
+        .try_with(|known| {
+            let mut known = known.try_borrow_mut().ok()?;
+            let known = &mut *known;
+            let slot = slot_of(&mut known.codes, REMEMBERED_CODES, &mark)?;
+            match slot {
+                Some((key, class)) if *key == mark => Some(class.clone()),
+                _ => {
+                    let class = classify(frame, &mut known.libraries)?;
+                    *slot = Some((mark, class.clone()));
+                    Some(class)
+                }
+            }
+        })
+        .ok()?
+}
+
+fn classify(frame: &Frame<'_>, libraries: &mut HashMap<String, Rc<str>, FixedState>) -> Option<Class> {
+    if is_import_system(frame.code()) {
+        return Some(Class::Importer);
+    }
+    let recorder = session::recorder()?;
+    let name = frame.code().attribute(c"co_filename")?;
+    let file = name.object().path()?;
+    Some(match SourceFile::of(&file, recorder.interest()) {
+        SourceFile::Standard => Class::Standard,
+        SourceFile::Installed { root, path } => {
+            let owner = recorder.distribution(root, path)?;
+            let name = libraries.entry(owner).or_insert_with_key(|owner| Rc::from(owner.as_str()));
+            Class::Library(Rc::clone(name))
+        }
+        SourceFile::Generated => Class::Generated,
+        SourceFile::Cell | SourceFile::User => Class::User,
     })
 }

@@ -12,7 +12,7 @@ use pyo3::ffi;
 
 use crate::capi::{Object, event_name};
 use crate::decode::{Decoded, Decoder, decoder, forget_last_start};
-use crate::{environment, session};
+use crate::{environment, frames, session};
 
 /// Raised once after arming: seeing it is the proof that the hook is really there.
 pub const CANARY: &std::ffi::CStr = c"gnomon.canary";
@@ -66,7 +66,7 @@ fn handle(decode: Decoder, args: *mut ffi::PyObject) {
 fn take(recorder: &Recorder, decoded: Decoded<'_>) {
     match decoded {
         Decoded::Event(event) => {
-            recorder.record(&event, thread());
+            recorder.record(&event, thread(), frames::origin);
             if event.kind == Kind::Exec {
                 environment::prepare_for_exec();
             }

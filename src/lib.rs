@@ -10,8 +10,10 @@ mod errors;
 mod fork;
 mod frames;
 mod hook;
+mod notebooks;
 mod reader;
 mod session;
+mod stack;
 mod start;
 
 use pyo3::prelude::*;
@@ -21,6 +23,6 @@ use pyo3::prelude::*;
 mod _native {
     #[pymodule_export]
     use crate::reader::{
-        Fault, Process, Record, Records, Run, Segment, Spool, Tail, columns, process_id, seal,
+        Fault, Process, Record, Records, Run, Segment, Spool, Tail, columns, process_id, reads_frames, seal,
     };
 }

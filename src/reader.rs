@@ -10,7 +10,7 @@ use gnomon_core::columns::{BatchStream, for_each_event, schema};
 use gnomon_core::event::Kind;
 use gnomon_core::filter::{Filter, PathPattern};
 use gnomon_core::pipeline::Recorder;
-use gnomon_core::process::new_id;
+use gnomon_core::process::{hex, new_id};
 use gnomon_core::record::{Pieces, View};
 use gnomon_core::spool::reader::{self, ProcessSummary, SegmentFile, read_processes, segment_paths};
 use gnomon_core::spool::{seal as sealing, tail};
@@ -47,10 +47,14 @@ pub struct Record {
     port: Option<u16>,
     address: Option<String>,
     argv: Option<Vec<Text>>,
+    detail: Option<Text>,
+    size: Option<u64>,
+    sha256: Option<String>,
     file: Option<Text>,
     line: Option<u32>,
-    function: Option<String>,
-    distribution: Option<String>,
+    function: Option<Text>,
+    distribution: Option<Text>,
+    via: Option<Text>,
     source: &'static str,
     outcome: Option<String>,
     verdict: Option<String>,
@@ -91,10 +95,14 @@ impl Record {
             port: view.port,
             address: view.address.map(|address| address.to_string()),
             argv: view.argv.as_ref().map(|argv| argv.iter().map(|piece| text(*piece)).collect()),
-            file: None,
-            line: None,
-            function: None,
-            distribution: None,
+            detail: view.detail.map(text),
+            size: view.size,
+            sha256: view.sha256.map(hex),
+            file: view.origin.file.map(text),
+            line: view.origin.line,
+            function: view.origin.function.map(text),
+            distribution: view.origin.distribution.map(text),
+            via: view.origin.via.map(text),
             source: "audit",
             outcome: None,
             verdict: None,
@@ -521,6 +529,12 @@ pub fn columns() -> Vec<String> {
 #[pyfunction]
 pub fn process_id() -> Option<String> {
     session::process_id().map(|id| id.as_hyphenated().to_string())
+}
+
+/// Whether this process reads its frames where CPython keeps them, and need not ask for each.
+#[pyfunction]
+pub fn reads_frames() -> bool {
+    crate::stack::is_learned()
 }
 
 /// Gives back what a dead process allocated in the segment at `path` and did not use. Returns the bytes.

@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use crate::capi::{self, Object, sys_attribute};
 use crate::environment::{id_from, tell_children, variable};
-use crate::{fork, hook};
+use crate::{fork, hook, stack};
 
 /// Null before arming and after disarming. Never freed: another thread may be using it.
 static RECORDER: AtomicPtr<Recorder> = AtomicPtr::new(std::ptr::null_mut());
@@ -39,6 +39,7 @@ pub fn arm() -> Result<(), &'static str> {
     // A panic is caught, counted, and ends the recording; it must not print into the program's stderr.
     std::panic::set_hook(Box::new(|_| {}));
     fork::watch();
+    stack::learn();
     let description = describe();
     let id = new_id(description.run.max(description.parent));
     let recorder = Recorder::new(&spool, id, description, Arc::new(interest(&spool)));

@@ -39,7 +39,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_json_fields_are_the_arrow_columns(recorded: Path) -> None:
     words = (
         "time last_time count process seq pid kind access target destination requested host port address",
-        "argv file line function distribution source outcome verdict rule reason",
+        "argv detail size sha256 file line function distribution via source outcome verdict rule reason",
     )
     expected = " ".join(words).split()
     assert package.columns() == expected

@@ -30,10 +30,14 @@ class Record:
     port: int | None
     address: str | None
     argv: list[str] | None
+    detail: str | None
+    size: int | None
+    sha256: str | None
     file: str | None
     line: int | None
     function: str | None
     distribution: str | None
+    via: str | None
     source: str
     outcome: str | None
     verdict: str | None
@@ -189,6 +193,9 @@ def columns() -> list[str]:
 
 def process_id() -> str | None:
     """The id that this process records under; `None` where it does not record."""
+
+def reads_frames() -> bool:
+    """Whether this process reads its frames where CPython keeps them, and need not ask for each."""
 
 def seal(path: StrPath) -> int:
     """Gives back what a dead process allocated in a segment and did not use; returns the bytes.

@@ -18,7 +18,7 @@ use crossbeam_channel::{Receiver, bounded};
 
 use crate::event::Kind;
 use crate::filter::Filter;
-use crate::process::Description;
+use crate::process::{Description, hex};
 use crate::record::{Bytes, Pieces, View, push_escaped};
 use crate::spool::reader::{Fault, Records, SegmentFile};
 
@@ -51,10 +51,14 @@ pub fn schema() -> SchemaRef {
         Field::new("port", DataType::UInt16, true),
         text("address"),
         Field::new("argv", DataType::List(Arc::new(Field::new("item", DataType::Utf8, true))), true),
+        text("detail"),
+        Field::new("size", DataType::UInt64, true),
+        text("sha256"),
         text("file"),
         Field::new("line", DataType::UInt32, true),
         text("function"),
         text("distribution"),
+        text("via"),
         Field::new("source", DataType::Utf8, false),
         text("outcome"),
         text("verdict"),
@@ -83,6 +87,14 @@ struct Columns {
     port: UInt16Builder,
     address: StringBuilder,
     argv: ListBuilder<StringBuilder>,
+    detail: StringBuilder,
+    size: UInt64Builder,
+    sha256: StringBuilder,
+    file: StringBuilder,
+    line: UInt32Builder,
+    function: StringBuilder,
+    distribution: StringBuilder,
+    via: StringBuilder,
 }
 
 impl Columns {
@@ -111,6 +123,14 @@ impl Columns {
             port: UInt16Builder::with_capacity(rows),
             address: text(0),
             argv: ListBuilder::with_capacity(StringBuilder::new(), rows),
+            detail: text(0),
+            size: UInt64Builder::with_capacity(rows),
+            sha256: text(0),
+            file: text(TEXT_BYTES),
+            line: UInt32Builder::with_capacity(rows),
+            function: text(8),
+            distribution: text(8),
+            via: text(0),
         }
     }
 
@@ -143,12 +163,19 @@ impl Columns {
             }
             None => self.argv.append_null(),
         }
+        append(&mut self.detail, view.detail);
+        self.size.append_option(view.size);
+        self.sha256.append_option(view.sha256.map(hex));
+        append(&mut self.file, view.origin.file);
+        self.line.append_option(view.origin.line);
+        append(&mut self.function, view.origin.function);
+        append(&mut self.distribution, view.origin.distribution);
+        append(&mut self.via, view.origin.via);
     }
 
     fn finish(mut self) -> Result<RecordBatch, ArrowError> {
         let rows = self.rows;
-        // `file function distribution outcome verdict rule reason`: filled when records carry an origin and
-        // a verdict.
+        // `outcome verdict rule reason`: filled when records carry a verdict.
         let absent: ArrayRef = Arc::new(StringArray::new_null(rows));
         let columns: Vec<ArrayRef> = vec![
             Arc::new(self.time.finish()),
@@ -166,10 +193,14 @@ impl Columns {
             Arc::new(self.port.finish()),
             Arc::new(self.address.finish()),
             Arc::new(self.argv.finish()),
-            Arc::clone(&absent),
-            Arc::new(UInt32Array::new_null(rows)),
-            Arc::clone(&absent),
-            Arc::clone(&absent),
+            Arc::new(self.detail.finish()),
+            Arc::new(self.size.finish()),
+            Arc::new(self.sha256.finish()),
+            Arc::new(self.file.finish()),
+            Arc::new(self.line.finish()),
+            Arc::new(self.function.finish()),
+            Arc::new(self.distribution.finish()),
+            Arc::new(self.via.finish()),
             Arc::new(StringArray::new_repeated("audit", rows)),
             Arc::clone(&absent),
             Arc::clone(&absent),

@@ -20,6 +20,8 @@ pub enum Kind {
     Exit = 4,
     /// The installed distributions of one library directory.
     Distributions = 5,
+    /// Who caused what: later records refer to it; never an event.
+    Origin = 6,
     Import = 16,
     Open = 17,
     Delete = 18,
@@ -35,16 +37,49 @@ pub enum Kind {
     Spawn = 28,
     Exec = 29,
     Fork = 30,
+    /// A request over HTTP, before it is sent.
+    Http = 31,
+    /// A request over another application protocol: SMTP, FTP, IMAP, POP3, or handed to the browser.
+    Request = 32,
+    /// Text or bytes that become code, and are no module.
+    Code = 33,
+    /// A class or function that a pickle asks for.
+    Unpickle = 34,
+    /// A native library loaded, looked into or called through ctypes.
+    Native = 35,
+    /// A database opened, or a library loaded into it.
+    Database = 36,
+    Copy = 37,
+    Chown = 38,
+    Utime = 39,
+    Xattr = 40,
+    /// A directory listed.
+    List = 41,
+    /// A file mapped into memory.
+    Map = 42,
+    /// A datagram to an address.
+    Send = 43,
+    /// A signal to a process.
+    Kill = 44,
+    /// A resource limit set.
+    Limit = 45,
+    /// An environment variable set that decides what is loaded or where traffic goes.
+    Setenv = 46,
+    /// The Windows registry.
+    Registry = 47,
+    /// Something that could hide from a recorder, or look into the interpreter from within.
+    Tamper = 48,
 }
 
 impl Kind {
     /// Every kind, in stored order.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 39] = [
         Self::Text,
         Self::Process,
         Self::Script,
         Self::Exit,
         Self::Distributions,
+        Self::Origin,
         Self::Import,
         Self::Open,
         Self::Delete,
@@ -60,13 +95,31 @@ impl Kind {
         Self::Spawn,
         Self::Exec,
         Self::Fork,
+        Self::Http,
+        Self::Request,
+        Self::Code,
+        Self::Unpickle,
+        Self::Native,
+        Self::Database,
+        Self::Copy,
+        Self::Chown,
+        Self::Utime,
+        Self::Xattr,
+        Self::List,
+        Self::Map,
+        Self::Send,
+        Self::Kill,
+        Self::Limit,
+        Self::Setenv,
+        Self::Registry,
+        Self::Tamper,
     ];
 
     /// The kind stored as `number`; `None` for one that a newer writer added.
     #[must_use]
     pub fn from_number(number: u16) -> Option<Self> {
         // `ALL` is in the order of the numbers, which have one gap.
-        let index = if number < 16 { number.wrapping_sub(1) } else { number - 11 };
+        let index = if number < 16 { number.wrapping_sub(1) } else { number - 10 };
         Self::ALL.get(usize::from(index)).copied().filter(|kind| *kind as u16 == number)
     }
 
@@ -85,6 +138,7 @@ impl Kind {
             Self::Script => "script",
             Self::Exit => "exit",
             Self::Distributions => "distributions",
+            Self::Origin => "origin",
             Self::Import => "import",
             Self::Open => "open",
             Self::Delete => "delete",
@@ -100,13 +154,31 @@ impl Kind {
             Self::Spawn => "spawn",
             Self::Exec => "exec",
             Self::Fork => "fork",
+            Self::Http => "http",
+            Self::Request => "request",
+            Self::Code => "code",
+            Self::Unpickle => "unpickle",
+            Self::Native => "native",
+            Self::Database => "database",
+            Self::Copy => "copy",
+            Self::Chown => "chown",
+            Self::Utime => "utime",
+            Self::Xattr => "xattr",
+            Self::List => "list",
+            Self::Map => "map",
+            Self::Send => "send",
+            Self::Kill => "kill",
+            Self::Limit => "limit",
+            Self::Setenv => "setenv",
+            Self::Registry => "registry",
+            Self::Tamper => "tamper",
         }
     }
 
     /// Whether a record of this kind says something the program did, rather than help to read the others.
     #[must_use]
     pub fn is_event(self) -> bool {
-        !matches!(self, Self::Text | Self::Distributions)
+        !matches!(self, Self::Text | Self::Distributions | Self::Origin)
     }
 }
 
@@ -176,6 +248,18 @@ pub enum Target<'a> {
     Socket(FilePath<'a>),
     /// A program with its arguments, the first being its own name.
     Command { program: Cow<'a, [u8]>, argv: Vec<Cow<'a, [u8]>> },
+    /// What a request is for. `size` is that of its body in bytes, where it is known.
+    Url {
+        method: Cow<'a, str>,
+        url: Cow<'a, str>,
+        host: Option<Cow<'a, str>>,
+        port: Option<u16>,
+        size: Option<u64>,
+    },
+    /// Code by the name of its source, and how it came to be run (`exec`, `compile`, `marshal`).
+    Code { name: Cow<'a, [u8]>, how: &'static str, size: Option<u64>, sha256: Option<[u8; 32]> },
+    /// Anything with a name, and a word more: a signal and a pid, a variable and its value.
+    Named { name: Cow<'a, [u8]>, detail: Cow<'a, [u8]> },
     /// The process itself (fork).
     Itself,
 }
@@ -217,15 +301,13 @@ pub struct Event<'a> {
     /// Set for `open`, empty otherwise.
     pub access: Access,
     pub target: Target<'a>,
-    /// Done by the import system itself, on behalf of an `import`: reading sources, writing bytecode.
-    pub by_importer: bool,
 }
 
 impl<'a> Event<'a> {
     /// An event of `kind` on `target`, with no access.
     #[must_use]
     pub fn new(kind: Kind, target: Target<'a>) -> Self {
-        Self { kind, access: Access::default(), target, by_importer: false }
+        Self { kind, access: Access::default(), target }
     }
 }
 

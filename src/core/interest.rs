@@ -17,12 +17,9 @@ pub struct Interest {
 }
 
 impl Interest {
-    /// Whether opening `path` is kept. `by_importer` says that the import system does it.
+    /// Whether opening `path` is kept.
     #[must_use]
-    pub fn keeps_open(&self, path: &[u8], access: Access, by_importer: bool) -> bool {
-        if by_importer {
-            return false; // its import is recorded; bytecode is a cache
-        }
+    pub fn keeps_open(&self, path: &[u8], access: Access) -> bool {
         if access.changes() {
             return path != b"/dev/null";
         }
@@ -109,7 +106,7 @@ mod tests {
             ("/home/ann/archive.pyc", true),
             ("/var/spool/gnomon/x.gnomon", false),
         ] {
-            assert_eq!(interest().keeps_open(path.as_bytes(), Access::READ, false), kept, "{path}");
+            assert_eq!(interest().keeps_open(path.as_bytes(), Access::READ), kept, "{path}");
         }
     }
 
@@ -121,25 +118,16 @@ mod tests {
             "/proc/self/../1/environ",
             "/home/site-packages",
         ] {
-            assert!(interest().keeps_open(path.as_bytes(), Access::READ, false), "{path}");
+            assert!(interest().keeps_open(path.as_bytes(), Access::READ), "{path}");
         }
     }
 
     #[test]
     fn a_write_below_a_library_is_always_kept() {
         let path = b"/venv/lib/python3.12/site-packages/requests/api.py";
-        assert!(interest().keeps_open(path, Access::WRITE, false));
-        assert!(interest().keeps_open(
-            b"/usr/lib/python3.12/os.py",
-            Access::READ.with(Access::APPEND),
-            false
-        ));
-        assert!(!interest().keeps_open(b"/dev/null", Access::WRITE, false));
-    }
-
-    #[test]
-    fn what_the_import_system_does_is_told_by_the_import() {
-        assert!(!interest().keeps_open(b"/home/ann/helpers.py", Access::READ, true));
+        assert!(interest().keeps_open(path, Access::WRITE));
+        assert!(interest().keeps_open(b"/usr/lib/python3.12/os.py", Access::READ.with(Access::APPEND)));
+        assert!(!interest().keeps_open(b"/dev/null", Access::WRITE));
     }
 
     #[test]

@@ -1,15 +1,17 @@
 //! The engine of gnomon: what an event is, what is stored of it, and the files it is stored in.
 //!
 //! ```text
-//! Event ─> interest ─> Record ─> Segment ═ file ═> Reader ─> Arrow
+//! Event ─> interest ─> Origin ─> Record ─> Segment ═ file ═> Reader ─> Arrow
 //! ```
 //!
 //! Knows no Python, no environment, no printing and no global state. The write half ([`pipeline`],
 //! [`spool::writer`]) may run on any thread, without the GIL; the read half runs anywhere, later.
 
+pub mod distributions;
 pub mod event;
 pub mod hosts;
 pub mod interest;
+pub mod origin;
 mod pack;
 pub mod paths;
 pub mod pipeline;

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::net::IpAddr;
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -12,9 +13,11 @@ use parking_lot::{Mutex, MutexGuard};
 use rustix::time::{ClockId, clock_gettime};
 use uuid::Uuid;
 
+use crate::distributions::Distributions;
 use crate::event::{Base, Event, FilePath, Kind, Target};
 use crate::hosts::Hosts;
 use crate::interest::{Interest, installed_root};
+use crate::origin::Origin;
 use crate::paths;
 use crate::process::{self, Description, Script};
 use crate::record::{Draft, encoded};
@@ -31,7 +34,22 @@ pub struct Recorder {
     script: Mutex<Option<Script>>,
     hosts: Hosts,
     directory: CurrentDirectory,
+    /// Only ever tried: a lock that could wait has no place in a watched program.
+    distributions: Mutex<Distributions>,
     hasher: RandomState,
+}
+
+/// An event's origin, and a hash that tells it from others.
+#[derive(Clone, Copy, Default)]
+struct Cause<'a> {
+    origin: Option<&'a Origin>,
+    hash: u64,
+}
+
+impl<'a> Cause<'a> {
+    fn of(origin: Option<&'a Origin>, hasher: &RandomState) -> Self {
+        Self { origin, hash: origin.map_or(0, |origin| hasher.hash_one(origin)) }
+    }
 }
 
 impl Recorder {
@@ -46,6 +64,7 @@ impl Recorder {
             script: Mutex::new(None),
             hosts: Hosts::default(),
             directory: CurrentDirectory::default(),
+            distributions: Mutex::new(Distributions::default()),
             hasher: RandomState::default(),
         }
     }
@@ -130,20 +149,67 @@ impl Recorder {
         self.directory.changing.store(thread, Relaxed);
     }
 
-    /// Takes one event through to the spool. `thread` tells threads apart, and is not 0.
-    pub fn record(&self, event: &Event<'_>, thread: u64) {
+    /// The name of the installed distribution that holds the source file at `path` below the library directory
+    /// `root`; `None` while another thread asks.
+    #[must_use]
+    pub fn distribution(&self, root: &[u8], path: &[u8]) -> Option<String> {
+        Some(self.distributions.try_lock()?.owner(root, path).to_owned())
+    }
+
+    /// Takes one event through to the spool. `thread` tells threads apart, and is not 0. `origin` is asked who
+    /// caused it, unless that cannot matter.
+    pub fn record(&self, event: &Event<'_>, thread: u64, origin: impl FnOnce() -> Option<Rc<Origin>>) {
+        if let Target::Module { name, file } = &event.target {
+            return self.record_import(name, file, origin);
+        }
+        let origin = origin();
+        let cause = Cause::of(origin.as_deref(), &self.hasher);
         match &event.target {
-            Target::Path { path, destination } => self.record_path(event, path, destination.as_ref(), thread),
-            Target::Module { name, file } => self.record_import(name, file),
-            Target::Endpoint { host, address, port } => {
-                self.record_endpoint(event.kind, host.as_deref(), *address, *port, thread);
+            Target::Path { path, destination } => {
+                self.record_path(event, path, destination.as_ref(), thread, cause);
             }
-            Target::Socket(path) => self.record_path(event, path, None, thread),
-            Target::Command { program, argv } => self.record_command(event.kind, program, argv),
-            Target::Itself => {
-                self.repeat_or_store(event.kind, self.key(event.kind, []), || Some(Draft::default()));
+            Target::Endpoint { host, address, port } => {
+                self.record_endpoint(event.kind, host.as_deref(), *address, *port, thread, cause);
+            }
+            Target::Socket(path) => self.record_path(event, path, None, thread, cause),
+            Target::Command { program, argv } => self.record_command(event.kind, program, argv, cause),
+            Target::Module { .. } => {}
+            Target::Url { .. } | Target::Code { .. } | Target::Named { .. } | Target::Itself => {
+                self.record_plain(event, cause);
             }
         }
+    }
+
+    /// What is stored as it comes.
+    fn record_plain(&self, event: &Event<'_>, cause: Cause<'_>) {
+        let draft = match &event.target {
+            Target::Url { method, url, host, port, size } => Draft {
+                target: Some(Cow::Borrowed(url.as_bytes())),
+                detail: Some(Cow::Borrowed(method.as_bytes())),
+                host: host.as_deref().map(Cow::Borrowed),
+                port: *port,
+                size: *size,
+                ..Draft::default()
+            },
+            Target::Code { name, how, size, sha256 } => Draft {
+                target: Some(Cow::Borrowed(name)),
+                detail: Some(Cow::Borrowed(how.as_bytes())),
+                size: *size,
+                sha256: *sha256,
+                ..Draft::default()
+            },
+            Target::Named { name, detail } => Draft {
+                target: Some(Cow::Borrowed(name)),
+                detail: (!detail.is_empty()).then(|| Cow::Borrowed(&**detail)),
+                ..Draft::default()
+            },
+            _ => Draft::default(),
+        };
+        let texts = [draft.target.as_deref(), draft.detail.as_deref()].map(Option::unwrap_or_default);
+        let digest = draft.sha256.unwrap_or_default();
+        let size = draft.size.unwrap_or(u64::MAX).to_le_bytes();
+        let key = self.key(event.kind, cause, texts.into_iter().chain([&digest[..], &size[..]]));
+        self.repeat_or_store(event.kind, key, || Some(Draft { origin: cause.origin, ..draft }));
     }
 
     fn record_path(
@@ -152,30 +218,32 @@ impl Recorder {
         path: &FilePath<'_>,
         destination: Option<&FilePath<'_>>,
         thread: u64,
+        cause: Cause<'_>,
     ) {
         let is_relative = |path: &FilePath<'_>| path.given.first() != Some(&b'/');
         let directory = (is_relative(path) || destination.is_some_and(is_relative))
             .then(|| self.directory.get(thread, &self.hasher))
             .flatten();
         let (current, current_hash) = directory.as_ref().map_or((&[][..], 0), Directory::parts);
-        let how = u16::from(event.access.0) << 1 | u16::from(event.by_importer);
+        let how = u16::from(event.access.0);
+        let context = current_hash ^ cause.hash;
         let key = match (destination, &path.base) {
-            (None, Base::Current) => self.key_with(event.kind, how, current_hash, [&*path.given]),
+            (None, Base::Current) => self.key_with(event.kind, how, context, [&*path.given]),
             _ => {
                 let both = [Some(path), destination].into_iter().flatten();
                 let texts = both.flat_map(|path| [base_bytes(path), &*path.given]);
-                self.key_with(event.kind, how, current_hash, texts)
+                self.key_with(event.kind, how, context, texts)
             }
         };
         self.repeat_or_store(event.kind, key, || {
             let target = resolve(path, current, event);
             let keeps = match event.kind {
-                Kind::Open => self.interest.keeps_open(&target, event.access, event.by_importer),
-                Kind::Connect | Kind::Bind => true,
-                _ => !event.by_importer,
+                Kind::Open => self.interest.keeps_open(&target, event.access),
+                _ => true,
             };
             keeps.then(|| Draft {
                 access: event.access,
+                origin: cause.origin,
                 requested: (target != path.given).then(|| Cow::Borrowed(path.given.as_ref())),
                 destination: destination.map(|path| resolve(path, current, event)),
                 target: Some(target),
@@ -184,16 +252,22 @@ impl Recorder {
         });
     }
 
-    fn record_import(&self, name: &str, file: &[u8]) {
+    /// Modules are counted under their package, whoever caused them: its first import says who.
+    fn record_import(&self, name: &str, file: &[u8], origin: impl FnOnce() -> Option<Rc<Origin>>) {
         let root = self.interest.library_root(file);
         let module = if self.interest.every_import { name } else { top_level(name, file, root.unwrap_or(0)) };
-        let key =
-            self.key(Kind::Import, [module.as_bytes(), file.get(..root.unwrap_or(0)).unwrap_or_default()]);
-        let is_new = self.repeat_or_store(Kind::Import, key, || {
+        let parts = [module.as_bytes(), file.get(..root.unwrap_or(0)).unwrap_or_default()];
+        let key = self.key(Kind::Import, Cause::default(), parts);
+        if self.has_repeated(key) {
+            return;
+        }
+        let origin = origin();
+        let is_new = self.store_new(Kind::Import, key, || {
             Some(Draft {
                 target: Some(Cow::Borrowed(module.as_bytes())),
                 destination: Some(Cow::Borrowed(file)),
                 shared_bytes: root.map_or(0, |length| length + 1),
+                origin: origin.as_deref(),
                 ..Draft::default()
             })
         });
@@ -204,7 +278,7 @@ impl Recorder {
 
     /// Stores what is installed in `directory`: once per distinct content in the spool, a reference here.
     fn note_distributions(&self, directory: &[u8]) {
-        let key = self.key(Kind::Distributions, [directory]);
+        let key = self.key(Kind::Distributions, Cause::default(), [directory]);
         self.repeat_or_store(Kind::Distributions, key, || {
             let names = process::distributions(directory);
             let payload = encoded(&names);
@@ -247,6 +321,7 @@ impl Recorder {
         address: Option<IpAddr>,
         port: Option<u16>,
         thread: u64,
+        cause: Cause<'_>,
     ) {
         let address = address.map(|address| address.to_canonical());
         let mut host = host.map(|host| host.trim_end_matches('.').to_ascii_lowercase());
@@ -261,21 +336,23 @@ impl Recorder {
         }
         let octets = address.map(|address| address.to_string()).unwrap_or_default();
         let texts = [host.as_deref().unwrap_or_default().as_bytes(), octets.as_bytes()];
-        let key = self.key_with(kind, port.unwrap_or(0), 0, texts);
+        let key = self.key_with(kind, port.unwrap_or(0), cause.hash, texts);
         self.repeat_or_store(kind, key, || {
-            Some(Draft { host: host.as_deref().map(Cow::Borrowed), address, port, ..Draft::default() })
+            let host = host.as_deref().map(Cow::Borrowed);
+            Some(Draft { host, address, port, origin: cause.origin, ..Draft::default() })
         });
     }
 
-    fn record_command(&self, kind: Kind, program: &[u8], argv: &[Cow<'_, [u8]>]) {
+    fn record_command(&self, kind: Kind, program: &[u8], argv: &[Cow<'_, [u8]>], cause: Cause<'_>) {
         let parts = std::iter::once(program).chain(argv.iter().map(AsRef::as_ref));
-        self.repeat_or_store(kind, self.key(kind, parts), || {
-            Some(Draft { target: Some(Cow::Borrowed(program)), argv: Some(argv), ..Draft::default() })
+        self.repeat_or_store(kind, self.key(kind, cause, parts), || {
+            let target = Some(Cow::Borrowed(program));
+            Some(Draft { target, argv: Some(argv), origin: cause.origin, ..Draft::default() })
         });
     }
 
-    fn key<'a>(&self, kind: Kind, parts: impl IntoIterator<Item = &'a [u8]>) -> u64 {
-        self.key_with(kind, 0, 0, parts)
+    fn key<'a>(&self, kind: Kind, cause: Cause<'_>, parts: impl IntoIterator<Item = &'a [u8]>) -> u64 {
+        self.key_with(kind, 0, cause.hash, parts)
     }
 
     /// What tells one operation from another: its kind, two numbers, and texts.
@@ -298,13 +375,19 @@ impl Recorder {
 
     /// Counts a repeat of `key`, or stores what `draft` makes of it. Returns whether a record was stored.
     fn repeat_or_store<'a>(&self, kind: Kind, key: u64, draft: impl FnOnce() -> Option<Draft<'a>>) -> bool {
+        !self.has_repeated(key) && self.store_new(kind, key, draft)
+    }
+
+    /// Counts one more of the record that stands for `key`, if there is one.
+    fn has_repeated(&self, key: u64) -> bool {
+        self.writer.current().is_some_and(|segment| {
+            segment.lookup(key).is_some_and(|place| segment.repeat(place, now_coarse()))
+        })
+    }
+
+    /// Stores what `draft` makes, and counts the repeats of `key` there. Returns whether a record was stored.
+    fn store_new<'a>(&self, kind: Kind, key: u64, draft: impl FnOnce() -> Option<Draft<'a>>) -> bool {
         let current = self.writer.current();
-        if let Some(segment) = &current
-            && let Some(place) = segment.lookup(key)
-            && segment.repeat(place, now_coarse())
-        {
-            return false;
-        }
         let Some(draft) = draft() else { return false };
         let head = Head { kind, flags: 0, time: now() };
         let write = |segment: &Segment| {

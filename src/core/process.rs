@@ -393,7 +393,9 @@ fn hashed(file: &mut fs::File, size: u64) -> Option<String> {
     Some(hex(&hasher.finalize()))
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// `bytes` in hexadecimal.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digit = |value: u8| DIGITS.get(usize::from(value)).map_or('0', |byte| char::from(*byte));
     bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()

@@ -12,6 +12,7 @@ use serde::ser::SerializeTuple as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::event::{Access, Kind};
+use crate::origin::Origin;
 use crate::pack::{Item, Packer, Unpacker};
 use crate::paths;
 use crate::spool::format::HEAD_BYTES;
@@ -150,8 +151,18 @@ struct Wire<'a> {
     host: Option<Text<'a>>,
     #[serde(rename = "i", skip_serializing_if = "Option::is_none", borrow)]
     address: Option<Text<'a>>,
+    /// A word more on what happened: an HTTP method, a signal, how code came to be run.
+    #[serde(rename = "w", skip_serializing_if = "Option::is_none", borrow)]
+    detail: Option<Text<'a>>,
     #[serde(rename = "p", skip_serializing_if = "Option::is_none")]
     port: Option<u16>,
+    /// Where the origin's record stands.
+    #[serde(rename = "o", skip_serializing_if = "Option::is_none")]
+    origin: Option<u32>,
+    #[serde(rename = "z", skip_serializing_if = "Option::is_none")]
+    size: Option<u64>,
+    #[serde(rename = "x", skip_serializing_if = "Option::is_none", borrow)]
+    sha256: Option<Text<'a>>,
     #[serde(rename = "v", skip_serializing_if = "Option::is_none", borrow)]
     argv: Option<Vec<Text<'a>>>,
     #[serde(rename = "c", skip_serializing_if = "Option::is_none")]
@@ -160,10 +171,26 @@ struct Wire<'a> {
     status: Option<i32>,
 }
 
+/// The payload of an origin record, which many events share.
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+struct OriginWire<'a> {
+    #[serde(rename = "f", skip_serializing_if = "Option::is_none", borrow)]
+    file: Option<Text<'a>>,
+    #[serde(rename = "l", skip_serializing_if = "Option::is_none")]
+    line: Option<u32>,
+    #[serde(rename = "n", skip_serializing_if = "Option::is_none", borrow)]
+    function: Option<Text<'a>>,
+    #[serde(rename = "b", skip_serializing_if = "Option::is_none", borrow)]
+    distribution: Option<Text<'a>>,
+    #[serde(rename = "v", skip_serializing_if = "Option::is_none", borrow)]
+    via: Option<Text<'a>>,
+}
+
 impl<'a> Wire<'a> {
     /// What serde reads in `payload`, if that has no more than the common fields in their order.
     fn unpacked(payload: &'a [u8]) -> Option<Self> {
-        const ORDER: &[u8] = b"atdqhip";
+        const ORDER: &[u8] = b"atdqhiwpo";
         let mut unpacker = Unpacker(payload);
         let mut wire = Self::default();
         let mut expected = ORDER.iter();
@@ -174,6 +201,7 @@ impl<'a> Wire<'a> {
             match (key, unpacker.item()?) {
                 (b'a', item) => wire.access = u8::try_from(number(item)?).ok()?,
                 (b'p', item) => wire.port = Some(u16::try_from(number(item)?).ok()?),
+                (b'o', item) => wire.origin = Some(number(item)?),
                 (key, item) => {
                     let text = Some(match item {
                         Item::Number(place) => Text::Interned(place),
@@ -189,6 +217,7 @@ impl<'a> Wire<'a> {
                         b'd' => wire.destination = text,
                         b'q' => wire.requested = text,
                         b'h' => wire.host = text,
+                        b'w' => wire.detail = text,
                         _ => wire.address = text,
                     }
                 }
@@ -200,7 +229,12 @@ impl<'a> Wire<'a> {
     /// What [`encoded`] gives, put together in `room`; `None` where that is too small, and for the rarer
     /// fields.
     fn packed<'r>(&self, room: &'r mut [u8]) -> Option<&'r [u8]> {
-        if self.argv.is_some() || self.child.is_some() || self.status.is_some() {
+        let has_rarer = self.argv.is_some()
+            || self.child.is_some()
+            || self.status.is_some()
+            || self.size.is_some()
+            || self.sha256.is_some();
+        if has_rarer {
             return None;
         }
         let texts = [
@@ -209,10 +243,12 @@ impl<'a> Wire<'a> {
             (b'q', &self.requested),
             (b'h', &self.host),
             (b'i', &self.address),
+            (b'w', &self.detail),
         ];
         let count = texts.iter().filter(|(_, text)| text.is_some()).count()
             + usize::from(self.access != 0)
-            + usize::from(self.port.is_some());
+            + usize::from(self.port.is_some())
+            + usize::from(self.origin.is_some());
         let mut packer = Packer::new(room);
         packer.map(count as u8);
         if self.access != 0 {
@@ -235,6 +271,10 @@ impl<'a> Wire<'a> {
         if let Some(port) = self.port {
             packer.key(b'p');
             packer.number(port.into());
+        }
+        if let Some(place) = self.origin {
+            packer.key(b'o');
+            packer.number(place);
         }
         packer.finish()
     }
@@ -260,8 +300,14 @@ pub struct Draft<'a> {
     pub port: Option<u16>,
     pub argv: Option<&'a [Cow<'a, [u8]>]>,
     /// The pid of the child that an exit is about.
+    /// A word more on what happened: an HTTP method, a signal.
+    pub detail: Option<Cow<'a, [u8]>>,
+    /// Bytes of a request's body, or of code.
+    pub size: Option<u64>,
+    pub sha256: Option<[u8; 32]>,
     pub child: Option<u32>,
     pub status: Option<i32>,
+    pub origin: Option<&'a Origin>,
 }
 
 impl Draft<'_> {
@@ -295,8 +341,12 @@ impl Draft<'_> {
             argv: self
                 .argv
                 .map(|argv| argv.iter().map(|text| Text::Whole(Cow::Borrowed(text.as_ref()))).collect()),
+            detail: self.detail.as_ref().map(|text| Text::Whole(cut(text))),
+            size: self.size,
+            sha256: self.sha256.as_ref().map(|digest| Text::Whole(Cow::Borrowed(&digest[..]))),
             child: self.child,
             status: self.status,
+            origin: self.origin.map(|origin| store_origin(origin, segment, head.time, &hash)).transpose()?,
         };
         let mut room = [0; HEAD_BYTES + INLINE_BYTES];
         let packed = room.get_mut(HEAD_BYTES..).and_then(|room| wire.packed(room)).map(<[u8]>::len);
@@ -315,6 +365,34 @@ impl Draft<'_> {
             _ => Some(Text::Whole(cut(requested))),
         }
     }
+}
+
+/// Where `origin` stands in the segment, stored now if it is new there.
+fn store_origin(
+    origin: &Origin,
+    segment: &Segment,
+    time: u64,
+    hash: impl Fn(&[u8]) -> u64,
+) -> Result<u32, Refusal> {
+    let intern = |text: &[u8]| segment.intern(text, hash(text), time);
+    let whole = |text: &'_ [u8]| -> Result<Text<'static>, Refusal> {
+        if text.len() < MIN_INTERNED {
+            return Ok(Text::Whole(Cow::Owned(text.to_vec())));
+        }
+        Ok(Text::Interned(intern(&cut(text))?.0))
+    };
+    let wire = OriginWire {
+        file: Some(&origin.file).filter(|file| !file.is_empty()).map(|file| whole(file)).transpose()?,
+        line: (origin.line != 0).then_some(origin.line),
+        function: Some(&origin.function)
+            .filter(|name| !name.is_empty())
+            .map(|name| whole(name.as_bytes()))
+            .transpose()?,
+        distribution: origin.distribution.as_ref().map(|name| whole(name.as_bytes())).transpose()?,
+        via: origin.via.as_ref().map(|name| whole(name.as_bytes())).transpose()?,
+    };
+    let payload = encoded(&wire);
+    Ok(segment.intern_as(Kind::Origin, &payload, hash(&payload).wrapping_add(1), time)?.0)
 }
 
 /// `text` with its directory stored once in the segment.
@@ -429,12 +507,60 @@ pub struct View<'a> {
     pub address: Option<IpAddr>,
     pub port: Option<u16>,
     pub argv: Option<Vec<Pieces<'a>>>,
+    pub detail: Option<Pieces<'a>>,
+    pub size: Option<u64>,
+    pub sha256: Option<&'a [u8]>,
     pub child: Option<u32>,
     pub status: Option<i32>,
+    pub origin: OriginView<'a>,
+}
+
+/// An [`Origin`] as it stands in a segment, its text looked up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OriginView<'a> {
+    pub file: Option<Pieces<'a>>,
+    pub line: Option<u32>,
+    pub function: Option<Pieces<'a>>,
+    pub distribution: Option<Pieces<'a>>,
+    pub via: Option<Pieces<'a>>,
+}
+
+impl<'a> OriginView<'a> {
+    /// The origin that `payload` holds; `lookup` finds the text stored at an offset.
+    ///
+    /// # Errors
+    /// What is wrong with the payload.
+    pub fn read(payload: &'a [u8], lookup: impl Fn(u32) -> Option<&'a [u8]>) -> Result<Self, BadPayload> {
+        let wire: OriginWire<'_> = rmp_serde::from_slice(payload).map_err(|_| BadPayload::Malformed)?;
+        let pieces = |text: Option<Text<'a>>| text.map(|text| pieces_of(&text, &lookup)).transpose();
+        Ok(Self {
+            file: pieces(wire.file)?,
+            line: wire.line,
+            function: pieces(wire.function)?,
+            distribution: pieces(wire.distribution)?,
+            via: pieces(wire.via)?,
+        })
+    }
+}
+
+/// The text that a payload names.
+fn pieces_of<'a>(
+    text: &Text<'a>,
+    lookup: impl Fn(u32) -> Option<&'a [u8]>,
+) -> Result<Pieces<'a>, BadPayload> {
+    match text {
+        Text::Whole(Cow::Borrowed(bytes)) => Ok(Pieces(bytes, &[])),
+        Text::Interned(place) => Ok(Pieces(lookup(*place).ok_or(BadPayload::DanglingReference)?, &[])),
+        Text::Joined(place, Cow::Borrowed(rest)) => {
+            Ok(Pieces(lookup(*place).ok_or(BadPayload::DanglingReference)?, rest))
+        }
+        // Text read from a slice is always borrowed from it.
+        Text::Whole(Cow::Owned(_)) | Text::Joined(_, Cow::Owned(_)) => Err(BadPayload::Malformed),
+    }
 }
 
 impl<'a> View<'a> {
-    /// Fills the fields that `payload` holds; `lookup` finds the text stored at an offset.
+    /// Fills the fields that `payload` holds; `lookup` finds the text stored at an offset, `origin` the origin.
     ///
     /// # Errors
     /// What is wrong with the payload.
@@ -442,24 +568,13 @@ impl<'a> View<'a> {
         &mut self,
         payload: &'a [u8],
         lookup: impl Fn(u32) -> Option<&'a [u8]>,
+        origin: impl Fn(u32) -> Option<OriginView<'a>>,
     ) -> Result<(), BadPayload> {
         let wire = match Wire::unpacked(payload) {
             Some(wire) => wire,
             None => rmp_serde::from_slice(payload).map_err(|_| BadPayload::Malformed)?,
         };
-        let pieces = |text: &Text<'a>| -> Result<Pieces<'a>, BadPayload> {
-            match text {
-                Text::Whole(Cow::Borrowed(bytes)) => Ok(Pieces(bytes, &[])),
-                Text::Interned(place) => {
-                    Ok(Pieces(lookup(*place).ok_or(BadPayload::DanglingReference)?, &[]))
-                }
-                Text::Joined(place, Cow::Borrowed(rest)) => {
-                    Ok(Pieces(lookup(*place).ok_or(BadPayload::DanglingReference)?, rest))
-                }
-                // Text read from a slice is always borrowed from it.
-                Text::Whole(Cow::Owned(_)) | Text::Joined(_, Cow::Owned(_)) => Err(BadPayload::Malformed),
-            }
-        };
+        let pieces = |text: &Text<'a>| pieces_of(text, &lookup);
         self.access = Access(wire.access);
         self.target = wire.target.as_ref().map(pieces).transpose()?;
         self.destination = wire.destination.as_ref().map(pieces).transpose()?;
@@ -473,8 +588,18 @@ impl<'a> View<'a> {
         self.address = wire.address.as_ref().map(read_address).transpose()?;
         self.port = wire.port;
         self.argv = wire.argv.map(|argv| argv.iter().map(pieces).collect()).transpose()?;
+        self.detail = wire.detail.as_ref().map(pieces).transpose()?;
+        self.size = wire.size;
+        self.sha256 = match wire.sha256 {
+            Some(Text::Whole(Cow::Borrowed(digest))) => Some(digest),
+            Some(_) => return Err(BadPayload::Malformed),
+            None => None,
+        };
         self.child = wire.child;
         self.status = wire.status;
+        if let Some(place) = wire.origin {
+            self.origin = origin(place).ok_or(BadPayload::DanglingReference)?;
+        }
         Ok(())
     }
 
@@ -556,17 +681,20 @@ mod tests {
             requested in text(),
             host in text(),
             address in text(),
+            detail in text(),
             port in any::<Option<u16>>(),
+            origin in any::<Option<u32>>(),
         ) {
             let wire = Wire {
-                access, target, destination, requested, host, address, port, ..Wire::default()
+                access, target, destination, requested, host, address, detail, port, origin,
+                ..Wire::default()
             };
             let mut room = [0; 2048];
             let short = |text: &Option<Text<'_>>| match text {
                 Some(Text::Whole(bytes) | Text::Joined(_, bytes)) => bytes.len() < 256,
                 _ => true,
             };
-            let fits = [&wire.target, &wire.destination, &wire.requested, &wire.host, &wire.address]
+            let fits = [&wire.target, &wire.destination, &wire.requested, &wire.host, &wire.address, &wire.detail]
                 .into_iter()
                 .all(short);
             let expected = encoded(&wire);

@@ -39,13 +39,10 @@ pub fn open(args: Object<'_>) -> Decoded<'_> {
         return Decoded::Nothing;
     }
     let by_interpreter = mode.is_some_and(|mode| mode.starts_with('r')) && flags == 0;
-    let by_importer = by_interpreter || is_import_system_at_work(&path.given);
-    Decoded::Event(Event {
-        kind: Kind::Open,
-        access,
-        target: Target::Path { path, destination: None },
-        by_importer,
-    })
+    if by_interpreter || is_import_system_at_work(&path.given) {
+        return Decoded::Nothing; // its import is recorded; bytecode is a cache
+    }
+    Decoded::Event(Event { kind: Kind::Open, access, target: Target::Path { path, destination: None } })
 }
 
 /// Python 3.12 opens a temporary file by naming its *directory* and an opener, which raises the event of the
@@ -135,13 +132,15 @@ fn change<'a>(
     let Some(path) = path else {
         return Decoded::Odd;
     };
-    let by_importer = is_import_system_at_work(&path.given);
+    if is_import_system_at_work(&path.given) {
+        return Decoded::Nothing;
+    }
     let destination = match destination {
         Some(None) => return Decoded::Odd,
         Some(found) => found,
         None => None,
     };
-    Decoded::Event(Event { by_importer, ..Event::new(kind, Target::Path { path, destination }) })
+    Decoded::Event(Event::new(kind, Target::Path { path, destination }))
 }
 
 pub fn remove(args: Object<'_>) -> Decoded<'_> {

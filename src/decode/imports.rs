@@ -14,6 +14,7 @@ use gnomon_core::process::current_directory;
 use super::{Decoded, processes};
 use crate::capi::{Object, sys_attribute};
 use crate::frames::{self, Executor};
+use crate::notebooks;
 
 /// `import(name, file or None, …)`: with a file it is an extension module, about to be loaded.
 pub fn import(args: Object<'_>) -> Decoded<'_> {
@@ -42,6 +43,7 @@ pub fn exec(args: Object<'_>) -> Decoded<'_> {
     let Some(given) = file.object().path() else {
         return Decoded::Nothing;
     };
+    notebooks::runs(&given);
     if given.first() == Some(&b'<') || !is_module_code(code) {
         return Decoded::Nothing; // text that somebody compiled, or frozen in the interpreter
     }

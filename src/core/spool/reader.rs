@@ -20,7 +20,7 @@ use super::format::{
 use crate::event::Kind;
 use crate::filter::Filter;
 use crate::process::{Description, Script};
-use crate::record::{BadPayload, View};
+use crate::record::{BadPayload, OriginView, View};
 
 /// What is wrong with a file or a place in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,6 +154,7 @@ impl SegmentFile {
             offset: HEADER_BYTES,
             deliver_from: offset,
             texts: HashMap::default(),
+            origins: HashMap::default(),
             torn_is_fault: true,
         }
     }
@@ -258,6 +259,7 @@ pub struct Records<'a> {
     offset: usize,
     deliver_from: usize,
     texts: HashMap<u32, &'a [u8], foldhash::fast::FixedState>,
+    origins: HashMap<u32, OriginView<'a>, foldhash::fast::FixedState>,
     torn_is_fault: bool,
 }
 
@@ -292,7 +294,9 @@ impl<'a> Records<'a> {
         if Kind::from_number(raw.kind).is_some_and(|kind| matches!(kind, Kind::Process | Kind::Script)) {
             return Ok(view);
         }
-        view.read_payload(raw.payload, |place| self.texts.get(&place).copied()).map_err(|bad| {
+        let text = |place| self.texts.get(&place).copied();
+        let origin = |place| self.origins.get(&place).copied();
+        view.read_payload(raw.payload, text, origin).map_err(|bad| {
             let kind = match bad {
                 BadPayload::Malformed => FaultKind::BadPayload,
                 BadPayload::DanglingReference => FaultKind::DanglingReference,
@@ -344,6 +348,18 @@ impl<'a> Records<'a> {
         }
     }
 
+    /// Keeps what later records refer to. An origin that makes no sense is missed by those that refer to it.
+    fn remember(&mut self, raw: &Raw<'a>) {
+        let place = raw.offset as u32;
+        if raw.kind == Kind::Text as u16 {
+            self.texts.insert(place, raw.payload);
+        } else if raw.kind == Kind::Origin as u16
+            && let Ok(origin) = OriginView::read(raw.payload, |place| self.texts.get(&place).copied())
+        {
+            self.origins.insert(place, origin);
+        }
+    }
+
     fn step(&mut self) -> Option<Result<Raw<'a>, Fault>> {
         let offset = self.offset;
         let bytes = &self.segment.bytes;
@@ -354,9 +370,7 @@ impl<'a> Records<'a> {
         match self.read_at(offset) {
             Ok((raw, next)) => {
                 self.offset = next;
-                if raw.kind == Kind::Text as u16 {
-                    self.texts.insert(raw.offset as u32, raw.payload);
-                }
+                self.remember(&raw);
                 Some(Ok(raw))
             }
             Err(kind) => {

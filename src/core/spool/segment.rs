@@ -164,22 +164,31 @@ impl Segment {
     /// # Errors
     /// As for [`Segment::append`].
     pub fn intern(&self, text: &[u8], hash: u64, time: u64) -> Result<Place, Refusal> {
+        self.intern_as(Kind::Text, text, hash, time)
+    }
+
+    /// The record of `kind` that holds `payload`, stored now if it is new. `hash` is of kind and payload.
+    ///
+    /// # Errors
+    /// As for [`Segment::append`].
+    pub fn intern_as(&self, kind: Kind, payload: &[u8], hash: u64, time: u64) -> Result<Place, Refusal> {
+        let head = Head { kind, flags: 0, time };
         let tag = hash & 0xFFFF_FFFF_0000_0000;
         for step in 0..STRING_PROBES {
             let slot = self.strings.at((hash as usize).wrapping_add(step));
             let word = slot.load(Acquire);
             if word == 0 {
-                let place = self.append(Head { kind: Kind::Text, flags: 0, time }, text)?;
-                // Another thread may take the slot first; then this copy of the string is used once.
+                let place = self.append(head, payload)?;
+                // Another thread may take the slot first; then this copy is used once.
                 let _ = slot.compare_exchange(0, tag | u64::from(place.0), Release, Relaxed);
                 return Ok(place);
             }
             let place = Place(word as u32);
-            if word & 0xFFFF_FFFF_0000_0000 == tag && self.map.payload(place.0 as usize) == Some(text) {
+            if word & 0xFFFF_FFFF_0000_0000 == tag && self.map.payload(place.0 as usize) == Some(payload) {
                 return Ok(place);
             }
         }
-        self.append(Head { kind: Kind::Text, flags: 0, time }, text)
+        self.append(head, payload)
     }
 
     /// Writes the process's total of lost records into the header.

@@ -1,0 +1,145 @@
+//! Which installed distribution a source file belongs to: by its name mostly, by the distributions' own lists of
+//! files where that tells nothing. Asked once for each directory of sources that caused something.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::Read as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+use crate::paths;
+use crate::process;
+
+/// How much of a distribution's list of files is looked at.
+const MAX_LIST_BYTES: u64 = 4 * 1024 * 1024;
+/// Components of a module's name that a distribution's name may spell out (`google-cloud-storage`).
+const MAX_PARTS: usize = 4;
+
+/// What is known so far of the library directories that were asked about.
+#[derive(Default)]
+pub struct Distributions {
+    listings: HashMap<Vec<u8>, Listing>,
+    /// By directory of sources; a module that is a single file stands for itself.
+    owners: HashMap<Vec<u8>, String>,
+}
+
+/// The distributions of one library directory: normalised name, and name and version as its directory spells them.
+type Listing = Vec<(String, String)>;
+
+impl Distributions {
+    /// The name of the distribution that holds the source file at `path` below the library directory `root`.
+    /// The name of the top-level module where none says so.
+    pub fn owner(&mut self, root: &[u8], path: &[u8]) -> &str {
+        let (directory, _) = paths::split(path);
+        let asked = if directory.is_empty() { path } else { directory };
+        let key = [root, b"/", asked].concat();
+        if !self.owners.contains_key(&key) {
+            let listing = self.listings.entry(root.to_vec()).or_insert_with(|| list(root));
+            let owner = find(root, asked, listing);
+            self.owners.insert(key.clone(), owner);
+        }
+        self.owners.get(&key).map_or("", String::as_str)
+    }
+}
+
+fn list(root: &[u8]) -> Listing {
+    let names = process::distributions(root).into_iter();
+    names.map(|entry| (normalised(entry.split('-').next().unwrap_or_default()), entry)).collect()
+}
+
+fn find(root: &[u8], asked: &[u8], listing: &Listing) -> String {
+    let parts = module_parts(asked);
+    for count in (1..=parts.len()).rev() {
+        let name = normalised(&parts.get(..count).unwrap_or_default().join("-"));
+        if let Some((_, entry)) = listing.iter().find(|(known, _)| *known == name) {
+            return name_of(entry);
+        }
+    }
+    let lists = |entry: &&(String, String)| lists_file(root, &entry.1, asked);
+    match listing.iter().find(lists) {
+        Some((_, entry)) => name_of(entry),
+        None => parts.into_iter().next().unwrap_or_default(),
+    }
+}
+
+fn name_of(entry: &str) -> String {
+    entry.split('-').next().unwrap_or_default().to_owned()
+}
+
+/// The components of a module's name, from the directory or the single file that holds it.
+fn module_parts(asked: &[u8]) -> Vec<String> {
+    let text = String::from_utf8_lossy(asked);
+    let parts = text.split('/').filter(|part| !part.is_empty()).take(MAX_PARTS);
+    parts.map(|part| part.split('.').next().unwrap_or_default().to_owned()).collect()
+}
+
+/// Whether the distribution `entry` says that it installed something at `asked` (PEP 376's `RECORD`).
+fn lists_file(root: &[u8], entry: &str, asked: &[u8]) -> bool {
+    let root = Path::new(std::ffi::OsStr::from_bytes(root));
+    let Ok(file) = File::open(root.join(format!("{entry}.dist-info/RECORD"))) else {
+        return false;
+    };
+    let mut content = vec![b'\n'];
+    let is_read = file.take(MAX_LIST_BYTES).read_to_end(&mut content).is_ok();
+    let line = [b"\n", asked].concat();
+    is_read && memchr::memmem::find(&content, &line).is_some()
+}
+
+/// A distribution's name as PEP 503 compares it.
+#[must_use]
+pub fn normalised(name: &str) -> String {
+    let mut result = String::with_capacity(name.len());
+    for letter in name.chars() {
+        match letter {
+            '-' | '_' | '.' if result.ends_with('-') => {}
+            '-' | '_' | '.' => result.push('-'),
+            other => result.push(other.to_ascii_lowercase()),
+        }
+    }
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn installed(records: &[(&str, &str)]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for (entry, record) in records {
+            let directory = folder.path().join(format!("{entry}.dist-info"));
+            std::fs::create_dir(&directory).unwrap();
+            std::fs::write(directory.join("RECORD"), record).unwrap();
+        }
+        folder
+    }
+
+    #[test]
+    fn a_source_belongs_to_the_distribution_of_its_name_or_the_one_that_lists_it() {
+        let folder = installed(&[
+            ("urllib3-2.2.3", "urllib3/__init__.py,,\n"),
+            ("google_cloud_storage-2.0", ""),
+            ("google_auth-2.0", "google/auth/__init__.py,,\n"),
+            ("PyYAML-6.0", "PyYAML-6.0.dist-info/RECORD,,\nyaml/__init__.py,,\n_yaml/__init__.py,,\n"),
+            ("six-1.16.0", "six.py,,\n"),
+        ]);
+        let root = folder.path().as_os_str().as_bytes();
+        let mut known = Distributions::default();
+        for (path, owner) in [
+            ("urllib3/util/retry.py", "urllib3"),
+            ("google/cloud/storage/blob.py", "google_cloud_storage"),
+            ("google/auth/transport/requests.py", "google_auth"),
+            ("yaml/loader.py", "PyYAML"),
+            ("six.py", "six"),
+            ("home_made/x.py", "home_made"),
+            ("single.cpython-312-x86_64-linux-gnu.so", "single"),
+        ] {
+            assert_eq!(known.owner(root, path.as_bytes()), owner, "{path}");
+        }
+        assert_eq!(Distributions::default().owner(b"/nowhere", b"six.py"), "six");
+    }
+
+    #[test]
+    fn names_compare_as_pep_503_says() {
+        assert_eq!(normalised("Zope._.Interface"), "zope-interface");
+    }
+}

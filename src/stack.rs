@@ -1,0 +1,363 @@
+//! The running Python frames, the innermost first: read where CPython keeps them, for asking costs 60 to 260 ns
+//! a frame from 3.11 on, as it makes a frame object of each.
+//!
+//! Where they are is known for 3.9 to 3.12, which do not change any more; from 3.13 on CPython says so itself, in
+//! the table that it keeps for debuggers (`_Py_DebugOffsets`). Both are believed only after they gave the
+//! same frames as CPython's own functions, when gnomon was armed; otherwise these are called.
+#![expect(unsafe_code, reason = "reads CPython's structures, and calls its functions")]
+
+use std::ffi::c_void;
+use std::sync::OnceLock;
+
+use pyo3::ffi;
+
+use crate::capi::{Object, Owned, symbol, version};
+
+/// One running frame, for the time of a call of [`walk`]'s closure.
+pub struct Frame<'a> {
+    code: Object<'a>,
+    place: Place,
+}
+
+/// Where in its code a frame is.
+enum Place {
+    /// Bytes into the code.
+    Offset(i32),
+    /// A frame object, to be asked.
+    Frame(*mut ffi::PyObject),
+}
+
+/// What tells a piece of code from another that was at the same address before: where its parts are and how
+/// long, as far as that is cheap to read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct CodeMark {
+    code: usize,
+    file: (usize, usize),
+    lines: (usize, usize),
+    first_line: i32,
+}
+
+/// Where CPython keeps what a walk reads: offsets in bytes.
+#[derive(Clone, Copy, Debug)]
+struct Layout {
+    /// From the thread state to the frame, or on 3.11 and 3.12 to what points to it from the second offset.
+    current: (usize, Option<usize>),
+    code: usize,
+    back: usize,
+    instruction: Instruction,
+    /// Who owns the frame: from 3 on it belongs to no Python code.
+    owner: Option<usize>,
+    file: usize,
+    /// The table of lines: bytes.
+    lines: usize,
+    first_line: usize,
+}
+
+/// Where a `str` and a `bytes` keep their length, in all versions.
+const LENGTH: usize = 2 * size_of::<usize>();
+
+/// How a frame says where it is.
+#[derive(Clone, Copy, Debug)]
+enum Instruction {
+    /// By an index of units of so many bytes.
+    Index { at: usize, unit_bytes: i32 },
+    /// By a pointer into the code, whose first instruction is at `start`.
+    Pointer { at: usize, start: usize },
+}
+
+type Running = unsafe extern "C" fn() -> *mut ffi::PyObject;
+type Part = unsafe extern "C" fn(*mut ffi::PyObject) -> *mut ffi::PyObject;
+type Line = unsafe extern "C" fn(*mut ffi::PyObject) -> i32;
+type LineAt = unsafe extern "C" fn(*mut ffi::PyObject, i32) -> i32;
+
+struct Functions {
+    frame: Running,
+    code: Part,
+    back: Part,
+    line: Line,
+    line_at: LineAt,
+}
+
+static FUNCTIONS: OnceLock<Option<Functions>> = OnceLock::new();
+static LAYOUT: OnceLock<Option<Layout>> = OnceLock::new();
+
+/// Frames that are compared before a layout is believed.
+const COMPARED: usize = 16;
+
+/// Finds out where the frames are. Called once, with Python code running.
+pub fn learn() {
+    LAYOUT.get_or_init(|| Layout::of_this_python().filter(Layout::is_right));
+}
+
+/// Whether frames are read and not asked for.
+pub fn is_learned() -> bool {
+    LAYOUT.get().is_some_and(Option::is_some)
+}
+
+/// Calls `each` with at most `limit` running frames, the innermost first, for as long as it returns true.
+pub fn walk(limit: usize, each: impl FnMut(&Frame<'_>) -> bool) {
+    match LAYOUT.get() {
+        Some(Some(layout)) => layout.walk(limit, each),
+        _ => ask(limit, each),
+    }
+}
+
+impl<'a> Frame<'a> {
+    /// The code that runs.
+    pub fn code(&self) -> Object<'a> {
+        self.code
+    }
+
+    /// What tells its code from another.
+    pub fn mark(&self) -> CodeMark {
+        let code = self.code.address();
+        let Some(Some(layout)) = LAYOUT.get() else {
+            let file = self.code.attribute(c"co_filename");
+            let file = (file.map_or(0, |file| file.object().address()), 0);
+            return CodeMark { code, file, ..CodeMark::default() };
+        };
+        // SAFETY: a live code object, and offsets that were found right; its parts live as long as it does.
+        unsafe {
+            let (file, lines) = (read(code, layout.file), read(code, layout.lines));
+            CodeMark {
+                code,
+                file: (file, read(file, LENGTH)),
+                lines: (lines, read(lines, LENGTH)),
+                first_line: read(code, layout.first_line),
+            }
+        }
+    }
+
+    /// The name of its source file, where that is UTF-8.
+    pub fn file(&self) -> Option<&'a str> {
+        let Some(Some(layout)) = LAYOUT.get() else {
+            return None;
+        };
+        // SAFETY: as in `mark`.
+        unsafe {
+            let file = read(self.code.address(), layout.file);
+            Object::borrowed(std::ptr::with_exposed_provenance_mut(file))?.text()
+        }
+    }
+
+    /// Where in the code it is: a number that is the same at each visit of the same instruction.
+    pub fn position(&self) -> i32 {
+        match self.place {
+            Place::Offset(offset) => offset,
+            Place::Frame(_) => self.line().cast_signed(),
+        }
+    }
+
+    /// The line that runs, from 1; 0 where it is not known. Costs a scan of the code's table of lines.
+    pub fn line(&self) -> u32 {
+        let Some(functions) = functions() else { return 0 };
+        // SAFETY: a live code object or frame object.
+        let line = unsafe {
+            match self.place {
+                Place::Offset(offset) => (functions.line_at)(self.code.pointer(), offset),
+                Place::Frame(frame) => (functions.line)(frame),
+            }
+        };
+        u32::try_from(line).unwrap_or(0)
+    }
+}
+
+fn functions() -> Option<&'static Functions> {
+    use std::mem::transmute;
+    let look_up = || {
+        // SAFETY: each symbol has the signature of CPython's headers, which did not change from 3.9 to 3.15.
+        unsafe {
+            Some(Functions {
+                frame: transmute::<*mut c_void, Running>(symbol(c"PyEval_GetFrame")?),
+                code: transmute::<*mut c_void, Part>(symbol(c"PyFrame_GetCode")?),
+                back: transmute::<*mut c_void, Part>(symbol(c"PyFrame_GetBack")?),
+                line: transmute::<*mut c_void, Line>(symbol(c"PyFrame_GetLineNumber")?),
+                line_at: transmute::<*mut c_void, LineAt>(symbol(c"PyCode_Addr2Line")?),
+            })
+        }
+    };
+    FUNCTIONS.get_or_init(look_up).as_ref()
+}
+
+/// The same by CPython's functions.
+fn ask(limit: usize, mut each: impl FnMut(&Frame<'_>) -> bool) {
+    let Some(functions) = functions() else { return };
+    // SAFETY: called with a thread state; the first frame is borrowed, its callers and all code are new
+    // references.
+    unsafe {
+        let mut caller: Option<Owned>;
+        let mut frame = (functions.frame)();
+        for _ in 0..limit {
+            if frame.is_null() {
+                return;
+            }
+            let Some(code) = Owned::new((functions.code)(frame)) else { return };
+            if !each(&Frame { code: code.object(), place: Place::Frame(frame) }) {
+                return;
+            }
+            // Replacing the last frame that we own lets it go, now that its caller is held.
+            caller = Owned::new((functions.back)(frame));
+            frame = caller.as_ref().map_or(std::ptr::null_mut(), |caller| caller.object().pointer());
+        }
+    }
+}
+
+/// The value at `offset` bytes from `address`.
+///
+/// # Safety
+/// There is a live `T` there.
+unsafe fn read<T: Copy>(address: usize, offset: usize) -> T {
+    // SAFETY: as the caller promises.
+    unsafe { std::ptr::with_exposed_provenance::<T>(address + offset).read_unaligned() }
+}
+
+impl Layout {
+    fn walk(&self, limit: usize, mut each: impl FnMut(&Frame<'_>) -> bool) {
+        // SAFETY: called with a thread state, whose frames stay as they are while this thread is here.
+        unsafe {
+            let mut frame: usize = read(ffi::PyThreadState_Get().expose_provenance(), self.current.0);
+            if let (Some(offset), true) = (self.current.1, frame != 0) {
+                frame = read(frame, offset);
+            }
+            let mut seen = 0;
+            while frame != 0 && seen < limit {
+                if let Some(found) = self.frame(frame) {
+                    seen += 1;
+                    if !each(&found) {
+                        return;
+                    }
+                }
+                frame = read(frame, self.back);
+            }
+        }
+    }
+
+    /// The frame at an address; `None` for one that runs no Python code.
+    ///
+    /// # Safety
+    /// A running frame of this thread is there.
+    unsafe fn frame<'a>(&self, frame: usize) -> Option<Frame<'a>> {
+        // SAFETY: a live frame holds its code, which holds its instructions.
+        unsafe {
+            if self.owner.is_some_and(|owner| read::<i8>(frame, owner) >= 3) {
+                return None;
+            }
+            // Since 3.14 the low bits say whether the frame counts as an owner.
+            let address = read::<usize>(frame, self.code) & !3;
+            let code = Object::borrowed(std::ptr::with_exposed_provenance_mut(address))?;
+            if !code.is_code() {
+                return None;
+            }
+            let offset = match self.instruction {
+                Instruction::Index { at, unit_bytes } => read::<i32>(frame, at).wrapping_mul(unit_bytes),
+                Instruction::Pointer { at, start } => {
+                    read::<usize>(frame, at).wrapping_sub(address + start) as i32
+                }
+            };
+            Some(Frame { code, place: Place::Offset(offset) })
+        }
+    }
+
+    /// Whether it gives what CPython's own functions give, here and now.
+    fn is_right(&self) -> bool {
+        let (mut read, mut asked) = (Vec::new(), Vec::new());
+        self.walk(COMPARED, |frame| {
+            read.push((frame.code.address(), frame.line()));
+            true
+        });
+        ask(COMPARED, |frame| {
+            asked.push((frame.code.address(), frame.line()));
+            true
+        });
+        !read.is_empty() && read == asked && self.names_files()
+    }
+
+    fn names_files(&self) -> bool {
+        let mut are_right = true;
+        self.walk(1, |frame| {
+            let (file, line) =
+                (frame.code.attribute(c"co_filename"), frame.code.attribute(c"co_firstlineno"));
+            // SAFETY: within a code object, as every offset here is.
+            let (file_at, line_at): (usize, i32) = unsafe {
+                (read(frame.code.address(), self.file), read(frame.code.address(), self.first_line))
+            };
+            are_right = file.is_some_and(|file| file.object().address() == file_at)
+                && line.and_then(|line| line.object().integer()) == Some(line_at.into());
+            false
+        });
+        are_right
+    }
+
+    fn of_this_python() -> Option<Self> {
+        let version = version();
+        let mut numbers = version.split('.').map(|number| number.parse().unwrap_or(0));
+        match (numbers.next(), numbers.next()) {
+            _ if cfg!(not(target_pointer_width = "64")) => None,
+            // Offsets of Include/cpython/pystate.h, code.h and internal/pycore_frame.h, 64 bit.
+            (Some(3), Some(9)) => Some(Self::before_3_11(104, 1)),
+            (Some(3), Some(10)) => Some(Self::before_3_11(96, 2)),
+            (Some(3), Some(11)) => Some(Self {
+                current: (56, Some(8)),
+                code: 32,
+                back: 48,
+                instruction: Instruction::Pointer { at: 56, start: 184 },
+                owner: Some(69),
+                file: 112,
+                lines: 136,
+                first_line: 72,
+            }),
+            (Some(3), Some(12)) => Some(Self {
+                current: (56, Some(0)),
+                code: 0,
+                back: 8,
+                instruction: Instruction::Pointer { at: 56, start: 192 },
+                owner: Some(70),
+                file: 112,
+                lines: 136,
+                first_line: 68,
+            }),
+            (Some(3), Some(minor)) => Self::as_debuggers_are_told(minor),
+            _ => None,
+        }
+    }
+
+    fn before_3_11(last_instruction: usize, unit_bytes: i32) -> Self {
+        Self {
+            current: (24, None),
+            code: 32,
+            back: 24,
+            instruction: Instruction::Index { at: last_instruction, unit_bytes },
+            owner: None,
+            file: 104,
+            lines: 120,
+            first_line: 40,
+        }
+    }
+
+    /// Reads `_Py_DebugOffsets`, the start of `_PyRuntime` since 3.13: 64-bit words whose order is that of the
+    /// minor version (Include/internal/pycore_debug_offsets.h).
+    fn as_debuggers_are_told(minor: usize) -> Option<Self> {
+        /// Words where the parts on thread states, frames and code start.
+        const STARTS: [(usize, [usize; 3]); 3] = [(13, [19, 28, 34]), (14, [22, 31, 39]), (15, [22, 39, 47])];
+        const COOKIE: u64 = u64::from_le_bytes(*b"xdebugpy");
+        let (_, [thread, frame, code]) = STARTS.into_iter().find(|(known, _)| *known == minor)?;
+        let table = symbol(c"_PyRuntime")?.expose_provenance();
+        // SAFETY: _PyRuntime is far larger than the table at its start.
+        let word = |index: usize| -> u64 { unsafe { read(table, index * 8) } };
+        let is_known = word(0) == COOKIE && word(1) >> 16 == 0x0300 | minor as u64 && word(2) == 0;
+        let offset = |index: usize| usize::try_from(word(index)).ok().filter(|offset| *offset < 4096);
+        if !is_known {
+            return None;
+        }
+        Some(Self {
+            current: (offset(thread + 4)?, None),
+            back: offset(frame + 1)?,
+            code: offset(frame + 2)?,
+            instruction: Instruction::Pointer { at: offset(frame + 3)?, start: offset(code + 9)? },
+            owner: Some(offset(frame + 5)?),
+            file: offset(code + 1)?,
+            lines: offset(code + 4)?,
+            first_line: offset(code + 5)?,
+        })
+    }
+}
