@@ -175,7 +175,7 @@ def _finish(run: Run, status: int, spool: str, options: argparse.Namespace) -> N
 
     recorded = Spool(spool, run=run.id)
     if not options.quiet:
-        answer = Answer.of(recorded, run_id=run.id, still_running=True)
+        answer = Answer.of(recorded, run_id=run.id)
         form = (
             as_json(answer) if options.format == "json" else as_text(answer, colour=is_terminal(sys.stderr))
         )
