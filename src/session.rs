@@ -73,6 +73,9 @@ fn begin(settings: &Settings) -> Result<(), &'static str> {
     let mut description = describe(settings);
     description.hook_proven = Some(proof.is_ok());
     let id = new_id(description.run.max(description.parent));
+    if IS_ASKED_FOR.load(Acquire) {
+        description.run = description.run.or(Some(id)); // a run of its own, with the children it will have
+    }
     let recorder = Recorder::new(&settings.spool, id, description, Arc::new(interest(settings)));
     let opened = recorder.open();
     proof?; // the segment stays, and says that nothing was seen

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from . import Fault, Process, Record, Spool
 from .causes import Cause
 from .coverage import Receipt, receipt
-from .descent import Node, Start, tree
+from .descent import Node, Start, below, tree
 from .libraries import Library, libraries
 
 _CHANGES = frozenset(
@@ -97,6 +97,8 @@ class Answer:
         started: Each start of a program, as its record says it.
         tree: What became of them: the programs that were started, below those that started them.
         coverage: What could not be seen.
+        began: When it began, where that is not the start of its first process; nanoseconds since 1970.
+        ended: When it ended, likewise.
     """
 
     run: Process | None
@@ -113,6 +115,13 @@ class Answer:
     started: list[Start]
     tree: list[Node]
     coverage: Receipt
+    began: int | None = None
+    ended: int | None = None
+
+    def __str__(self) -> str:
+        from .screen import as_text
+
+        return as_text(self)
 
     @classmethod
     def of(cls, spool: Spool, *, run_id: str | None = None) -> Answer:
@@ -120,10 +129,16 @@ class Answer:
 
         Args:
             spool: The records, filtered to one run where the answer is about one.
-            run_id: The run, if it is about one.
+            run_id: The run, if it is about one. Of a run within a run, only that part.
         """
         found, faults = spool.processes()
-        return cls.gathered(found, spool.records(), faults, run_id=run_id)
+        run = next((process for process in found if process.id == run_id), None)
+        if run is None or run.run == run.id:
+            return cls.gathered(found, spool.records(), faults, run_id=run_id)
+        found = below(found, run)
+        known = {process.id for process in found}
+        records = (record for record in spool.records() if record.process in known)
+        return cls.gathered(found, records, faults, run_id=run_id)
 
     @classmethod
     def gathered(

@@ -8,6 +8,9 @@ from dataclasses import asdict, dataclass
 
 from . import Record
 
+# IPython puts itself between a cell and `open`: that is nobody's library.
+_TRANSPARENT = frozenset(("ipython", "ipykernel"))
+
 
 @dataclass(frozen=True, order=True)
 class Cause:
@@ -44,9 +47,8 @@ class Cause:
     @property
     def libraries(self) -> str:
         """`through urllib3 via requests`, or nothing."""
-        if not self.distribution:
-            return ""
-        return f"through {self.distribution}" + (f" via {self.via}" if self.via else "")
+        names = [name for name in (self.distribution, self.via) if name and name not in _TRANSPARENT]
+        return f"through {' via '.join(names)}" if names else ""
 
 
 def in_words(causes: Iterable[Cause], shown: int = 2) -> str:

@@ -144,7 +144,8 @@ class Receipt:
         gaps = self._gaps()
         if gaps:
             return gaps
-        where = "the one Python" if self.hook_proven == 1 else f"all {self.hook_proven} Pythons"
+        named = {1: "the one Python", 2: "both Pythons"}
+        where = named.get(self.hook_proven, f"all {self.hook_proven} Pythons")
         return [f"complete: events were proven to arrive in {where}, and none was lost"]
 
     def _gaps(self) -> list[str]:

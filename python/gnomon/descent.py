@@ -46,6 +46,7 @@ class Node:
         reason: Why it is silent, as far as the command line tells.
         process: What it recorded.
         cause: The line that started it.
+        time: When it started, in nanoseconds since 1970.
     """
 
     argv: list[str]
@@ -55,6 +56,7 @@ class Node:
     reason: str | None = None
     process: Process | None = None
     cause: Cause | None = None
+    time: int = 0
     children: list[Node] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, object]:
@@ -78,6 +80,17 @@ def walk(nodes: Iterable[Node]) -> Iterable[Node]:
     for node in nodes:
         yield node
         yield from walk(node.children)
+
+
+def below(processes: list[Process], root: Process) -> list[Process]:
+    """`root` and all that descend from it, in the order they started."""
+    known = {root.id}
+    found = [root]
+    for process in processes:  # parents come before their children
+        if process.parent in known and process.id not in known:
+            known.add(process.id)
+            found.append(process)
+    return found
 
 
 def tree(processes: list[Process], starts: Iterable[Start]) -> list[Node]:
@@ -136,7 +149,7 @@ class _Builder:
         self.by_process = by_process
 
     def node(self, process: Process, how: str, cause: Cause | None = None) -> Node:
-        node = Node(process.argv, how, "recorded", process=process, cause=cause)
+        node = Node(process.argv, how, "recorded", process=process, cause=cause, time=process.started)
         node.children = self.children(process)
         return node
 
@@ -158,7 +171,7 @@ class _Builder:
         if process.role == "run":
             for node in nodes:
                 node.how = "run"
-        return nodes
+        return sorted(nodes, key=lambda node: node.time)
 
     def _folded(self, child: Process) -> Node:
         """A fork whose only purpose was to become another program is that program."""
@@ -177,10 +190,10 @@ class _Builder:
             return []
         last = max(starts, key=lambda start: start.last_time)
         if process.ended is not None or process.last_seen > last.last_time:
-            return [Node(last.argv, "exec", "failed", cause=last.cause)]
+            return [Node(last.argv, "exec", "failed", cause=last.cause, time=last.time)]
         found = pythons(last.argv, program=last.program, folders=_folders(process))
         state: State = "silent" if found else "other"
-        return [Node(last.argv, "exec", state, reason=_reason(found), cause=last.cause)]
+        return [Node(last.argv, "exec", state, reason=_reason(found), cause=last.cause, time=last.time)]
 
     def _spawned(self, process: Process, children: list[Process], starts: list[Start]) -> list[Node]:
         folders = _folders(process)
@@ -203,10 +216,18 @@ class _Builder:
                 if entry.missing:
                     reason = _reason([entry.python])
                     nodes.append(
-                        Node(start.argv, "spawn", "silent", entry.missing, reason, cause=start.cause)
+                        Node(
+                            start.argv,
+                            "spawn",
+                            "silent",
+                            entry.missing,
+                            reason,
+                            cause=start.cause,
+                            time=start.time,
+                        )
                     )
             if id(start) not in leading:
-                node = Node(start.argv, "spawn", "other", start.count, cause=start.cause)
+                node = Node(start.argv, "spawn", "other", start.count, cause=start.cause, time=start.time)
                 node.children = [self.node(child, "") for child in below[id(start)]]
                 nodes.append(node)
         return nodes + [self.node(child, "") for child in untold]

@@ -48,16 +48,19 @@ class _Style:
         return f"\x1b[2m{text}\x1b[0m" if self.colour and text else text
 
 
-def as_text(answer: Answer, *, colour: bool = False, width: int | None = None) -> str:
+def as_text(
+    answer: Answer, *, colour: bool = False, width: int | None = None, title: str | None = None
+) -> str:
     """The answer as a screen of text. What the program chose is escaped.
 
     Args:
         answer: What to show.
         colour: Whether to use bold and dim letters.
         width: Columns; by default those of the terminal, from 60 to 140.
+        title: What it is about, if not what the records say.
     """
     style = _Style(width or _width(), colour)
-    lines = [f"gnomon: {_headline(answer)}", ""]
+    lines = [f"gnomon: {title or _headline(answer)}", ""]
     sections = list(_sections(answer))
     column = _column([row for _, rows in sections for row in rows], style)
     for label, rows in sections:
@@ -110,6 +113,8 @@ def _wrapped(lead: str, text: str, room: int) -> Iterator[str]:
 def _headline(answer: Answer) -> str:
     if answer.run is not None:
         return f"what `{printable(command_line(answer.run.argv), 80)}` did"
+    if answer.began is not None:
+        return "what was done while it recorded"
     if len(answer.processes) == 1:
         return f"what `{printable(command_line(answer.processes[0].argv), 80)}` did"
     return f"what {len(answer.processes)} recorded processes did"
@@ -118,8 +123,9 @@ def _headline(answer: Answer) -> str:
 def _sections(answer: Answer) -> Iterable[tuple[str, list[Row]]]:
     main = answer.processes[0] if answer.processes else None
     directory = main.directory if main else None
-    if main is not None:
-        yield "Script", _rows(_some(_scripts(answer.processes), "gnomon events --kind script"))
+    scripts = _scripts(answer.processes)
+    if scripts:
+        yield "Script", _rows(_some(scripts, "gnomon events --kind script"))
     yield "Run", _rows(_circumstances(answer))
     if main is not None:
         yield "Python", _rows(_pythons(answer.processes))
@@ -173,7 +179,7 @@ def _scripts(processes: list[Process]) -> list[str]:
         line = printable(text, 120) + (f"  ({', '.join(facts)})" if facts else "")
         if line not in lines:
             lines.append(line)
-    return lines or ["none"]
+    return lines
 
 
 def _circumstances(answer: Answer) -> list[str]:
@@ -181,13 +187,14 @@ def _circumstances(answer: Answer) -> list[str]:
     if first is None:
         return ["nothing"]
     who = first.user or f"uid {first.uid}"
-    ended = first.ended or (answer.processes[-1].last_seen if answer.processes else None)
+    began = answer.began or first.started
+    ended = answer.ended or first.ended or (answer.processes[-1].last_seen if answer.processes else None)
     words = [f"by {printable(who)} on {printable(first.host)}"]
     if first.parent_name:
         words.append(f"from {printable(first.parent_name)}")
-    words.append(_local(first.started))
+    words.append(_local(began))
     if ended:
-        words.append(f"for {_duration(ended - first.started)}")
+        words.append(f"for {_duration(ended - began)}")
     if answer.run is not None and answer.status is not None:
         words.append(_status(answer.status))
     return [", ".join(words)]

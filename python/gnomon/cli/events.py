@@ -24,8 +24,8 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         "events",
         help="list records",
         description=(
-            "Lists what was recorded, one line a record; docs/records.md describes the fields. As JSON a list "
-            "of everything ends with the coverage receipt, which `--kind receipt` gives alone."
+            "Lists what was recorded, one line a record; docs/records.md describes the fields. As JSON, a "
+            "list of everything ends with the coverage receipt, which `--kind receipt` gives alone."
         ),
     )
     add_spool(parser)
