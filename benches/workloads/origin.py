@@ -12,9 +12,7 @@ import timing
 DEPTH = 10
 library = os.path.join(os.path.dirname(os.__file__), "made_for_this_bench.py")
 lines = ["def level_0(audit, path): audit('open', path, 'r', 524288)"]
-lines += [
-    f"def level_{level}(audit, path): level_{level - 1}(audit, path)" for level in range(1, DEPTH)
-]
+lines += [f"def level_{level}(audit, path): level_{level - 1}(audit, path)" for level in range(1, DEPTH)]
 names: dict[str, object] = {}
 exec(compile("\n".join(lines), library, "exec"), names)
 call = names[f"level_{DEPTH - 1}"]

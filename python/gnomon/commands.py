@@ -141,6 +141,8 @@ def _env(words: list[str], folders: tuple[str, ...], depth: int) -> Iterator[Pyt
             reason = _unsets(word.partition("=")[2]) or reason
         elif word in ("-S", "--split-string") and rest:
             rest = [*_words(rest[0]), *rest[1:]]
+        elif word.startswith("-S"):
+            rest = [*_words(word[2:]), *rest]  # as the first line of a script gives it
         elif _ASSIGNMENT.match(word):
             reason = _assigns(word) or reason
         elif not word.startswith("-"):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from .cli.errors import Failure
 from .session import record
 
 _HELP = "%%gnomon [--spool DIR] [--quiet] [--format text|json]"
@@ -36,11 +35,9 @@ def _run(shell: Any, line: str, cell: str) -> None:
     except (argparse.ArgumentError, ValueError, SystemExit) as error:
         print(f"error: {error}\nhint: say `{_HELP}`")
         return
-    try:
-        recording = record(options.spool)
-    except OSError as error:
-        raise Failure(str(error)) from None
-    # Line 1 is the magic's, so that a line has the number that it has on the screen. Another magic has to be first.
+    recording = record(options.spool)
+    # Line 1 is the magic's, so that a line has the number that it has on the screen; but another magic of
+    # the cell has to come first.
     first = "" if cell.startswith("%%") else "# %%gnomon\n"
     with recording, _silent_traceback(shell):
         result = shell.run_cell(first + cell, store_history=False)
