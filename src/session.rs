@@ -68,7 +68,9 @@ fn begin(settings: &Settings) -> Result<(), &'static str> {
     // A panic is caught, counted, and ends the recording; it must not print into the program's stderr.
     std::panic::set_hook(Box::new(|_| {}));
     fork::watch();
-    stack::learn();
+    if std::env::var_os(variable::FRAMES).is_none_or(|value| value != "ask") {
+        stack::learn();
+    }
     let proof = install_hook();
     let mut description = describe(settings);
     description.hook_proven = Some(proof.is_ok());

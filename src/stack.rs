@@ -151,7 +151,10 @@ impl<'a> Frame<'a> {
     pub fn mark(&self) -> CodeMark {
         let place = self.code_place();
         let Place::Read(_, layout) = self.place else {
-            return CodeMark { place, ..CodeMark::default() };
+            let file = self.code.attribute(c"co_filename");
+            let name = file.as_ref().and_then(|file| file.object().text()).unwrap_or_default();
+            let name = FixedState::default().hash_one(name);
+            return CodeMark { place, name, ..CodeMark::default() }; // its position is a line already
         };
         // SAFETY: as in `code_place`.
         unsafe {
