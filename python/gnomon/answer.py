@@ -358,5 +358,7 @@ def as_json(answer: Answer) -> str:
         "started": [asdict(start) for start in answer.started],
         "tree": [node.as_dict() for node in answer.tree],
         "coverage": answer.coverage.as_dict(),
+        "began": answer.began,
+        "ended": answer.ended,
     }
     return json.dumps(fields, ensure_ascii=True, indent=2)

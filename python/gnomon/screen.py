@@ -79,8 +79,10 @@ def _width() -> int:
 def _column(rows: list[Row], style: _Style) -> int:
     """Where the second column starts: one for all, so that what did something can be read downwards."""
     room = style.width - len(_MARGIN)
-    widths = [row.length for row in rows if row.by and row.length + len(row.by) + 2 <= room]
-    longest = max((len(row.by) for row in rows if row.by and row.length + len(row.by) + 2 <= room), default=0)
+    fitting = [row for row in rows if row.by and row.length + len(row.by) + 2 <= room]
+    # A few long rows may stick out; they shall not push all others to the right.
+    widths = [row.length for row in fitting if row.length <= room * 0.6]
+    longest = max((len(row.by) for row in fitting), default=0)
     return min(max(widths, default=0), room - longest - 2)
 
 
@@ -92,7 +94,12 @@ def _section_lines(rows: list[Row], column: int, style: _Style) -> Iterator[str]
         if row.by and max(row.length, column) + len(row.by) + 2 <= room:
             yield f"{lead + row.what:<{column}}  {style.dim(row.by)}"
             continue
-        yield from _wrapped(lead, row.what, room)
+        *lines, last = _wrapped(lead, row.what, room)
+        yield from lines
+        if row.by and max(len(last), column) + len(row.by) + 2 <= room:
+            yield f"{last:<{column}}  {style.dim(row.by)}"
+            continue
+        yield last
         if row.by:
             for line in _wrapped(" " * min(column + 2, max(4, room - len(row.by))), row.by, room):
                 yield style.dim(line)
@@ -357,17 +364,13 @@ def _contact(contact: Contact) -> str:
     name = contact.host or "?"
     if contact.port is not None:
         name = f"[{name}]:{contact.port}" if ":" in name else f"{name}:{contact.port}"
-    words = [printable(name)]
     others = [address for address in contact.addresses if address != contact.host]
-    if others:
-        words.append(f"({', '.join(others[:3])}{' …' if len(others) > 3 else ''})")
+    facts = [*others[:3], *(["…"] if len(others) > 3 else [])]
     if contact.is_this_machine:
-        words.append("this machine")
+        facts.append("this machine")
     if not contact.connects:
-        words.append("only looked up")
-    elif contact.connects > 1:
-        words.append(f"×{contact.connects:,}")
-    return "  ".join(words)
+        facts.append("only looked up")
+    return printable(name) + (f"  ({', '.join(facts)})" if facts else "") + _times(contact.connects)
 
 
 # What a person may want to know besides files, hosts and programs; the rest is for `gnomon events`.
