@@ -45,7 +45,9 @@ def test_the_main_command_prints_what_the_readme_shows(spool: Path) -> None:
     # pandas loads pyarrow where that is installed, as it is for these tests.
     has_pyarrow = importlib.util.find_spec("pyarrow") is not None
     if has_pyarrow:
-        assert "  Coverage   may have acted unseen, being native: pyarrow (files and network)\n" in said + "\n"
+        assert (
+            "  Coverage   may have acted unseen, being native: pyarrow (files and network)\n" in said + "\n"
+        )
     for name in ("Read", "Wrote", "Contacted", "Started", *(() if has_pyarrow else ("Coverage",))):
         expected, found = (
             re.sub(volatile, "~", next(line for line in _unwrapped(text) if line.startswith(f"  {name} ")))

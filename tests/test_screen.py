@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from gnomon.answer import Answer, Gathered
+from gnomon.answer import Answer, Gathered, as_json
 from gnomon.causes import Cause, in_words
+from gnomon.descent import walk
 from gnomon.screen import as_text
 
 _NULL = """
@@ -148,6 +149,7 @@ def test_tampering_is_shown_and_a_librarys_own_code_is_not() -> None:
         _answer(
             _record("code", "<string>", detail="exec", size=120, sha256="cd" * 32, **_by(3)),
             _record("code", "<attrs>", detail="exec", size=99, **_by(4, "attrs")),
+            _record("code", "<string>", detail="command", size=99),
             _record("tamper", "sys.settrace", **_by(5)),
             _record("list", "/data", **_by(6)),
         ),
@@ -156,6 +158,25 @@ def test_tampering_is_shown_and_a_librarys_own_code_is_not() -> None:
     assert _section(text, "Ran code")[0].startswith("<string>  exec  120 bytes  sha256 cdcdcdcdcdcd…")
     assert len(_section(text, "Ran code")) == 1
     assert _section(text, "Tampered")[0].startswith("sys.settrace")
+
+
+def test_a_chain_of_a_thousand_programs_is_told_to_its_end() -> None:
+    chain = [_process(id=str(at), parent=str(at - 1), pid=7, started=at) for at in range(1, 1001)]
+    answer = _answer(processes=chain)
+    assert sum(node.state == "recorded" for node in walk(answer.tree)) == 1000
+    assert as_text(answer) and as_json(answer)
+
+
+def test_processes_that_claim_each_other_as_parents_are_both_there() -> None:
+    answer = _answer(processes=[_process(id="a", parent="b", pid=1), _process(id="b", parent="a", pid=2)])
+    assert sorted(node.process.id for node in walk(answer.tree) if node.process) == ["a", "b"]
+
+
+def test_what_an_older_gnomon_recorded_is_not_called_proven() -> None:
+    text = as_text(_answer(processes=[_process(hook_proven=None)]), width=140)
+    assert _section(text, "Coverage") == [
+        "recorded by an older gnomon, which did not prove its hook: 1 processes"
+    ]
 
 
 def test_copies_are_a_read_and_a_write() -> None:

@@ -32,6 +32,7 @@ def test_a_program_records_what_it_asks_for(python: str, spool: Path, tmp_path: 
     assert not spool.with_name("spool-other").exists()
     names = {os.path.basename(record.target or "") for record in Kept(spool).records("open")}
     assert not names & {"before", "between", "after"}
+    assert not list(Kept(spool).records("setenv", "tamper"))  # the environment is ours to change
     assert Kept(spool).faults() == []
 
 

@@ -103,6 +103,7 @@ class Receipt:
     Attributes:
         hook_proven: Processes in which an event raised on purpose reached the hook.
         hook_refused: Pids of those in which it did not: nothing of them is recorded.
+        hook_unknown: Processes that an older gnomon recorded, which did not say.
         pythons: Recorded interpreters by version.
         not_raised: For each version the events that it does not raise, and what is not known therefore.
         never_raised: What no version tells.
@@ -118,6 +119,7 @@ class Receipt:
 
     hook_proven: int = 0
     hook_refused: list[int] = field(default_factory=list)
+    hook_unknown: int = 0
     pythons: dict[str, int] = field(default_factory=dict)
     not_raised: dict[str, dict[str, str]] = field(default_factory=dict)
     never_raised: tuple[str, ...] = NEVER_RAISED
@@ -154,6 +156,10 @@ class Receipt:
             said.append("nothing was recorded: no Python was started that gnomon could get into")
         if self.hook_refused:
             said.append(f"not recorded, as another audit hook refused gnomon's: {_pids(self.hook_refused)}")
+        if self.hook_unknown:
+            said.append(
+                f"recorded by an older gnomon, which did not prove its hook: {self.hook_unknown} processes"
+            )
         said += self._silence()
         if self.native:
             names = [f"{name} ({_and(can)})" for name, can in sorted(self.native.items())]
@@ -252,6 +258,7 @@ def receipt(
     return Receipt(
         hook_proven=sum(process.hook_proven is True for process in processes),
         hook_refused=refused,
+        hook_unknown=sum(process.hook_proven is None for process in processes),
         pythons=pythons,
         not_raised=not_raised,
         lost=lost,

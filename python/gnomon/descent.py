@@ -18,6 +18,8 @@ from .commands import Python, pythons
 
 State = Literal["recorded", "silent", "failed", "other"]
 
+# Deeper ones stand at the top: a service may replace itself for years.
+_MAX_DEPTH = 100
 _PYTHON_FILES = (".py", ".pyw", ".pyc", ".pyz")
 
 
@@ -114,6 +116,10 @@ def tree(processes: list[Process], starts: Iterable[Start]) -> list[Node]:
             roots.extend(builder.children(process))
         else:
             roots.append(builder.node(process, "run" if process.run is None else ""))
+    # Too deep for a tree, or, in records that somebody made up, each other's parents.
+    for process in processes:
+        if process.role != "run" and process.id not in builder.seen:
+            roots.append(builder.node(process, ""))
     return roots
 
 
@@ -147,14 +153,20 @@ class _Builder:
     ) -> None:
         self.by_parent = by_parent
         self.by_process = by_process
+        self.seen: set[str] = set()
+        self.depth = 0
 
     def node(self, process: Process, how: str, cause: Cause | None = None) -> Node:
         node = Node(process.argv, how, "recorded", process=process, cause=cause, time=process.started)
-        node.children = self.children(process)
+        self.seen.add(process.id)
+        if self.depth < _MAX_DEPTH:
+            self.depth += 1
+            node.children = self.children(process)
+            self.depth -= 1
         return node
 
     def children(self, process: Process) -> list[Node]:
-        below = self.by_parent.get(process.id, [])
+        below = [child for child in self.by_parent.get(process.id, []) if child.id not in self.seen]
         forked = [child for child in below if child.forked]
         after = [child for child in below if not child.forked and _is_same(child, process)]
         spawned = [child for child in below if not child.forked and not _is_same(child, process)]

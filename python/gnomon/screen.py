@@ -387,6 +387,10 @@ _ACT_LABELS = {
 }
 
 
+# Code that is the program itself, and no news.
+_ITSELF = frozenset(("command", "stdin", "interactive", "cell"))
+
+
 def _act_sections(acts: list[Act], directory: str | None) -> Iterable[tuple[str, list[Row]]]:
     for kind, label in _ACT_LABELS.items():
         # A library's own doing is for `gnomon events`, unless it hides something or holds data.
@@ -397,6 +401,8 @@ def _act_sections(acts: list[Act], directory: str | None) -> Iterable[tuple[str,
 
 
 def _is_worth_showing(act: Act) -> bool:
+    if act.kind == "code" and act.detail in _ITSELF:
+        return False
     if act.kind in ("database", "send", "kill", "registry"):
         return True
     return not act.by or any(cause.file and not cause.distribution for cause in act.by)

@@ -206,7 +206,10 @@ def _begin(spool: str | os.PathLike[str] | None, imports: Imports, *, children: 
     if found is None or process is None:  # pragma: no cover
         raise OSError(f"cannot record into `{place}`")
     if before:
+        # What we change in the environment is not the program's doing: it is not recorded meanwhile.
+        _native.stop()
         _set(before, "GNOMON_RUN", found[1] or process)
+        _native.start(place, every_import=imports == "all")
     recording = Recording(os.fspath(found[0]), process, found[1], is_shared=is_shared)
     recording._environment = before
     return recording

@@ -81,7 +81,7 @@ def _outer() -> tuple[str, str | None] | None:
     if found is not None:
         return os.fspath(found[0]), found[1]
     spool, run = os.environ.get("GNOMON_SPOOL"), os.environ.get("GNOMON_RUN")
-    return (spool, run) if spool and run and os.path.isabs(spool) else None
+    return (spool, run) if spool and run and os.path.isabs(spool) and os.path.isdir(spool) else None
 
 
 def _stand_back(spool: str, options: argparse.Namespace) -> None:
