@@ -16,8 +16,6 @@ Reading is done here:
     >>> duckdb.sql("select kind, sum(count) from spool group by kind")  # doctest: +SKIP
 """
 
-from typing import TYPE_CHECKING
-
 from ._native import (
     Fault,
     Process,
@@ -33,6 +31,8 @@ from ._native import (
 )
 from .places import default_spool
 
+# `typing` takes longer to load than all else that `gnomon run` needs of us.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .session import Recording, Stats, flush, record, start, stats, stop
 
