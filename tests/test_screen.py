@@ -179,6 +179,16 @@ def test_what_an_older_gnomon_recorded_is_not_called_proven() -> None:
     ]
 
 
+def test_colours_change_no_word() -> None:
+    answer = _answer(
+        _record("spawn", "python", argv=["python", "-S", "x.py"], **_by(3)),
+        _record("open", "/data/a", access="read", **_by(1)),
+    )
+    coloured = as_text(answer, colour=True, width=100)
+    assert "\x1b[1m— not recorded\x1b[0m" in coloured
+    assert re.sub(r"\x1b\[\dm", "", coloured) == as_text(answer, width=100)
+
+
 def test_copies_are_a_read_and_a_write() -> None:
     answer = _answer(_record("copy", "/data/a", destination="/data/b", **_by(1)))
     assert [(use.path, use.reads, use.writes) for use in answer.files] == [

@@ -101,7 +101,7 @@ def _python(argv: list[str], name: re.Match[str]) -> Iterator[Python]:
     elif "S" in letters:
         reason = "-S leaves out what starts gnomon"
     elif letters & set("IE"):
-        reason = f"-{'I' if 'I' in letters else 'E'} makes it ignore the environment, and gnomon with it"
+        reason = f"-{'I' if 'I' in letters else 'E'} makes it ignore its environment"
     yield Python(argv, reason)
 
 

@@ -297,4 +297,4 @@ def _folders(process: Process) -> tuple[str, ...]:
 def _reason(found: list[Python]) -> str | None:
     if not found:
         return None
-    return found[0].kept_out or "it has another environment or no gnomon, or it did not start"
+    return found[0].kept_out or "its environment differs, it has no gnomon, or it did not start"

@@ -22,6 +22,9 @@ _MARGIN = "  " + " " * _LABEL
 _SYSTEM = ("/etc/", "/usr/", "/lib", "/proc/", "/sys/", "/dev/", "/run/", "/bin/", "/sbin/", "/var/lib/")
 
 
+_SILENT, _RECORDED = "— not recorded", "— recorded"
+
+
 @dataclass(frozen=True)
 class Row:
     """One thing that was done, and by which line."""
@@ -43,6 +46,13 @@ class _Style:
 
     def bold(self, text: str) -> str:
         return f"\x1b[1m{text}\x1b[0m" if self.colour else text
+
+    def outcome(self, text: str) -> str:
+        """The usual outcome steps back, the unusual one stands out."""
+        for outcome, style in ((_SILENT, self.bold), (_RECORDED, self.dim)):
+            if outcome in text:
+                return text.replace(outcome, style(outcome))
+        return text
 
     def dim(self, text: str) -> str:
         return f"\x1b[2m{text}\x1b[0m" if self.colour and text else text
@@ -92,14 +102,14 @@ def _section_lines(rows: list[Row], column: int, style: _Style) -> Iterator[str]
     for row in rows:
         lead = "  " * row.indent
         if row.by and max(row.length, column) + len(row.by) + 2 <= room:
-            yield f"{lead + row.what:<{column}}  {style.dim(row.by)}"
+            yield f"{style.outcome(f'{lead + row.what:<{column}}')}  {style.dim(row.by)}"
             continue
         *lines, last = _wrapped(lead, row.what, room)
         yield from lines
         if row.by and max(len(last), column) + len(row.by) + 2 <= room:
-            yield f"{last:<{column}}  {style.dim(row.by)}"
+            yield f"{style.outcome(f'{last:<{column}}')}  {style.dim(row.by)}"
             continue
-        yield last
+        yield style.outcome(last)
         if row.by:
             for line in _wrapped(" " * min(column + 2, max(4, room - len(row.by))), row.by, room):
                 yield style.dim(line)
@@ -453,21 +463,22 @@ def _without_forks(nodes: list[Node]) -> Iterator[Node]:
 
 def _node(node: Node) -> str:
     argv = node.argv
-    if node.state in ("recorded", "silent") and argv:
-        argv = [os.path.basename(argv[0]), *argv[1:]]
+    name = os.path.basename(argv[0]) if argv else ""
+    if node.state in ("recorded", "silent") or name.startswith("python"):
+        argv = [name, *argv[1:]]
     line = printable(command_line(argv), 160)
     return f"{line}{_outcome(node)}"
 
 
 def _outcome(node: Node) -> str:
     if node.state == "silent":
-        return "  — not recorded"
+        return f"  {_SILENT}"
     if node.state == "failed":
         return "  — could not be started"
     if node.process is None:
         return ""
     status = node.process.status
-    return f"  — recorded, {_status(status)}" if status else "  — recorded"
+    return f"  {_RECORDED}, {_status(status)}" if status else f"  {_RECORDED}"
 
 
 def _installation(process: Process) -> list[str]:
