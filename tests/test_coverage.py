@@ -166,3 +166,14 @@ def test_an_odd_event_is_a_loss_with_its_reason(a_python: str, spool: Path) -> N
 
 def test_the_suite_is_not_recorded() -> None:
     assert "GNOMON_RUN" not in os.environ
+
+
+def test_an_exec_that_failed_does_not_explain_a_missing_end(a_python: str, spool: Path) -> None:
+    code = (
+        "import os\n"
+        "try: os.execv('/no/such', ['x'])\n"
+        "except OSError: open('/dev/zero'); os.kill(os.getpid(), 9)\n"
+    )
+    armed([a_python, "-c", code], spool)
+    (process,) = Kept(spool).processes()
+    assert _receipt(spool)["unended"] == [process.pid]

@@ -179,7 +179,7 @@ class Gathered:
         self.own: set[str] = set()
         self.listens: set[str] = set()
         self.started: list[Start] = []
-        self.executed: set[str] = set()
+        self.executed: dict[str, int] = {}
         self.ends: dict[str, int] = {}
 
     def add(self, record: Record) -> None:
@@ -232,7 +232,11 @@ class Gathered:
                 modules=self.modules,
                 has_connected=any(contact.connects for contact in self.contacts.values()),
                 nodes=nodes,
-                executed=self.executed,
+                executed={
+                    process.id
+                    for process in processes
+                    if process.last_seen <= self.executed.get(process.id, 0)  # or the exec failed
+                },
                 faults=faults,
             ),
         )
@@ -254,7 +258,7 @@ class Gathered:
             Start(argv, record.count, record.kind, record.process, *times, record.target, Cause.of(record))
         )
         if record.kind == "exec":
-            self.executed.add(record.process)
+            self.executed[record.process] = max(self.executed.get(record.process, 0), record.last_time)
 
     def _file(self, path: str) -> FileUse:
         return self.files.setdefault(path, FileUse(path))
