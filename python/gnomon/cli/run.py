@@ -117,11 +117,16 @@ def _command(program: list[str]) -> list[str]:
     first = program[0]
     if first.startswith("-"):
         return [sys.executable, *program]
-    if first.lower().endswith(_PYTHON_FILES) or os.path.isdir(first):
+    if first.lower().endswith(_PYTHON_FILES) or _is_program_directory(first):
         if not os.path.exists(first):
             raise Failure(f"cannot run `{first}`: there is no such file", hint="look at the path")
         return [sys.executable, *program]
     return program
+
+
+def _is_program_directory(name: str) -> bool:
+    """Whether Python runs the directory `name`, and it is not a command that only shares a directory's name."""
+    return os.path.isfile(os.path.join(name, "__main__.py"))
 
 
 def _open_run(spool: str, program: list[str], outer: str | None) -> Run | None:
