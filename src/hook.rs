@@ -11,7 +11,7 @@ use gnomon_core::spool::format::Loss;
 use pyo3::ffi;
 
 use crate::capi::{Object, event_name};
-use crate::decode::{Decoded, Decoder, decoder, forget_last_start};
+use crate::decode::{Decoded, Decoder, code, decoder, forget_last_start};
 use crate::{environment, frames, session};
 
 /// Raised once after arming: seeing it is the proof that the hook is really there.
@@ -63,7 +63,23 @@ fn handle(decode: Decoder, args: *mut ffi::PyObject) {
     IS_INSIDE.set(false);
 }
 
+/// Records what no audit event told, with a thread state as the hook has one.
+pub fn tell(event: &Event<'_>) {
+    if IS_INSIDE.replace(true) {
+        return;
+    }
+    if let Some(recorder) = session::recorder() {
+        recorder.record(event, thread(), frames::origin);
+    }
+    IS_INSIDE.set(false);
+}
+
 fn take(recorder: &Recorder, decoded: Decoded<'_>) {
+    if !matches!(decoded, Decoded::Nothing | Decoded::Told)
+        && let Some((event, origin)) = code::left_over()
+    {
+        recorder.record(&event, thread(), || origin);
+    }
     match decoded {
         Decoded::Event(event) => {
             recorder.record(&event, thread(), frames::origin);
@@ -74,6 +90,8 @@ fn take(recorder: &Recorder, decoded: Decoded<'_>) {
                 forget_last_start();
             }
         }
+        Decoded::Counted(event) => recorder.count(&event, frames::origin),
+        Decoded::Compiled(compiled) => code::remember(compiled, frames::origin()),
         Decoded::DirectoryChanges => recorder.directory_changes(thread()),
         Decoded::Runs(script) => recorder.set_script(script),
         Decoded::Odd => recorder.count_loss(Loss::Undecodable),

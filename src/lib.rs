@@ -15,6 +15,7 @@ mod reader;
 mod session;
 mod stack;
 mod start;
+mod watcher;
 
 use pyo3::prelude::*;
 

@@ -16,8 +16,8 @@ use gnomon_core::record::{Bytes, encoded};
 use uuid::Uuid;
 
 use crate::capi::{self, Object, sys_attribute};
-use crate::environment::{id_from, tell_children, variable};
-use crate::{fork, hook, stack};
+use crate::environment::{self, id_from, tell_children, variable};
+use crate::{fork, hook, stack, watcher};
 
 /// Null before arming and after disarming. Never freed: another thread may be using it.
 static RECORDER: AtomicPtr<Recorder> = AtomicPtr::new(std::ptr::null_mut());
@@ -101,6 +101,7 @@ pub fn interpreter_ends() {
     }
     IS_ARMED.store(false, Release);
     HAS_SEEN_CANARY.store(false, Relaxed);
+    watcher::forget();
 }
 
 /// Whether this process records, and as whom.
@@ -154,7 +155,9 @@ fn interest(spool: &Path) -> Interest {
         }
     }
     let every_import = std::env::var_os(variable::IMPORTS).is_some_and(|value| value == "all");
-    Interest { libraries, archives, own: vec![spool.as_os_str().as_bytes().to_vec()], every_import }
+    let own = [Some(spool.to_owned()), environment::package()].into_iter().flatten();
+    let own = own.map(|path| path.into_os_string().into_vec()).collect();
+    Interest { libraries, archives, own, every_import }
 }
 
 /// Asks the C library to say with which status the process exits. glibc can; elsewhere it stays unknown.
