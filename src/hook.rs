@@ -39,22 +39,34 @@ fn control(name: &[u8]) {
     if name.first() == Some(&b'g') && name == CANARY.to_bytes() {
         session::canary_seen();
     } else if name == b"cpython._PySys_ClearAuditHooks" {
+        inside(flush);
         session::interpreter_ends();
     }
 }
 
 #[inline(never)]
 fn handle(decode: Decoder, args: *mut ffi::PyObject) {
+    inside(|recorder| {
+        // SAFETY: CPython keeps the arguments alive during this call.
+        match unsafe { Object::borrowed(args) }.map(decode) {
+            Some(decoded) => take(recorder, decoded),
+            None => recorder.count_loss(Loss::Undecodable),
+        }
+    });
+}
+
+/// Records what no audit event told, with a thread state as the hook has one.
+pub fn tell(event: &Event<'_>) {
+    inside(|recorder| recorder.record(event, thread(), frames::origin));
+}
+
+/// Does something with the recorder, if there is one and this thread is not at it already.
+fn inside(act: impl FnOnce(&Recorder)) {
     if IS_INSIDE.replace(true) {
         return;
     }
     if let Some(recorder) = session::recorder() {
-        // SAFETY: CPython keeps the arguments alive during this call.
-        let args = unsafe { Object::borrowed(args) };
-        let outcome = catch_unwind(AssertUnwindSafe(|| match args.map(decode) {
-            Some(decoded) => take(recorder, decoded),
-            None => recorder.count_loss(Loss::Undecodable),
-        }));
+        let outcome = catch_unwind(AssertUnwindSafe(|| act(recorder)));
         if outcome.is_err() {
             recorder.count_loss(Loss::InternalError);
             session::disarm();
@@ -63,22 +75,16 @@ fn handle(decode: Decoder, args: *mut ffi::PyObject) {
     IS_INSIDE.set(false);
 }
 
-/// Records what no audit event told, with a thread state as the hook has one.
-pub fn tell(event: &Event<'_>) {
-    if IS_INSIDE.replace(true) {
-        return;
+/// Records the text that was compiled before, and not executed.
+fn flush(recorder: &Recorder) {
+    if let Some((event, origin)) = code::left_over() {
+        recorder.record(&event, thread(), || origin);
     }
-    if let Some(recorder) = session::recorder() {
-        recorder.record(event, thread(), frames::origin);
-    }
-    IS_INSIDE.set(false);
 }
 
 fn take(recorder: &Recorder, decoded: Decoded<'_>) {
-    if !matches!(decoded, Decoded::Nothing | Decoded::Told)
-        && let Some((event, origin)) = code::left_over()
-    {
-        recorder.record(&event, thread(), || origin);
+    if !matches!(decoded, Decoded::Nothing | Decoded::Told) {
+        flush(recorder);
     }
     match decoded {
         Decoded::Event(event) => {

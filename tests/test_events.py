@@ -137,7 +137,7 @@ def _matches(record: Record, expected: tuple[object, ...], folder: Path, port: s
         is_target = True
     return (
         record.kind == kind
-        and (detail is None or detail in (record.access, record.argv))
+        and (detail is None or detail in (record.access, record.argv, record.detail))
         and is_target
         and (destination is None or _relative(record.destination, folder) == destination)
         and (count is None or record.count == count)
@@ -148,9 +148,14 @@ def _matches(record: Record, expected: tuple[object, ...], folder: Path, port: s
 def test_an_operation_leaves_these_records(
     operation: str, expected: list[tuple[object, ...]], python: str, spool: Path, tmp_path: Path
 ) -> None:
+    assert_leaves(expected, [python, program("operations.py"), operation], spool, tmp_path)
+
+
+def assert_leaves(expected: list[tuple[object, ...]], argv: list[str], spool: Path, tmp_path: Path) -> None:
+    """Runs a program that makes the file `started` and then does what `expected` tells, and nothing else."""
     folder = tmp_path / "cwd" / "deeper"
     folder.mkdir(parents=True)
-    done = armed([python, program("operations.py"), operation], spool, cwd=folder).checked()
+    done = armed(argv, spool, cwd=folder).checked()
     port = done.stdout.decode().strip()
     kept = Kept(spool)
     records = list(kept.records())
@@ -158,7 +163,13 @@ def test_an_operation_leaves_these_records(
     begun = next(at for at, record in enumerate(records) if record.target == str(folder / "started"))
     rest = [record for record in records[begun + 1 :] if not _is_noise(record, folder.parent)]
     found = [
-        (record.kind, record.argv or record.access, record.target, record.destination, record.count)
+        (
+            record.kind,
+            record.argv or record.access or record.detail,
+            record.target,
+            record.destination,
+            record.count,
+        )
         for record in rest
     ]
     unmatched = list(rest)

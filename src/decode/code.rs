@@ -84,18 +84,17 @@ pub fn remember(compiled: Compiled, origin: Option<Rc<Origin>>) {
 }
 
 /// What was compiled and has not been executed so far, now that something else happens. What somebody types is
-/// compiled until it is complete, and only told once it runs.
+/// compiled until it is complete, and what `-c` gives runs in any case: these wait.
 #[inline]
 pub fn left_over() -> Option<(Event<'static>, Option<Rc<Origin>>)> {
-    if IS_PENDING.get() { take(|_| true) } else { None }
+    if !IS_PENDING.get() {
+        return None;
+    }
+    let (compiled, origin) = take(|compiled| matches!(compiled.from, Source::Program | Source::Cell))?;
+    Some((compiled.event(false), origin))
 }
 
-fn take(is_it: impl FnOnce(&Compiled) -> bool) -> Option<(Event<'static>, Option<Rc<Origin>>)> {
-    let (compiled, origin) = take_compiled(is_it)?;
-    (compiled.from != Source::Prompt).then(|| (compiled.event(false), origin))
-}
-
-fn take_compiled(is_it: impl FnOnce(&Compiled) -> bool) -> Option<(Compiled, Option<Rc<Origin>>)> {
+fn take(is_it: impl FnOnce(&Compiled) -> bool) -> Option<(Compiled, Option<Rc<Origin>>)> {
     let taken = PENDING.try_with(|pending| {
         let mut pending = pending.try_borrow_mut().ok()?;
         if pending.as_ref().is_some_and(|(compiled, _)| is_it(compiled)) { pending.take() } else { None }
@@ -120,8 +119,9 @@ pub fn compile(args: Object<'_>) -> Decoded<'_> {
         name if is_prompt(name) => Source::Prompt,
         _ => match frames::caller() {
             Caller::User => Source::Program,
-            Caller::Nobody => Source::Command,
-            Caller::Machinery => return Decoded::Nothing,
+            Caller::Nobody if processes::main_text_form() == "command" => Source::Command,
+            // Before 3.13 CPython itself compiles lines of source, to mark them in a traceback.
+            Caller::Nobody | Caller::Machinery => return Decoded::Nothing,
         },
     };
     let size = text.len() as u64;
@@ -130,7 +130,7 @@ pub fn compile(args: Object<'_>) -> Decoded<'_> {
 
 /// The names that the standard library gives to what is typed.
 fn is_prompt(name: &[u8]) -> bool {
-    name == b"<stdin>" || name == b"<console>" || name.starts_with(b"<python-input-")
+    name.starts_with(b"<stdin>") || name == b"<console>" || name.starts_with(b"<python-input-")
 }
 
 /// `exec(code)`, where `code` is no module: text that somebody compiled, or code that was made otherwise.
@@ -140,9 +140,11 @@ pub fn executed(name: Cow<'_, [u8]>) -> Decoded<'_> {
         let is_typed = matches!(compiled.from, Source::Cell | Source::Prompt);
         (caller != Caller::Machinery || is_typed) && compiled.name == *name
     };
-    if let Some((compiled, _)) = take_compiled(is_it) {
+    if let Some((compiled, _)) = take(is_it) {
         return Decoded::Event(compiled.event(true));
     }
+    // 3.13 numbers what standard input gives.
+    let name = if name.starts_with(b"<stdin>") { Cow::Borrowed(&b"<stdin>"[..]) } else { name };
     match caller {
         Caller::User => unknown(name, "exec"),
         Caller::Nobody => unknown(name, processes::main_text_form()),
@@ -153,7 +155,7 @@ pub fn executed(name: Cow<'_, [u8]>) -> Decoded<'_> {
 /// Forgets what was compiled under this name: it turned out to be a module.
 pub fn is_module(name: &[u8]) {
     if IS_PENDING.get() {
-        take_compiled(|compiled| compiled.name == name);
+        take(|compiled| compiled.name == name);
     }
 }
 
@@ -237,12 +239,13 @@ pub fn find_class(args: Object<'_>) -> Decoded<'_> {
 /// function, a name or a text to evaluate belongs here.
 fn is_plain_data(module: &str, name: &str) -> bool {
     const BUILTINS: &str = " bool bytearray bytes complex dict float frozenset int list object range set slice str \
-                            tuple NotImplementedType ";
+                            tuple unicode long xrange ";
     match module {
         "builtins" | "__builtin__" => {
             let is_listed = |word: &str| word == name;
             BUILTINS.split_ascii_whitespace().any(is_listed) || name.ends_with("Error")
         }
+        "exceptions" => name.ends_with("Error"),
         "copyreg" | "copy_reg" => matches!(name, "_reconstructor" | "__newobj__" | "__newobj_ex__"),
         "collections" => matches!(name, "OrderedDict" | "defaultdict" | "deque" | "Counter"),
         "array" => name == "_array_reconstructor",

@@ -28,7 +28,9 @@ fn key_of(args: Object<'_>) -> Option<Vec<u8>> {
         0x8000_0005 => "HKEY_CURRENT_CONFIG".to_owned(),
         other => format!("handle {other}"),
     };
-    let rest = args.item(1).and_then(Object::path).filter(|rest| !rest.is_empty());
+    // A key below, or the name of a value: where the second argument is none, the third one.
+    let named = |index| args.item(index).and_then(Object::path).filter(|name| !name.is_empty());
+    let rest = named(1).or_else(|| args.item(1).filter(|key| key.is_none()).and_then(|_| named(2)));
     Some(match rest {
         Some(rest) => [root.as_bytes(), b"\\", &rest].concat(),
         None => root.into_bytes(),
