@@ -104,6 +104,17 @@ pub fn caller() -> Caller {
     found
 }
 
+/// Whether the code that runs is the interpreter's own.
+pub fn is_standard_at_work() -> bool {
+    session::recorder().is_some_and(|recorder| {
+        innermost(|code| {
+            let name = code.attribute(c"co_filename");
+            let file = name.as_ref().and_then(|name| name.object().path()).unwrap_or_default();
+            matches!(SourceFile::of(&file, recorder.interest()), SourceFile::Standard)
+        })
+    })
+}
+
 /// Where only such frames run, it is the user: the main program is text, or a thread runs a function in C.
 fn set_aside(found: &mut Caller) -> bool {
     *found = Caller::User;

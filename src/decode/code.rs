@@ -213,8 +213,8 @@ fn made<'a>(file: Option<Cow<'a, [u8]>>, how: &'static str) -> Decoded<'a> {
 
 /// `object.__setattr__(object, name, value)`, raised for a few attributes only: here a function gets other code.
 pub fn set_attribute(args: Object<'_>) -> Decoded<'_> {
-    if args.item(1).and_then(Object::text) != Some("__code__") {
-        return Decoded::Nothing;
+    if args.item(1).and_then(Object::text) != Some("__code__") || frames::is_standard_at_work() {
+        return Decoded::Nothing; // `types.coroutine` only changes a flag
     }
     let file = args.item(2).filter(|code| code.is_code()).and_then(|code| code.attribute(c"co_filename"));
     let file = file.and_then(|file| Some(file.object().path()?.into_owned()));
@@ -272,11 +272,29 @@ fn is_of_arrays(module: &str, name: &str) -> bool {
     ];
     match module {
         "numpy" => matches!(name, "ndarray" | "dtype" | "matrix" | "recarray") || is_number_type(name),
+        "pandas" => is_table_type(name),
+        "pandas.arrays" => true,
         "numpy.core.multiarray" | "numpy._core.multiarray" => matches!(name, "_reconstruct" | "scalar"),
         "numpy.core.numeric" | "numpy._core.numeric" => name == "_frombuffer",
         "pandas._libs.arrays" | "pandas._libs.interval" => true,
         _ => TABLES.iter().any(|known| module.starts_with(known)),
     }
+}
+
+/// The classes of pandas by the names that pandas 3 gives them.
+fn is_table_type(name: &str) -> bool {
+    let ends = [
+        "Index",
+        "Dtype",
+        "DataFrame",
+        "Series",
+        "Timestamp",
+        "Timedelta",
+        "Period",
+        "Interval",
+        "Categorical",
+    ];
+    ends.iter().any(|end| name.ends_with(end))
 }
 
 fn is_number_type(name: &str) -> bool {
@@ -313,6 +331,10 @@ mod tests {
             ("numpy.core.multiarray", "_reconstruct", true),
             ("numpy._core.multiarray", "fromfile", false),
             ("pandas.core.indexes.base", "_new_Index", true),
+            ("pandas", "DataFrame", true),
+            ("pandas", "RangeIndex", true),
+            ("pandas", "eval", false),
+            ("pandas", "read_pickle", false),
             ("pandas.core.computation.eval", "eval", false),
             ("pandas.io.pickle", "read_pickle", false),
             ("__main__", "Report", false),
