@@ -241,6 +241,20 @@ FIGURES = (
         per_operation("repeat.py", "open", "relative"),
     ),
     Figure(
+        "origin-first",
+        "first-time record with its origin, 10 frames away",
+        "ns",
+        Budget("over", NOOP, 1000, "ns"),
+        per_operation("origin.py", "first", "{count}"),
+    ),
+    Figure(
+        "origin-repeat",
+        "repeat with its origin, 10 frames away",
+        "ns",
+        Budget("over", NOOP, 200, "ns"),
+        per_operation("origin.py", "repeat", "{count}"),
+    ),
+    Figure(
         "many",
         "100,000 opens over 1,000 paths: each",
         "ns",

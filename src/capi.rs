@@ -137,7 +137,12 @@ impl<'a> Object<'a> {
         self.pointer.as_ptr().expose_provenance()
     }
 
-    /// The same for CPython's own functions.
+    /// Where its type is.
+    pub fn type_address(self) -> usize {
+        self.class().addr()
+    }
+
+    /// Where it is, for CPython's own functions.
     pub fn pointer(self) -> *mut ffi::PyObject {
         self.pointer.as_ptr()
     }

@@ -5,7 +5,6 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::hash::{BuildHasher as _, Hash};
 use std::os::unix::ffi::OsStrExt;
 use std::rc::Rc;
 
@@ -15,7 +14,7 @@ use gnomon_core::paths::absolute;
 use gnomon_core::process::current_directory;
 
 use crate::capi::Object;
-use crate::stack::{CodeMark, Frame, walk};
+use crate::stack::{CodeMark, CodePlace, Frame, walk};
 use crate::{notebooks, session};
 
 /// How far out the user's code is looked for.
@@ -48,13 +47,16 @@ fn innermost(mut test: impl FnMut(Object<'_>) -> bool) -> bool {
 /// Whether the import system works for itself: the code that runs is its own, and so is the caller. A program
 /// that calls a loader's `get_data` to read some file is not the import system.
 pub fn is_in_import_system() -> bool {
-    let mut own = 0;
-    walk(2, |frame| {
-        let is_own = class_of(frame).is_some_and(|class| matches!(class, Class::Importer));
-        own += u8::from(is_own);
-        is_own
+    let is_own = with_known(|known| {
+        let mut own = 0;
+        walk(2, |frame| {
+            let is_own = matches!(known.codes.class_of(frame), Some(Class::Importer));
+            own += u8::from(is_own);
+            is_own
+        });
+        Some(own == 2)
     });
-    own == 2
+    is_own.unwrap_or(false)
 }
 
 /// Who executes the code of a module.
@@ -192,8 +194,14 @@ enum Class {
 /// What a thread remembers.
 #[derive(Default)]
 struct Known {
-    codes: Vec<Option<(CodeMark, Class)>>,
-    origins: Vec<Option<(Walked, Rc<Origin>)>>,
+    codes: Codes,
+    origins: Origins,
+}
+
+/// What is known of pieces of code, by where they are.
+#[derive(Default)]
+struct Codes {
+    places: Vec<Option<(CodePlace, Class)>>,
     libraries: HashMap<String, Rc<str>, FixedState>,
 }
 
@@ -201,9 +209,14 @@ thread_local! {
     static KNOWN: RefCell<Known> = RefCell::default();
 }
 
+/// Calls `ask` with what this thread remembers; `None` where the thread ends.
+fn with_known<T>(ask: impl FnOnce(&mut Known) -> Option<T>) -> Option<T> {
+    KNOWN.try_with(|known| ask(&mut *known.try_borrow_mut().ok()?)).ok()?
+}
+
 /// What a walk found, as far as it tells one origin from another: where the user is, and the libraries on the
 /// way by the addresses of their remembered names.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Walked {
     user: Option<(CodeMark, i32, u64)>,
     closest: usize,
@@ -212,29 +225,36 @@ struct Walked {
 
 /// Who caused the event that is being looked at. `None` where no Python code is running, or nothing is known.
 pub fn origin() -> Option<Rc<Origin>> {
-    let mut found = Found::default();
-    let (mut depth, mut generated_at) = (0, None);
-    walk(MAX_FRAMES, |frame| {
-        depth += 1;
-        match class_of(frame) {
-            Some(Class::Library(name)) => found.add_library(name),
-            Some(Class::User) => found.set_user(frame),
-            Some(Class::Generated) => generated_at = Some(depth),
-            _ => {}
-        }
-        found.origin.is_none()
-    });
-    if let (None, Some(depth)) = (&found.origin, generated_at) {
-        let mut left = depth;
-        walk(depth, |frame| {
-            left -= 1;
-            if left == 0 {
-                found.set_user(frame);
+    with_known(|known| {
+        let mut found = Found::default();
+        let (mut depth, mut generated_at) = (0, None);
+        walk(MAX_FRAMES, |frame| {
+            depth += 1;
+            match known.codes.class_of(frame) {
+                Some(Class::Library(name)) => found.add_library(name),
+                Some(Class::User) => found.set_user(frame, &mut known.origins),
+                Some(Class::Generated) => generated_at = Some(depth),
+                _ => {}
             }
-            true
+            found.origin.is_none()
         });
-    }
-    found.origin.take().or_else(|| found.libraries_alone())
+        if let (None, Some(depth)) = (&found.origin, generated_at) {
+            at_depth(depth, |frame| found.set_user(frame, &mut known.origins));
+        }
+        found.origin.take().or_else(|| found.libraries_alone(&mut known.origins))
+    })
+}
+
+/// Calls `each` with the frame at `depth`, counted from 1.
+fn at_depth(depth: usize, mut each: impl FnMut(&Frame<'_>)) {
+    let mut left = depth;
+    walk(depth, |frame| {
+        left -= 1;
+        if left == 0 {
+            each(frame);
+        }
+        true
+    });
 }
 
 /// What a walk has found so far.
@@ -245,22 +265,24 @@ struct Found {
     origin: Option<Rc<Origin>>,
 }
 
+type Origins = Vec<Option<(Walked, Rc<Origin>)>>;
+
 impl Found {
-    fn add_library(&mut self, name: Rc<str>) {
+    fn add_library(&mut self, name: &Rc<str>) {
         if self.closest.is_none() {
-            self.closest = Some(Rc::clone(&name));
+            self.closest = Some(Rc::clone(name));
         }
-        self.outermost = Some(name);
+        self.outermost = Some(Rc::clone(name));
     }
 
-    fn set_user(&mut self, frame: &Frame<'_>) {
-        let user = Some((frame.mark(), frame.position(), name_hash(frame) ^ notebooks::generation()));
-        self.origin = remembered(self.walked(user), || self.origin_at(frame));
+    fn set_user(&mut self, frame: &Frame<'_>, origins: &mut Origins) {
+        let user = Some((frame.mark(), frame.position(), notebooks::generation()));
+        self.origin = remembered(origins, self.walked(user), || self.origin_at(frame));
     }
 
-    fn libraries_alone(&self) -> Option<Rc<Origin>> {
+    fn libraries_alone(&self, origins: &mut Origins) -> Option<Rc<Origin>> {
         self.closest.as_ref()?;
-        remembered(self.walked(None), || self.with_libraries(Origin::default()))
+        remembered(origins, self.walked(None), || self.with_libraries(Origin::default()))
     }
 
     fn walked(&self, user: Option<(CodeMark, i32, u64)>) -> Walked {
@@ -270,11 +292,8 @@ impl Found {
 
     fn with_libraries(&self, origin: Origin) -> Origin {
         let via = self.outermost.as_ref().filter(|via| self.closest.as_ref() != Some(via));
-        Origin {
-            distribution: self.closest.as_ref().map(|name| name.to_string()),
-            via: via.map(|name| name.to_string()),
-            ..origin
-        }
+        let (distribution, via) = (self.closest.as_deref(), via.map(|name| &**name));
+        Origin { distribution: distribution.map(str::to_owned), via: via.map(str::to_owned), ..origin }
     }
 
     fn origin_at(&self, frame: &Frame<'_>) -> Origin {
@@ -291,6 +310,34 @@ impl Found {
     }
 }
 
+impl Walked {
+    fn slot(&self) -> usize {
+        let user = self.user.map_or(0, |(mark, position, _)| mark.place.slot() ^ position as usize);
+        user ^ self.closest >> 4 ^ self.outermost >> 5
+    }
+}
+
+/// The origin that is remembered for `walked`, made by `make` the first time.
+fn remembered(origins: &mut Origins, walked: Walked, make: impl FnOnce() -> Origin) -> Option<Rc<Origin>> {
+    let place = place_in(origins, REMEMBERED_ORIGINS, walked.slot())?;
+    if let Some((key, origin)) = place
+        && *key == walked
+    {
+        return Some(Rc::clone(origin));
+    }
+    let origin = Rc::new(make().hashed());
+    *place = Some((walked, Rc::clone(&origin)));
+    Some(origin)
+}
+
+/// The place of `slot` in a table of `size` places, which is made at its first use.
+fn place_in<T>(table: &mut Vec<Option<T>>, size: usize, slot: usize) -> Option<&mut Option<T>> {
+    if table.is_empty() {
+        table.resize_with(size, || None);
+    }
+    table.get_mut(slot % size)
+}
+
 /// A source file as people know it: absolute, or a notebook's cell.
 fn named(file: Vec<u8>) -> Vec<u8> {
     if let Some(cell) = notebooks::name_of(&file) {
@@ -305,59 +352,20 @@ fn named(file: Vec<u8>) -> Vec<u8> {
     if is_here { here.into_owned() } else { file }
 }
 
-/// Tells files apart whose names stood at the same address, one after the other.
-fn name_hash(frame: &Frame<'_>) -> u64 {
-    let name = frame.file();
-    name.map_or(0, |name| FixedState::default().hash_one(name))
-}
-
-/// The origin that this thread remembers for `walked`, made by `make` the first time.
-fn remembered(walked: Walked, make: impl FnOnce() -> Origin) -> Option<Rc<Origin>> {
-    KNOWN
-        .try_with(|known| {
-            let mut known = known.try_borrow_mut().ok()?;
-            let slot = slot_of(&mut known.origins, REMEMBERED_ORIGINS, &walked)?;
-            match slot {
-                Some((key, origin)) if *key == walked => Some(Rc::clone(origin)),
-                _ => {
-                    let origin = Rc::new(make());
-                    *slot = Some((walked, Rc::clone(&origin)));
-                    Some(origin)
-                }
-            }
-        })
-        .ok()?
-}
-
-/// Where `key` belongs in a table of `size` places, which is made at its first use.
-fn slot_of<'a, T>(table: &'a mut Vec<Option<T>>, size: usize, key: &impl Hash) -> Option<&'a mut Option<T>> {
-    if table.is_empty() {
-        table.resize_with(size, || None);
+impl Codes {
+    /// What the code of `frame` is.
+    #[inline]
+    fn class_of(&mut self, frame: &Frame<'_>) -> Option<&Class> {
+        let code = frame.code_place();
+        let place = place_in(&mut self.places, REMEMBERED_CODES, code.slot())?;
+        if place.as_ref().is_none_or(|(key, _)| *key != code) {
+            *place = Some((code, classify(frame, &mut self.libraries)?));
+        }
+        place.as_ref().map(|(_, class)| class)
     }
-    let hash = FixedState::default().hash_one(key) as usize;
-    table.get_mut(hash % size)
 }
 
-/// What the code of `frame` is. `None` where nothing can be remembered any more: the thread ends.
-fn class_of(frame: &Frame<'_>) -> Option<Class> {
-    let mark = frame.mark();
-    KNOWN
-        .try_with(|known| {
-            let mut known = known.try_borrow_mut().ok()?;
-            let known = &mut *known;
-            let slot = slot_of(&mut known.codes, REMEMBERED_CODES, &mark)?;
-            match slot {
-                Some((key, class)) if *key == mark => Some(class.clone()),
-                _ => {
-                    let class = classify(frame, &mut known.libraries)?;
-                    *slot = Some((mark, class.clone()));
-                    Some(class)
-                }
-            }
-        })
-        .ok()?
-}
-
+#[cold]
 fn classify(frame: &Frame<'_>, libraries: &mut HashMap<String, Rc<str>, FixedState>) -> Option<Class> {
     if is_import_system(frame.code()) {
         return Some(Class::Importer);

@@ -39,7 +39,9 @@ pub fn arm() -> Result<(), &'static str> {
     // A panic is caught, counted, and ends the recording; it must not print into the program's stderr.
     std::panic::set_hook(Box::new(|_| {}));
     fork::watch();
-    stack::learn();
+    if std::env::var_os(variable::FRAMES).is_none_or(|value| value != "ask") {
+        stack::learn();
+    }
     let description = describe();
     let id = new_id(description.run.max(description.parent));
     let recorder = Recorder::new(&spool, id, description, Arc::new(interest(&spool)));

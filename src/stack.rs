@@ -7,8 +7,10 @@
 #![expect(unsafe_code, reason = "reads CPython's structures, and calls its functions")]
 
 use std::ffi::c_void;
+use std::hash::BuildHasher as _;
 use std::sync::OnceLock;
 
+use foldhash::fast::FixedState;
 use pyo3::ffi;
 
 use crate::capi::{Object, Owned, symbol, version};
@@ -19,22 +21,37 @@ pub struct Frame<'a> {
     place: Place,
 }
 
-/// Where in its code a frame is.
+/// What a frame is known by.
 enum Place {
-    /// Bytes into the code.
-    Offset(i32),
+    /// The address of CPython's own structure.
+    Read(usize, &'static Layout),
     /// A frame object, to be asked.
-    Frame(*mut ffi::PyObject),
+    Object(*mut ffi::PyObject),
 }
 
-/// What tells a piece of code from another that was at the same address before: where its parts are and how
-/// long, as far as that is cheap to read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct CodeMark {
+/// A piece of code by where it and the name of its file are: enough to tell whose it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CodePlace {
     code: usize,
-    file: (usize, usize),
+    file: usize,
+    file_length: usize,
+}
+
+/// A piece of code by all that is cheap to read: enough to tell its lines from those of another that was at the
+/// same address before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CodeMark {
+    pub place: CodePlace,
     lines: (usize, usize),
     first_line: i32,
+    name: u64,
+}
+
+impl CodePlace {
+    /// A number to find it by in a table: objects lie some hundred bytes apart.
+    pub fn slot(&self) -> usize {
+        (self.code >> 5) ^ (self.code >> 14)
+    }
 }
 
 /// Where CPython keeps what a walk reads: offsets in bytes.
@@ -51,6 +68,8 @@ struct Layout {
     /// The table of lines: bytes.
     lines: usize,
     first_line: usize,
+    /// The address of the type of code objects.
+    code_type: usize,
 }
 
 /// Where a `str` and a `bytes` keep their length, in all versions.
@@ -79,14 +98,18 @@ struct Functions {
 }
 
 static FUNCTIONS: OnceLock<Option<Functions>> = OnceLock::new();
-static LAYOUT: OnceLock<Option<Layout>> = OnceLock::new();
+static LAYOUT: OnceLock<Option<&'static Layout>> = OnceLock::new();
 
 /// Frames that are compared before a layout is believed.
 const COMPARED: usize = 16;
 
 /// Finds out where the frames are. Called once, with Python code running.
 pub fn learn() {
-    LAYOUT.get_or_init(|| Layout::of_this_python().filter(Layout::is_right));
+    LAYOUT.get_or_init(|| {
+        // Kept for good: frames refer to it, and this happens once.
+        let layout: &'static Layout = Box::leak(Box::new(Layout::of_this_python()?));
+        layout.is_right().then_some(layout)
+    });
 }
 
 /// Whether frames are read and not asked for.
@@ -108,43 +131,50 @@ impl<'a> Frame<'a> {
         self.code
     }
 
-    /// What tells its code from another.
-    pub fn mark(&self) -> CodeMark {
+    /// Where its code is.
+    pub fn code_place(&self) -> CodePlace {
         let code = self.code.address();
-        let Some(Some(layout)) = LAYOUT.get() else {
-            let file = self.code.attribute(c"co_filename");
-            let file = (file.map_or(0, |file| file.object().address()), 0);
-            return CodeMark { code, file, ..CodeMark::default() };
-        };
-        // SAFETY: a live code object, and offsets that were found right; its parts live as long as it does.
-        unsafe {
-            let (file, lines) = (read(code, layout.file), read(code, layout.lines));
-            CodeMark {
-                code,
-                file: (file, read(file, LENGTH)),
-                lines: (lines, read(lines, LENGTH)),
-                first_line: read(code, layout.first_line),
+        match self.place {
+            // SAFETY: a live code object, and offsets that were found right; its parts live as long as it does.
+            Place::Read(_, layout) => unsafe {
+                let file = read(code, layout.file);
+                CodePlace { code, file, file_length: read(file, LENGTH) }
+            },
+            Place::Object(_) => {
+                let file = self.code.attribute(c"co_filename");
+                CodePlace { code, file: file.map_or(0, |file| file.object().address()), file_length: 0 }
             }
         }
     }
 
-    /// The name of its source file, where that is UTF-8.
-    pub fn file(&self) -> Option<&'a str> {
-        let Some(Some(layout)) = LAYOUT.get() else {
-            return None;
+    /// What tells its code from another.
+    pub fn mark(&self) -> CodeMark {
+        let place = self.code_place();
+        let Place::Read(_, layout) = self.place else {
+            let file = self.code.attribute(c"co_filename");
+            let name = file.as_ref().and_then(|file| file.object().text()).unwrap_or_default();
+            let name = FixedState::default().hash_one(name);
+            return CodeMark { place, name, ..CodeMark::default() }; // its position is a line already
         };
-        // SAFETY: as in `mark`.
+        // SAFETY: as in `code_place`.
         unsafe {
-            let file = read(self.code.address(), layout.file);
-            Object::borrowed(std::ptr::with_exposed_provenance_mut(file))?.text()
+            let lines = read(place.code, layout.lines);
+            let file = Object::borrowed(std::ptr::with_exposed_provenance_mut(place.file));
+            let name = file.and_then(Object::text).unwrap_or_default();
+            CodeMark {
+                place,
+                lines: (lines, read(lines, LENGTH)),
+                first_line: read(place.code, layout.first_line),
+                name: FixedState::default().hash_one(name),
+            }
         }
     }
 
     /// Where in the code it is: a number that is the same at each visit of the same instruction.
     pub fn position(&self) -> i32 {
         match self.place {
-            Place::Offset(offset) => offset,
-            Place::Frame(_) => self.line().cast_signed(),
+            Place::Read(frame, layout) => layout.offset(frame, self.code.address()),
+            Place::Object(_) => self.line().cast_signed(),
         }
     }
 
@@ -154,8 +184,8 @@ impl<'a> Frame<'a> {
         // SAFETY: a live code object or frame object.
         let line = unsafe {
             match self.place {
-                Place::Offset(offset) => (functions.line_at)(self.code.pointer(), offset),
-                Place::Frame(frame) => (functions.line)(frame),
+                Place::Read(..) => (functions.line_at)(self.code.pointer(), self.position()),
+                Place::Object(frame) => (functions.line)(frame),
             }
         };
         u32::try_from(line).unwrap_or(0)
@@ -192,7 +222,7 @@ fn ask(limit: usize, mut each: impl FnMut(&Frame<'_>) -> bool) {
                 return;
             }
             let Some(code) = Owned::new((functions.code)(frame)) else { return };
-            if !each(&Frame { code: code.object(), place: Place::Frame(frame) }) {
+            if !each(&Frame { code: code.object(), place: Place::Object(frame) }) {
                 return;
             }
             // Replacing the last frame that we own lets it go, now that its caller is held.
@@ -212,7 +242,8 @@ unsafe fn read<T: Copy>(address: usize, offset: usize) -> T {
 }
 
 impl Layout {
-    fn walk(&self, limit: usize, mut each: impl FnMut(&Frame<'_>) -> bool) {
+    #[inline]
+    fn walk(&'static self, limit: usize, mut each: impl FnMut(&Frame<'_>) -> bool) {
         // SAFETY: called with a thread state, whose frames stay as they are while this thread is here.
         unsafe {
             let mut frame: usize = read(ffi::PyThreadState_Get().expose_provenance(), self.current.0);
@@ -236,7 +267,8 @@ impl Layout {
     ///
     /// # Safety
     /// A running frame of this thread is there.
-    unsafe fn frame<'a>(&self, frame: usize) -> Option<Frame<'a>> {
+    #[inline]
+    unsafe fn frame<'a>(&'static self, frame: usize) -> Option<Frame<'a>> {
         // SAFETY: a live frame holds its code, which holds its instructions.
         unsafe {
             if self.owner.is_some_and(|owner| read::<i8>(frame, owner) >= 3) {
@@ -245,21 +277,25 @@ impl Layout {
             // Since 3.14 the low bits say whether the frame counts as an owner.
             let address = read::<usize>(frame, self.code) & !3;
             let code = Object::borrowed(std::ptr::with_exposed_provenance_mut(address))?;
-            if !code.is_code() {
-                return None;
-            }
-            let offset = match self.instruction {
+            (code.type_address() == self.code_type).then_some(Frame { code, place: Place::Read(frame, self) })
+        }
+    }
+
+    /// How many bytes into its code a frame is.
+    fn offset(&self, frame: usize, code: usize) -> i32 {
+        // SAFETY: a live frame of this thread.
+        unsafe {
+            match self.instruction {
                 Instruction::Index { at, unit_bytes } => read::<i32>(frame, at).wrapping_mul(unit_bytes),
                 Instruction::Pointer { at, start } => {
-                    read::<usize>(frame, at).wrapping_sub(address + start) as i32
+                    read::<usize>(frame, at).wrapping_sub(code + start) as i32
                 }
-            };
-            Some(Frame { code, place: Place::Offset(offset) })
+            }
         }
     }
 
     /// Whether it gives what CPython's own functions give, here and now.
-    fn is_right(&self) -> bool {
+    fn is_right(&'static self) -> bool {
         let (mut read, mut asked) = (Vec::new(), Vec::new());
         self.walk(COMPARED, |frame| {
             read.push((frame.code.address(), frame.line()));
@@ -272,7 +308,7 @@ impl Layout {
         !read.is_empty() && read == asked && self.names_files()
     }
 
-    fn names_files(&self) -> bool {
+    fn names_files(&'static self) -> bool {
         let mut are_right = true;
         self.walk(1, |frame| {
             let (file, line) =
@@ -289,13 +325,14 @@ impl Layout {
     }
 
     fn of_this_python() -> Option<Self> {
+        let code_type = symbol(c"PyCode_Type")?.expose_provenance();
         let version = version();
         let mut numbers = version.split('.').map(|number| number.parse().unwrap_or(0));
         match (numbers.next(), numbers.next()) {
             _ if cfg!(not(target_pointer_width = "64")) => None,
             // Offsets of Include/cpython/pystate.h, code.h and internal/pycore_frame.h, 64 bit.
-            (Some(3), Some(9)) => Some(Self::before_3_11(104, 1)),
-            (Some(3), Some(10)) => Some(Self::before_3_11(96, 2)),
+            (Some(3), Some(9)) => Some(Self::before_3_11(104, 1, code_type)),
+            (Some(3), Some(10)) => Some(Self::before_3_11(96, 2, code_type)),
             (Some(3), Some(11)) => Some(Self {
                 current: (56, Some(8)),
                 code: 32,
@@ -305,6 +342,7 @@ impl Layout {
                 file: 112,
                 lines: 136,
                 first_line: 72,
+                code_type,
             }),
             (Some(3), Some(12)) => Some(Self {
                 current: (56, Some(0)),
@@ -315,13 +353,14 @@ impl Layout {
                 file: 112,
                 lines: 136,
                 first_line: 68,
+                code_type,
             }),
-            (Some(3), Some(minor)) => Self::as_debuggers_are_told(minor),
+            (Some(3), Some(minor)) => Self::as_debuggers_are_told(minor, code_type),
             _ => None,
         }
     }
 
-    fn before_3_11(last_instruction: usize, unit_bytes: i32) -> Self {
+    fn before_3_11(last_instruction: usize, unit_bytes: i32, code_type: usize) -> Self {
         Self {
             current: (24, None),
             code: 32,
@@ -331,12 +370,13 @@ impl Layout {
             file: 104,
             lines: 120,
             first_line: 40,
+            code_type,
         }
     }
 
     /// Reads `_Py_DebugOffsets`, the start of `_PyRuntime` since 3.13: 64-bit words whose order is that of the
     /// minor version (Include/internal/pycore_debug_offsets.h).
-    fn as_debuggers_are_told(minor: usize) -> Option<Self> {
+    fn as_debuggers_are_told(minor: usize, code_type: usize) -> Option<Self> {
         /// Words where the parts on thread states, frames and code start.
         const STARTS: [(usize, [usize; 3]); 3] = [(13, [19, 28, 34]), (14, [22, 31, 39]), (15, [22, 39, 47])];
         const COOKIE: u64 = u64::from_le_bytes(*b"xdebugpy");
@@ -358,6 +398,7 @@ impl Layout {
             file: offset(code + 1)?,
             lines: offset(code + 4)?,
             first_line: offset(code + 5)?,
+            code_type,
         })
     }
 }

@@ -1,6 +1,8 @@
 //! Who caused an event: the line of the user's code, and the distribution that made the call. Plain data, and
 //! what a source file is to it.
 
+use std::hash::BuildHasher as _;
+
 use crate::interest::{Interest, installed_root};
 
 /// Who caused an event. What is not known is empty, `0` or `None`: code without a frame, generated code, a
@@ -17,9 +19,19 @@ pub struct Origin {
     pub distribution: Option<String>,
     /// The one that the user's code called, where that is another.
     pub via: Option<String>,
+    /// A hash of all the others, made once by [`Origin::hashed`]: every event needs it.
+    pub hash: u64,
 }
 
 impl Origin {
+    /// The origin, ready to be used again and again.
+    #[must_use]
+    pub fn hashed(mut self) -> Self {
+        self.hash = 0;
+        self.hash = foldhash::quality::FixedState::default().hash_one(&self);
+        self
+    }
+
     /// Whether nothing at all is known.
     #[must_use]
     pub fn is_unknown(&self) -> bool {

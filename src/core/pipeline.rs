@@ -47,8 +47,8 @@ struct Cause<'a> {
 }
 
 impl<'a> Cause<'a> {
-    fn of(origin: Option<&'a Origin>, hasher: &RandomState) -> Self {
-        Self { origin, hash: origin.map_or(0, |origin| hasher.hash_one(origin)) }
+    fn of(origin: Option<&'a Origin>) -> Self {
+        Self { origin, hash: origin.map_or(0, |origin| origin.hash) }
     }
 }
 
@@ -163,7 +163,7 @@ impl Recorder {
             return self.record_import(name, file, origin);
         }
         let origin = origin();
-        let cause = Cause::of(origin.as_deref(), &self.hasher);
+        let cause = Cause::of(origin.as_deref());
         match &event.target {
             Target::Path { path, destination } => {
                 self.record_path(event, path, destination.as_ref(), thread, cause);

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use gnomon_core::columns::for_each_event;
 use gnomon_core::event::{Access, Kind};
 use gnomon_core::filter::Filter;
+use gnomon_core::origin::Origin;
 use gnomon_core::process::{Description, Script};
 use gnomon_core::record::{Bytes, Draft, View, encoded};
 use gnomon_core::spool::format::{Identity, Loss};
@@ -67,6 +68,15 @@ fn write(file: &Path) {
     segment.append(head(Kind::Process, 1_000), &encoded(&description)).unwrap();
     segment.append(head(Kind::Script, 1_001), &encoded(&script)).unwrap();
     let argv = [Cow::Borrowed(&b"true"[..]), Cow::Borrowed(&b"\xff"[..])];
+    let full = Origin {
+        file: b"/home/ann/reports/odd-\xff.py".to_vec(),
+        line: 12,
+        function: "Report.load".to_owned(),
+        distribution: Some("urllib3".to_owned()),
+        via: Some("requests".to_owned()),
+        ..Origin::default()
+    };
+    let library = Origin { distribution: Some("pytest".to_owned()), ..Origin::default() };
     let drafts = [
         (
             Kind::Import,
@@ -112,6 +122,30 @@ fn write(file: &Path) {
         (Kind::Spawn, Draft { target: path("/bin/true"), argv: Some(&argv), ..Draft::default() }),
         (Kind::Exit, Draft { child: Some(4712), status: Some(-9), ..Draft::default() }),
         (Kind::Fork, Draft::default()),
+        (
+            Kind::Http,
+            Draft {
+                target: path("https://api.example.com/v1/upload?page=2"),
+                host: Some(Cow::Borrowed("api.example.com")),
+                port: Some(443),
+                detail: path("POST"),
+                size: Some(1 << 33),
+                origin: Some(&full),
+                ..Draft::default()
+            },
+        ),
+        (
+            Kind::Code,
+            Draft {
+                target: path("<string>"),
+                detail: path("exec"),
+                size: Some(9),
+                sha256: Some([0xAB; 32]),
+                origin: Some(&full),
+                ..Draft::default()
+            },
+        ),
+        (Kind::Kill, Draft { target: path("4711"), origin: Some(&library), ..Draft::default() }),
     ];
     for (time, (kind, draft)) in (2_000..).zip(drafts) {
         let place = draft.append(head(kind, time), &segment, |text| text.len() as u64 * 77).unwrap();
@@ -163,7 +197,8 @@ fn line(view: &View<'_>) -> String {
     };
     let argv: Vec<_> = view.argv.iter().flatten().map(|piece| bytes(Some(*piece))).collect();
     format!(
-        "{} {}..{} x{} {} [{target}] target={} destination={} requested={} host={} {:?} {:?} {argv:?} {:?} {:?}",
+        "{} {}..{} x{} {} [{target}] target={} destination={} requested={} host={} {:?} {:?} {argv:?} {:?} {:?} \
+         detail={} {:?} {:?} by={}:{:?} {} {} {}",
         view.kind_name(),
         view.time,
         view.last_time,
@@ -177,6 +212,14 @@ fn line(view: &View<'_>) -> String {
         view.port,
         view.child,
         view.status,
+        bytes(view.detail),
+        view.size,
+        view.sha256.map(gnomon_core::process::hex),
+        bytes(view.origin.file),
+        view.origin.line,
+        bytes(view.origin.function),
+        bytes(view.origin.distribution),
+        bytes(view.origin.via),
     )
 }
 

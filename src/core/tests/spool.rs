@@ -4,14 +4,17 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use gnomon_core::columns::for_each_event;
 use gnomon_core::event::{Access, Event, FilePath, Kind, Target};
 use gnomon_core::filter::Filter;
 use gnomon_core::interest::Interest;
+use gnomon_core::origin::Origin;
 use gnomon_core::pipeline::Recorder;
 use gnomon_core::process::{Description, new_id};
+use gnomon_core::record::{Pieces, View};
 use gnomon_core::spool::format::{HEADER_BYTES, Identity};
 use gnomon_core::spool::map::Medium;
 use gnomon_core::spool::reader::{FaultKind, SegmentFile, read_processes, segment_paths};
@@ -53,8 +56,61 @@ fn path_bytes() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
+fn origin_of(view: &View<'_>) -> Origin {
+    let text = |pieces: Option<Pieces<'_>>| pieces.map(|text| String::from_utf8(text.to_vec()).unwrap());
+    let origin = Origin {
+        file: view.origin.file.map(|file| file.to_vec()).unwrap_or_default(),
+        line: view.origin.line.unwrap_or(0),
+        function: text(view.origin.function).unwrap_or_default(),
+        distribution: text(view.origin.distribution),
+        via: text(view.origin.via),
+        hash: 0,
+    };
+    if origin == Origin::default() { origin } else { origin.hashed() }
+}
+
+fn origin() -> impl Strategy<Value = Option<Rc<Origin>>> {
+    let name = || prop::option::of("[a-c]{1,15}");
+    let parts = ("(|/[a-d]{1,20}/x.py)", 0_u32..4, "[f-h]{0,14}", name(), name());
+    prop::option::of(parts).prop_map(|parts| {
+        let (file, line, function, distribution, via) = parts?;
+        let origin = Origin { file: file.into_bytes(), line, function, distribution, via, hash: 0 };
+        Some(Rc::new(origin.hashed()))
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
+
+    #[test]
+    fn every_event_is_read_back_with_its_origin(
+        events in prop::collection::vec((path_bytes(), origin()), 1..400),
+        first_bytes in prop::sample::select(vec![4096_u64, 65536]),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let recorder = recorder(folder.path(), first_bytes);
+        let mut expected = BTreeMap::new();
+        for (path, origin) in &events {
+            recorder.record(&opened(path, Access::READ), 1, || origin.clone());
+            let mut said = origin.as_deref().cloned().unwrap_or_default();
+            if said == Origin::default().hashed() {
+                said = Origin::default(); // nothing known, said or not
+            }
+            *expected.entry((path.clone(), format!("{said:?}"))).or_insert(0) += 1;
+        }
+        let (mut found, mut faults) = (BTreeMap::new(), Vec::new());
+        for path in segment_paths(folder.path(), &Filter::default()).unwrap() {
+            let segment = SegmentFile::load(&path).unwrap();
+            for_each_event(&segment, &Filter::default(), &mut faults, |view| {
+                if view.kind == Kind::Open as u16 {
+                    let key = (view.target.unwrap().to_vec(), format!("{:?}", origin_of(view)));
+                    *found.entry(key).or_insert(0) += view.count;
+                }
+            });
+        }
+        prop_assert_eq!(faults, []);
+        prop_assert_eq!(found, expected);
+    }
 
     #[test]
     fn every_event_is_read_back_with_its_exact_count(
