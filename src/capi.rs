@@ -200,6 +200,13 @@ impl<'a> Object<'a> {
         Some(value)
     }
 
+    /// Whether this is a str of so many characters.
+    pub fn has_characters(self, count: usize) -> bool {
+        // SAFETY: the object is a str.
+        let length = || unsafe { ffi::PyUnicode_GetLength(self.pointer.as_ptr()) };
+        self.is_subclass(ffi::Py_TPFLAGS_UNICODE_SUBCLASS) && usize::try_from(length()) == Ok(count)
+    }
+
     /// The text of a str, in UTF-8; `None` for anything else, and where it holds lone surrogates.
     pub fn text(self) -> Option<&'a str> {
         if !self.is_subclass(ffi::Py_TPFLAGS_UNICODE_SUBCLASS) {

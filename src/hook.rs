@@ -26,7 +26,8 @@ thread_local! {
 pub extern "C" fn audit(event: *const c_char, args: *mut ffi::PyObject, _user: *mut c_void) -> c_int {
     // SAFETY: CPython's own argument, used only during this call.
     let name = unsafe { event_name(event) };
-    match decoder(name) {
+    // SAFETY: CPython keeps the arguments alive during this call.
+    match decoder(name, unsafe { Object::borrowed(args) }) {
         Some(decode) => handle(decode, args),
         None => control(name),
     }

@@ -211,6 +211,12 @@ fn made<'a>(file: Option<Cow<'a, [u8]>>, how: &'static str) -> Decoded<'a> {
     }
 }
 
+/// The cheap look at an event that Django raises for each row: whether the attribute's name is as long as it must
+/// be.
+pub fn may_set_code(args: Option<Object<'_>>) -> bool {
+    args.and_then(|args| args.item(1)).is_some_and(|name| name.has_characters("__code__".len()))
+}
+
 /// `object.__setattr__(object, name, value)`, raised for a few attributes only: here a function gets other code.
 pub fn set_attribute(args: Object<'_>) -> Decoded<'_> {
     if args.item(1).and_then(Object::text) != Some("__code__") || frames::is_standard_at_work() {

@@ -55,7 +55,7 @@ pub type Decoder = for<'a> fn(Object<'a>) -> Decoded<'a>;
 /// The decoder for an event; `None` for the many that are not looked at. This is the hot path: most events
 /// end here, so it is one comparison of lengths and at most a few of bytes.
 #[inline]
-pub fn decoder(name: &[u8]) -> Option<Decoder> {
+pub fn decoder(name: &[u8], args: Option<Object<'_>>) -> Option<Decoder> {
     Some(match name {
         b"open" => files::open,
         b"exec" => imports::exec,
@@ -83,7 +83,7 @@ pub fn decoder(name: &[u8]) -> Option<Decoder> {
         b"marshal.load" => code::unmarshal_file,
         b"function.__new__" => code::function,
         b"code.__new__" => code::code,
-        b"object.__setattr__" => code::set_attribute,
+        b"object.__setattr__" if code::may_set_code(args) => code::set_attribute,
         b"pickle.find_class" => code::find_class,
         b"ctypes.dlopen" => native::dlopen,
         b"ctypes.dlsym" => native::dlsym,
