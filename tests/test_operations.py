@@ -40,6 +40,7 @@ TABLE: list[tuple[str, list[Row] | dict[str, list[Row]]]] = [
     ("executes_text_in_a_thread", [("code", "exec", "*<string>", None, 1)]),
     ("executes_a_tree", [("code", "exec", "*<tree>", None, 1)]),
     ("executes_a_cell", [("code", "cell", None, None, 1)]),
+    ("types_into_a_console", [("code", "interactive", "*<console>", None, 1)]),
     ("executes_text_named_as_a_file", [("code", "exec", "*/no/such/file.py", None, 1)]),
     (
         "unmarshals",
@@ -96,7 +97,7 @@ TABLE: list[tuple[str, list[Row] | dict[str, list[Row]]]] = [
     ("sqlite_path", [("database", "connect", "data.db", None, 1)]),
     ("sqlite_memory", [("database", "connect", "*:memory:", None, 1)]),
     ("sqlite_uri", [("database", "connect", "*file:data.db?mode=rwc", None, 1)]),
-    # What these builds of Python can do, and which patch release raises an event for it, differs.
+    # Many builds of Python cannot load extensions, and 3.9 raises no event for it.
     ("sqlite_extension", [("database", None, None, None, None)]),
     # files by the standard library
     ("copies", [("copy", None, "made", "copied", 1)]),
@@ -235,6 +236,7 @@ TABLE: list[tuple[str, list[Row] | dict[str, list[Row]]]] = [
                 ("tamper", None, "*sys.remote_exec", None, 1),
                 ("tamper", None, "*cpython.remote_debugger_script", None, 1),
                 ("open", "read", "script.py", None, 1),
+                ("code", "exec", "*<string>", None, 1),
             ],
         },
     ),

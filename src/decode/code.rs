@@ -138,7 +138,9 @@ pub fn executed(name: Cow<'_, [u8]>) -> Decoded<'_> {
     let caller = frames::caller();
     let is_it = |compiled: &Compiled| {
         let is_typed = matches!(compiled.from, Source::Cell | Source::Prompt);
-        (caller != Caller::Machinery || is_typed) && compiled.name == *name
+        // Since 3.13 what is typed is compiled under one name and runs under another.
+        let has_its_name = compiled.name == *name || compiled.from == Source::Prompt && is_prompt(&name);
+        (caller != Caller::Machinery || is_typed) && has_its_name
     };
     if let Some((compiled, _)) = take(is_it) {
         return Decoded::Event(compiled.event(true));

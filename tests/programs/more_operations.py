@@ -78,6 +78,14 @@ def executes_a_cell():
     exec(compile(TEXT, f"/tmp/ipykernel_{os.getpid()}/3284789.py", "exec"))
 
 
+def types_into_a_console():
+    import code
+
+    console = code.InteractiveConsole()
+    for line in ("if True:", "    value = 1", ""):
+        console.push(line)
+
+
 def executes_text_named_as_a_file():
     exec(compile(TEXT, "/no/such/file.py", "exec"))
 
