@@ -36,7 +36,7 @@ TABLE: list[tuple[str, list[tuple[object, ...]]]] = [
     ("temporary_without_name", []),
     ("remove", [("delete", None, "made", None, 1)]),
     ("remove_pathlib", [("delete", None, "made", None, 1)]),
-    ("remove_entry", [("delete", None, "made", None, 1)]),
+    ("remove_entry", [("list", None, ".", None, 1), ("delete", None, "made", None, 1)]),
     (
         "remove_below_descriptor",
         [("open", "read", "folder", None, 1), ("delete", None, "folder/inside", None, 1)],
@@ -68,7 +68,7 @@ TABLE: list[tuple[str, list[tuple[object, ...]]]] = [
     ("loader_reads_for_the_program", [("open", "read", "made", None, 1)]),
     ("executes_a_file", [("import", None, "*part", "own/part.py", 1)]),
     ("executes_a_relative_file", [("import", None, "*part", "own/part.py", 1)]),
-    ("executes_a_cell", []),
+    ("executes_a_cell", [("code", "exec", "*/no/such/cell.py", None, 1)]),
     ("connect", [("bind", None, "*127.0.0.1:0", None, 1), ("connect", None, "*127.0.0.1:PORT", None, 1)]),
     (
         "connect_by_name",

@@ -6,8 +6,8 @@ import hashlib
 from pathlib import Path
 
 import pytest
-
 from test_events import assert_leaves
+
 from watching import Kept, Record, armed, program
 
 Row = tuple[object, ...]
@@ -15,8 +15,8 @@ Row = tuple[object, ...]
 FOLDER = ("open", "read", "folder", None, 1)
 MADE = ("open", "write+create", "made", None, 1)
 
-# Each row as in test_events.py, whose second column may also be the detail: operation, then its records. Where
-# versions differ, the records by the first version that leaves them.
+# Each row as in test_events.py, where the second column may also be the detail. Where versions differ, the
+# records by the first version that leaves them.
 TABLE: list[tuple[str, list[Row] | dict[str, list[Row]]]] = [
     # code
     ("executes_text", [("code", "exec", "*<string>", None, 1)]),
