@@ -341,6 +341,22 @@ def test_a_class_of_the_program_is_not_asked(python: str, spool: Path, tmp_path:
     assert any(record.target == "libc.so.6:getpid" for record in Kept(spool).records("native"))
 
 
+def test_what_a_library_makes_of_text_is_neither_code_nor_a_module(
+    python: str, spool: Path, tmp_path: Path
+) -> None:
+    library = tmp_path / "site-packages"
+    library.mkdir()
+    (library / "templating.py").write_text(
+        "def render(text, name):\n    exec(compile(text, name, 'exec'), {})\n    exec(text)\n"
+    )
+    (tmp_path / "page.html").write_text("hello")
+    program = "import templating; templating.render('value = 1', 'page.html')"
+    armed([python, "-c", program], spool, cwd=tmp_path, PYTHONPATH=str(library)).checked()
+    kept = Kept(spool)
+    assert [record.detail for record in code_of(spool)] == ["command"]
+    assert not [record for record in kept.records("import") if (record.destination or "").endswith(".html")]
+
+
 def test_ordinary_programs_leave_no_false_records(python: str, spool: Path, tmp_path: Path) -> None:
     armed([python, program("ordinary.py")], spool, cwd=tmp_path).checked()
     kept = Kept(spool)

@@ -13,7 +13,7 @@ use gnomon_core::process::current_directory;
 
 use super::{Decoded, code, processes};
 use crate::capi::{Object, sys_attribute};
-use crate::frames::{self, Executor};
+use crate::frames::{self, Caller, Executor};
 use crate::notebooks;
 
 /// `import(name, file or None, …)`: with a file it is an extension module, about to be loaded.
@@ -63,6 +63,10 @@ pub fn exec(args: Object<'_>) -> Decoded<'_> {
         }
         // A file that somebody reads and executes is loaded; a notebook's cell only has a name like one.
         Executor::Other if !is_there(&file) => return code::executed(Cow::Owned(given.into_owned())),
+        // A library that makes code of a template names it by the template's file.
+        Executor::Other if !file.ends_with(b".py") && frames::caller() == Caller::Machinery => {
+            return Decoded::Nothing;
+        }
         Executor::Other => code::is_module(&given),
     }
     let name = String::from_utf8_lossy(&dotted_name(&file)).into_owned();
