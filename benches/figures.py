@@ -185,6 +185,20 @@ FIGURES = (
         per_operation("not_kept_getattr.py"),
     ),
     Figure(
+        "not-kept-logging",
+        "`logging.info`: each",
+        "ns",
+        Budget("ratio", NOOP, 1.15),
+        per_operation("logging_info.py"),
+    ),
+    Figure(
+        "not-kept-deepcopy",
+        "`copy.deepcopy` of a small structure: each",
+        "ns",
+        Budget("ratio", NOOP, 1.15),
+        per_operation("deepcopy.py"),
+    ),
+    Figure(
         "first",
         "first-time record, absolute path: the event alone",
         "ns",

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicPtr};
 
 use gnomon_core::interest::Interest;
 use gnomon_core::pipeline::{Recorder, now};
-use gnomon_core::process::{Description, capped_command, new_id};
+use gnomon_core::process::{Description, capped_command, executable, new_id};
 use gnomon_core::record::{Bytes, encoded};
 use uuid::Uuid;
 
@@ -120,9 +120,8 @@ fn describe() -> Description {
         .and_then(|implementation| implementation.attribute(c"name"))
         .and_then(|name| name.object().text().map(str::to_owned))
         .unwrap_or_default();
-    if let Some(executable) = sys_path(c"executable").filter(|path| !path.is_empty()) {
-        description.executable = Bytes(executable);
-    }
+    let known = sys_path(c"executable").filter(|path| !path.is_empty());
+    description.executable = Bytes(known.or_else(executable).unwrap_or_default());
     if let (Some(prefix), Some(base)) = (sys_path(c"prefix"), sys_path(c"base_prefix"))
         && prefix != base
     {
@@ -191,6 +190,7 @@ pub fn runner(spool: &OsStr, run: Uuid, argv: Vec<OsString>) -> Recorder {
     "run".clone_into(&mut description.role);
     description.run = Some(run);
     description.parent = id_from(variable::PARENT);
+    description.executable = Bytes(executable().unwrap_or_default());
     let argv = capped_command(argv.into_iter().map(|text| Cow::Owned(text.into_vec())));
     description.argv = argv.into_iter().map(|argument| Bytes(argument.into_owned())).collect();
     let bytes = encoded(&description).len() as u64 + 4096;

@@ -68,6 +68,9 @@ impl Interest {
 #[must_use]
 pub fn installed_root(path: &[u8]) -> Option<usize> {
     const NAMES: [&[u8]; 2] = [b"/site-packages/", b"/dist-packages/"];
+    if !may_have_packages(path) {
+        return None;
+    }
     let mut before = path;
     while let Some(slash) = memchr::memrchr(b'/', before) {
         // Both names are 15 bytes long with their slashes.
@@ -77,6 +80,15 @@ pub fn installed_root(path: &[u8]) -> Option<usize> {
         before = before.get(..slash)?;
     }
     None
+}
+
+/// Whether bytes of `-packages/` stand in `path` where they do in that. Without an early exit, so that it compiles
+/// to SIMD: nearly every path is spared the search from slash to slash, a sixth of what a record costs.
+fn may_have_packages(path: &[u8]) -> bool {
+    let (middle, end) = (path.get(6..).unwrap_or_default(), path.get(9..).unwrap_or_default());
+    path.iter().zip(middle).zip(end).fold(false, |found, ((first, middle), last)| {
+        found | ((*first == b'-') & (*middle == b'g') & (*last == b'/'))
+    })
 }
 
 fn is_bytecode(path: &[u8]) -> bool {

@@ -116,31 +116,28 @@ pub fn new_id(after: Option<Uuid>) -> Uuid {
 }
 
 impl Description {
-    /// What the operating system says of the current process. `started` is nanoseconds since 1970.
+    /// What the operating system says of the current process, but for its executable: an interpreter knows its
+    /// own. `started` is nanoseconds since 1970.
     #[must_use]
     pub fn of_this_process(started: u64) -> Self {
         let pid = std::process::id();
         let own = Stat::of(pid);
         let parent_pid = own.parent;
+        let parent = Stat::of(parent_pid);
         let uid = rustix::process::getuid().as_raw();
         Self {
             role: "python".to_owned(),
             pid,
             parent_pid,
             started_ticks: own.started_ticks,
-            parent_started_ticks: Stat::of(parent_pid).started_ticks,
-            parent_name: Bytes(first_line(&format!("/proc/{parent_pid}/comm")).into_bytes()),
+            parent_started_ticks: parent.started_ticks,
+            parent_name: Bytes(parent.name.into_bytes()),
             uid,
             user: user_name(uid).unwrap_or_default(),
             host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
             machine: first_line("/etc/machine-id"),
             boot: boot(),
             pid_namespace: pid_namespace(),
-            executable: Bytes(
-                fs::read_link("/proc/self/exe")
-                    .map(|path| path.into_os_string().into_vec())
-                    .unwrap_or_default(),
-            ),
             argv: command_line(),
             directory: Bytes(current_directory().unwrap_or_default()),
             started,
@@ -160,7 +157,7 @@ impl Description {
             parent_pid: self.pid,
             started_ticks: own.started_ticks,
             parent_started_ticks: self.started_ticks,
-            parent_name: Bytes(first_line("/proc/self/comm").into_bytes()),
+            parent_name: Bytes(own.name.into_bytes()),
             started,
             forked: true,
             ..self.clone()
@@ -237,6 +234,12 @@ pub fn capped_command<'a>(arguments: impl IntoIterator<Item = Cow<'a, [u8]>>) ->
     kept
 }
 
+/// The file that this process executes, as the kernel names it.
+#[must_use]
+pub fn executable() -> Option<Vec<u8>> {
+    fs::read_link("/proc/self/exe").ok().map(|path| path.into_os_string().into_vec())
+}
+
 /// The current directory as the kernel names it.
 #[must_use]
 pub fn current_directory() -> Option<Vec<u8>> {
@@ -270,21 +273,30 @@ pub fn distributions(directory: &[u8]) -> Vec<String> {
     found
 }
 
+#[derive(Default)]
 struct Stat {
+    name: String,
     parent: u32,
     started_ticks: u64,
 }
 
 impl Stat {
-    /// Fields 4 and 22 of `/proc/PID/stat` (proc(5)); zeros where it cannot be read.
+    /// Fields 2, 4 and 22 of `/proc/PID/stat` (proc(5)); empty and zeros where it cannot be read.
     fn of(pid: u32) -> Self {
         let line = read_small(&format!("/proc/{pid}/stat")).unwrap_or_default();
-        // The name in field 2 may hold spaces and brackets: count from the last one.
-        let rest = line.rsplit_once(')').map_or("", |(_, rest)| rest);
+        Self::parsed(&line).unwrap_or_default()
+    }
+
+    fn parsed(line: &str) -> Option<Self> {
+        // The name may hold spaces and brackets: it ends at the last one. The kernel escapes two bytes in it.
+        let (start, rest) = line.rsplit_once(')')?;
+        let (_, name) = start.split_once('(')?;
         let mut fields = rest.split_ascii_whitespace();
-        let parent = fields.nth(1).and_then(|field| field.parse().ok()).unwrap_or(0);
-        let started_ticks = fields.nth(17).and_then(|field| field.parse().ok()).unwrap_or(0);
-        Self { parent, started_ticks }
+        Some(Self {
+            name: name.split("\\\\").map(|part| part.replace("\\n", "\n")).collect::<Vec<_>>().join("\\"),
+            parent: fields.nth(1).and_then(|field| field.parse().ok()).unwrap_or(0),
+            started_ticks: fields.nth(17).and_then(|field| field.parse().ok()).unwrap_or(0),
+        })
     }
 }
 
@@ -306,10 +318,23 @@ pub fn started_ticks(pid: u32) -> Option<u64> {
     Some(Stat::of(pid).started_ticks).filter(|ticks| *ticks != 0)
 }
 
+/// A file that is text and no longer than 64 KB, or its start. A read that does not fill its buffer is the last
+/// one, both of a regular file and of what /proc makes up: asking for the end once more is a system call each.
 fn read_small(path: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(512);
-    fs::File::open(path).ok()?.take(64 * 1024).read_to_end(&mut bytes).ok()?;
-    Some(String::from_utf8_lossy(&bytes).into_owned())
+    Some(String::from_utf8_lossy(&read_start(path)?).into_owned())
+}
+
+fn read_start(path: &str) -> Option<Vec<u8>> {
+    let mut file = fs::File::open(path).ok()?;
+    let (mut bytes, mut piece) = (Vec::new(), [0; 4096]);
+    while bytes.len() < 64 * 1024 {
+        let read = file.read(&mut piece).ok()?;
+        bytes.extend_from_slice(piece.get(..read)?);
+        if read < piece.len() {
+            break;
+        }
+    }
+    Some(bytes)
 }
 
 fn first_line(path: &str) -> String {
@@ -327,10 +352,17 @@ pub fn user_name(uid: u32) -> Option<String> {
     })
 }
 
+/// The arguments that the process was started with. Where the C library does not tell them to a library that
+/// is loaded later (musl), the kernel does, for twenty times the price.
 fn command_line() -> Vec<Bytes> {
-    let bytes = fs::read("/proc/self/cmdline").unwrap_or_default();
-    let bytes = bytes.strip_suffix(b"\0").unwrap_or(&bytes);
-    let arguments = capped_command(bytes.split(|byte| *byte == 0).map(Cow::Borrowed));
+    let told = std::env::args_os().map(|argument| Cow::Owned(argument.into_vec()));
+    let mut arguments = capped_command(told);
+    let bytes;
+    if arguments.is_empty() {
+        bytes = read_start("/proc/self/cmdline").unwrap_or_default();
+        let bytes = bytes.strip_suffix(b"\0").unwrap_or(&bytes);
+        arguments = capped_command(bytes.split(|byte| *byte == 0).map(Cow::Borrowed));
+    }
     arguments.into_iter().map(|argument| Bytes(argument.into_owned())).collect()
 }
 
@@ -395,6 +427,14 @@ mod tests {
         assert_eq!(found.parent_pid, std::os::unix::process::parent_id());
         assert_eq!(Some(found.started_ticks), started_ticks(found.pid));
         assert!(!found.argv.is_empty() && !found.directory.0.is_empty() && !found.parent_name.0.is_empty());
+    }
+
+    #[test]
+    fn a_name_may_hold_what_ends_it_and_what_the_kernel_escapes() {
+        let line = "7 (a) b\\\\n\\nd) S 3 7 7 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 4711 99";
+        let found = Stat::parsed(line).unwrap();
+        assert_eq!((found.name.as_str(), found.parent, found.started_ticks), ("a) b\\n\nd", 3, 4711));
+        assert!(Stat::parsed("").is_none());
     }
 
     #[test]

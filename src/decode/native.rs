@@ -38,8 +38,9 @@ pub fn dlsym(args: Object<'_>) -> Decoded<'_> {
     let (Some(library), Some(name)) = (args.item(0), args.item(1).and_then(symbol_name)) else {
         return Decoded::Odd;
     };
-    // What an instance of ctypes' own classes holds; asking any other object would run its code.
-    let library = library.held(c"_name").map_or_else(
+    // What the instance holds: asking it would run the code of a class that the program derived.
+    let name_of = library.is_a(c"ctypes", c"CDLL").then(|| library.held(c"_name")).flatten();
+    let library = name_of.map_or_else(
         || Cow::Borrowed(&b"?"[..]),
         |held| match held.object() {
             none if none.is_none() => Cow::Borrowed(ITSELF),
