@@ -18,11 +18,13 @@ pub type AuditHook = extern "C" fn(*const c_char, *mut ffi::PyObject, *mut c_voi
 type AddAuditHook = unsafe extern "C" fn(AuditHook, *mut c_void) -> c_int;
 type Audit = unsafe extern "C" fn(*const c_char, *const c_char, ...) -> c_int;
 type AsUtf8AndSize = unsafe extern "C" fn(*mut ffi::PyObject, *mut ffi::Py_ssize_t) -> *const c_char;
+type GetDict = unsafe extern "C" fn(*mut ffi::PyObject, *mut c_void) -> *mut ffi::PyObject;
 
 struct Functions {
     add_audit_hook: AddAuditHook,
     audit: Audit,
     utf8: AsUtf8AndSize,
+    instance_dict: GetDict,
 }
 
 static FUNCTIONS: OnceLock<Option<Functions>> = OnceLock::new();
@@ -40,6 +42,7 @@ fn look_up() -> Option<Functions> {
             add_audit_hook: transmute::<*mut c_void, AddAuditHook>(symbol(c"PySys_AddAuditHook")?),
             audit: transmute::<*mut c_void, Audit>(symbol(c"PySys_Audit")?),
             utf8: transmute::<*mut c_void, AsUtf8AndSize>(symbol(c"PyUnicode_AsUTF8AndSize")?),
+            instance_dict: transmute::<*mut c_void, GetDict>(symbol(c"PyObject_GenericGetDict")?),
         })
     }
 }
@@ -197,6 +200,13 @@ impl<'a> Object<'a> {
         Some(value)
     }
 
+    /// Whether this is a str of so many characters.
+    pub fn has_characters(self, count: usize) -> bool {
+        // SAFETY: the object is a str.
+        let length = || unsafe { ffi::PyUnicode_GetLength(self.pointer.as_ptr()) };
+        self.is_subclass(ffi::Py_TPFLAGS_UNICODE_SUBCLASS) && usize::try_from(length()) == Ok(count)
+    }
+
     /// The text of a str, in UTF-8; `None` for anything else, and where it holds lone surrogates.
     pub fn text(self) -> Option<&'a str> {
         if !self.is_subclass(ffi::Py_TPFLAGS_UNICODE_SUBCLASS) {
@@ -258,26 +268,59 @@ impl<'a> Object<'a> {
         *code_type == Some(self.class().addr())
     }
 
+    /// Whether it is an instance of the class called `name` in a `module` that the program has loaded, or of a
+    /// class derived from it. What the classes themselves say of that is not asked.
+    pub fn is_a(self, module: &CStr, name: &CStr) -> bool {
+        loaded_class(module, name)
+            // SAFETY: both are live classes.
+            .is_some_and(
+                |class| unsafe { ffi::PyType_IsSubtype(self.class(), class.pointer.as_ptr().cast()) } != 0,
+            )
+    }
+
+    /// What an instance of a class written in Python holds under `name`, whatever its class makes of that name.
+    pub fn held(self, name: &CStr) -> Option<Owned> {
+        // SAFETY: a live class. A class as `self` is refused: asked for its dictionary, 3.12 gives a wrong one.
+        let is_of_python = unsafe { ffi::PyType_GetFlags(self.class()) } & ffi::Py_TPFLAGS_HEAPTYPE != 0;
+        if !is_of_python || self.is_subclass(ffi::Py_TPFLAGS_TYPE_SUBCLASS) {
+            return None;
+        }
+        // SAFETY: gives a new reference, or an error for an instance without a dictionary.
+        let all =
+            Owned::new(unsafe { (functions()?.instance_dict)(self.pointer.as_ptr(), std::ptr::null_mut()) })?;
+        let found = all.object().entry(name)?;
+        // SAFETY: the value is alive, and kept so from here on.
+        unsafe { ffi::Py_IncRef(found.pointer.as_ptr()) };
+        Some(Owned(found.pointer))
+    }
+
+    /// The value under `name` in a dict; `None` for anything else.
+    pub fn entry(self, name: &CStr) -> Option<Object<'a>> {
+        if !self.is_subclass(ffi::Py_TPFLAGS_DICT_SUBCLASS) {
+            return None;
+        }
+        // SAFETY: the object is a dict; the value is borrowed from it, and nothing that could change it runs.
+        unsafe { Object::borrowed(ffi::PyDict_GetItemString(self.pointer.as_ptr(), name.as_ptr())) }
+    }
+
     fn class(self) -> *mut ffi::PyTypeObject {
         // SAFETY: a live object has a live type.
         unsafe { ffi::Py_TYPE(self.pointer.as_ptr()) }
     }
 
+    fn is_exactly(self, module: &CStr, name: &CStr) -> bool {
+        loaded_class(module, name).is_some_and(|class| class.pointer.as_ptr() == self.class().cast())
+    }
+
     /// Whether its class is one of pathlib's own, and not one that only looks like it: what such a class calls
     /// an attribute may be the program's code.
     fn is_of_pathlib(self) -> bool {
-        loaded_module(c"pathlib").is_some_and(|pathlib| {
-            [c"PosixPath", c"PurePosixPath"].into_iter().any(|name| {
-                let class = pathlib.attribute(name);
-                class.is_some_and(|class| class.0.as_ptr() == self.class().cast())
-            })
-        })
+        [c"PosixPath", c"PurePosixPath"].into_iter().any(|name| self.is_exactly(c"pathlib", name))
     }
 
     /// What `os.scandir` gives: its `path` is a plain member.
     fn directory_entry_path(self) -> Option<Vec<u8>> {
-        let class = loaded_module(c"posix")?.attribute(c"DirEntry")?;
-        if class.0.as_ptr() != self.class().cast() {
+        if !self.is_exactly(c"posix", c"DirEntry") {
             return None;
         }
         Some(self.attribute(c"path")?.object().path()?.into_owned())
@@ -324,18 +367,36 @@ fn loaded_module<'a>(name: &CStr) -> Option<Object<'a>> {
     unsafe { Object::borrowed(ffi::PyDict_GetItemString(modules.pointer.as_ptr(), name.as_ptr())) }
 }
 
-/// A variable of the module `__main__`.
-pub fn main_variable<'a>(name: &CStr) -> Option<Object<'a>> {
-    let main = loaded_module(c"__main__")?;
-    // SAFETY: gives null, with an error, for what is no module, and borrows what it finds; used at once.
+/// What a module that the program has imported holds under `name`. A stand-in for the module is not asked.
+fn module_variable<'a>(module: &CStr, name: &CStr) -> Option<Object<'a>> {
+    let module = loaded_module(module)?;
+    // SAFETY: the type is checked first; the dictionary and what it holds are borrowed, and used at once.
     unsafe {
-        let variables = ffi::PyModule_GetDict(main.pointer.as_ptr());
-        if variables.is_null() {
-            clear_error();
+        if ffi::PyType_IsSubtype(module.class(), &raw mut ffi::PyModule_Type) == 0 {
             return None;
         }
-        Object::borrowed(ffi::PyDict_GetItemString(variables, name.as_ptr()))
+        Object::borrowed(ffi::PyModule_GetDict(module.pointer.as_ptr()))?.entry(name)
     }
+}
+
+fn loaded_class<'a>(module: &CStr, name: &CStr) -> Option<Object<'a>> {
+    module_variable(module, name).filter(|class| class.is_subclass(ffi::Py_TPFLAGS_TYPE_SUBCLASS))
+}
+
+/// A variable of the module `__main__`.
+pub fn main_variable<'a>(name: &CStr) -> Option<Object<'a>> {
+    module_variable(c"__main__", name)
+}
+
+/// The dictionary of the module `sys`.
+pub fn sys_dictionary<'a>() -> Option<Object<'a>> {
+    let sys = loaded_module(c"sys")?;
+    // SAFETY: gives null, with an error, for what is no module; the module keeps its dictionary.
+    let dictionary = unsafe { Object::borrowed(ffi::PyModule_GetDict(sys.pointer.as_ptr())) };
+    if dictionary.is_none() {
+        clear_error();
+    }
+    dictionary
 }
 
 /// An attribute of the module `sys`.

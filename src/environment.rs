@@ -85,6 +85,11 @@ fn reordered(search_path: &[u8], ours: &[u8]) -> Option<Vec<u8>> {
 
 /// The directory `bootstrap` beside this library.
 fn bootstrap() -> Option<PathBuf> {
+    Some(package()?.join("bootstrap"))
+}
+
+/// The directory of this library: gnomon's package.
+pub fn package() -> Option<PathBuf> {
     // SAFETY: the structure is plain data, for dladdr to fill in.
     let mut found: libc::Dl_info = unsafe { std::mem::zeroed() };
     // SAFETY: the address is of this library, which stays loaded, as does the name that is found.
@@ -94,7 +99,7 @@ fn bootstrap() -> Option<PathBuf> {
         }
         CStr::from_ptr(found.dli_fname).to_bytes()
     };
-    Some(PathBuf::from(OsStr::from_bytes(path)).parent()?.join("bootstrap"))
+    Some(PathBuf::from(OsStr::from_bytes(path)).parent()?.to_owned())
 }
 
 #[cfg(test)]

@@ -76,9 +76,98 @@ pub fn executor() -> Executor {
     if innermost(|code| text_is(code, c"co_filename", is_runpy)) { Executor::Runpy } else { Executor::Other }
 }
 
+/// Whose code is at work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// The user's, also by way of text that it had executed.
+    User,
+    /// None at all: what `-c` or standard input gives is about to run.
+    Nobody,
+    /// A library's, or the interpreter's own.
+    Machinery,
+}
+
+/// Whose code raised the event. Text is whoever's that executes it, and the parts of the standard library that
+/// only pass on what they are told to call do not count.
+pub fn caller() -> Caller {
+    let Some(recorder) = session::recorder() else { return Caller::Machinery };
+    let mut found = Caller::Nobody;
+    walk(MAX_FRAMES, |frame| {
+        let name = frame.code().attribute(c"co_filename");
+        let file = name.as_ref().and_then(|name| name.object().path()).unwrap_or_default();
+        found = match SourceFile::of(&file, recorder.interest()) {
+            SourceFile::Cell | SourceFile::User => Caller::User,
+            SourceFile::Generated => return set_aside(&mut found),
+            SourceFile::Standard if passes_on(&file) => return set_aside(&mut found),
+            SourceFile::Standard | SourceFile::Installed { .. } => Caller::Machinery,
+        };
+        false
+    });
+    found
+}
+
+/// Whether the code that runs is the interpreter's own.
+pub fn is_standard_at_work() -> bool {
+    session::recorder().is_some_and(|recorder| {
+        innermost(|code| {
+            let name = code.attribute(c"co_filename");
+            let file = name.as_ref().and_then(|name| name.object().path()).unwrap_or_default();
+            matches!(SourceFile::of(&file, recorder.interest()), SourceFile::Standard)
+        })
+    })
+}
+
+/// Where only such frames run, it is the user: the main program is text, or a thread runs a function in C.
+fn set_aside(found: &mut Caller) -> bool {
+    *found = Caller::User;
+    true
+}
+
+/// Modules of the standard library that call what they are given, or time or trace the text that they are given.
+fn passes_on(file: &[u8]) -> bool {
+    const NAMES: [&[u8]; 12] = [
+        b"/threading.py",
+        b"/concurrent/futures/thread.py",
+        b"/concurrent/futures/process.py",
+        b"/asyncio/events.py",
+        b"/asyncio/runners.py",
+        b"/asyncio/base_events.py",
+        b"/multiprocessing/process.py",
+        b"/multiprocessing/pool.py",
+        b"/functools.py",
+        b"/contextlib.py",
+        b"/sched.py",
+        b"/timeit.py",
+    ];
+    NAMES.iter().any(|name| file.ends_with(name))
+}
+
 /// Whether the code that runs comes from a file with this ending.
 pub fn running_file_ends_with(ending: &str) -> bool {
     innermost(|code| text_is(code, c"co_filename", |file| file.ends_with(ending)))
+}
+
+/// Whether the code that runs, and its caller, come from files with this ending.
+pub fn caller_file_ends_with(ending: &str) -> bool {
+    let mut count = 0;
+    walk(2, |frame| {
+        let is_there = text_is(frame.code(), c"co_filename", |file| file.ends_with(ending));
+        count += u8::from(is_there);
+        is_there
+    });
+    count == 2
+}
+
+/// Whether the code of a module is at work that only starts: `<module>` is the first of its frames that is no
+/// function, and comes from a file with this ending.
+pub fn is_loading(ending: &str) -> bool {
+    let mut is_loading = false;
+    walk(4, |frame| {
+        let is_module = text_is(frame.code(), c"co_name", |name| name == "<module>");
+        is_loading = is_module && text_is(frame.code(), c"co_filename", |file| file.ends_with(ending));
+        !is_module
+    });
+    is_loading
 }
 
 /// Whether pathlib opens on behalf of an `open` that has raised its event already (Python 3.9).

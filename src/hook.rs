@@ -11,7 +11,7 @@ use gnomon_core::spool::format::Loss;
 use pyo3::ffi;
 
 use crate::capi::{Object, event_name};
-use crate::decode::{Decoded, Decoder, decoder, forget_last_start};
+use crate::decode::{Decoded, Decoder, code, decoder, forget_last_start};
 use crate::{environment, frames, session};
 
 /// Raised once after arming: seeing it is the proof that the hook is really there.
@@ -26,7 +26,8 @@ thread_local! {
 pub extern "C" fn audit(event: *const c_char, args: *mut ffi::PyObject, _user: *mut c_void) -> c_int {
     // SAFETY: CPython's own argument, used only during this call.
     let name = unsafe { event_name(event) };
-    match decoder(name) {
+    // SAFETY: CPython keeps the arguments alive during this call.
+    match decoder(name, unsafe { Object::borrowed(args) }) {
         Some(decode) => handle(decode, args),
         None => control(name),
     }
@@ -39,22 +40,34 @@ fn control(name: &[u8]) {
     if name.first() == Some(&b'g') && name == CANARY.to_bytes() {
         session::canary_seen();
     } else if name == b"cpython._PySys_ClearAuditHooks" {
+        inside(flush);
         session::interpreter_ends();
     }
 }
 
 #[inline(never)]
 fn handle(decode: Decoder, args: *mut ffi::PyObject) {
+    inside(|recorder| {
+        // SAFETY: CPython keeps the arguments alive during this call.
+        match unsafe { Object::borrowed(args) }.map(decode) {
+            Some(decoded) => take(recorder, decoded),
+            None => recorder.count_loss(Loss::Undecodable),
+        }
+    });
+}
+
+/// Records what no audit event told, with a thread state as the hook has one.
+pub fn tell(event: &Event<'_>) {
+    inside(|recorder| recorder.record(event, thread(), frames::origin));
+}
+
+/// Does something with the recorder, if there is one and this thread is not at it already.
+fn inside(act: impl FnOnce(&Recorder)) {
     if IS_INSIDE.replace(true) {
         return;
     }
     if let Some(recorder) = session::recorder() {
-        // SAFETY: CPython keeps the arguments alive during this call.
-        let args = unsafe { Object::borrowed(args) };
-        let outcome = catch_unwind(AssertUnwindSafe(|| match args.map(decode) {
-            Some(decoded) => take(recorder, decoded),
-            None => recorder.count_loss(Loss::Undecodable),
-        }));
+        let outcome = catch_unwind(AssertUnwindSafe(|| act(recorder)));
         if outcome.is_err() {
             recorder.count_loss(Loss::InternalError);
             session::disarm();
@@ -63,7 +76,17 @@ fn handle(decode: Decoder, args: *mut ffi::PyObject) {
     IS_INSIDE.set(false);
 }
 
+/// Records the text that was compiled before, and not executed.
+fn flush(recorder: &Recorder) {
+    if let Some((event, origin)) = code::left_over() {
+        recorder.record(&event, thread(), || origin);
+    }
+}
+
 fn take(recorder: &Recorder, decoded: Decoded<'_>) {
+    if !matches!(decoded, Decoded::Nothing | Decoded::Told) {
+        flush(recorder);
+    }
     match decoded {
         Decoded::Event(event) => {
             recorder.record(&event, thread(), frames::origin);
@@ -74,6 +97,8 @@ fn take(recorder: &Recorder, decoded: Decoded<'_>) {
                 forget_last_start();
             }
         }
+        Decoded::Counted(event) => recorder.count(&event, frames::origin),
+        Decoded::Compiled(compiled) => code::remember(compiled, frames::origin()),
         Decoded::DirectoryChanges => recorder.directory_changes(thread()),
         Decoded::Runs(script) => recorder.set_script(script),
         Decoded::Odd => recorder.count_loss(Loss::Undecodable),

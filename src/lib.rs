@@ -16,6 +16,7 @@ mod recording;
 mod session;
 mod stack;
 mod start;
+mod watcher;
 
 use pyo3::prelude::*;
 

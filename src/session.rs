@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 use std::ffi::{OsStr, OsString, c_int, c_void};
-use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
@@ -16,8 +16,8 @@ use gnomon_core::record::{Bytes, encoded};
 use uuid::Uuid;
 
 use crate::capi::{self, Object, sys_attribute};
-use crate::environment::{id_from, tell_children, variable};
-use crate::{fork, hook, stack};
+use crate::environment::{self, id_from, tell_children, variable};
+use crate::{fork, hook, stack, watcher};
 
 /// Null before arming and after disarming. Never freed: another thread may be using it.
 static RECORDER: AtomicPtr<Recorder> = AtomicPtr::new(std::ptr::null_mut());
@@ -190,6 +190,7 @@ pub fn interpreter_ends() {
     }
     IS_ARMED.store(false, Release);
     HAS_SEEN_CANARY.store(false, Relaxed);
+    watcher::forget();
 }
 
 fn describe(settings: &Settings) -> Description {
@@ -236,7 +237,8 @@ fn interest(settings: &Settings) -> Interest {
             }
         }
     }
-    let own = vec![settings.spool.as_os_str().as_bytes().to_vec()];
+    let own = [Some(settings.spool.clone()), environment::package()].into_iter().flatten();
+    let own = own.map(|path| path.into_os_string().into_vec()).collect();
     Interest { libraries, archives, own, every_import: settings.every_import }
 }
 

@@ -7,7 +7,7 @@ use std::ffi::{c_int, c_void};
 
 use pyo3::ffi;
 
-use crate::{capi, session};
+use crate::{capi, session, watcher};
 
 struct Definition(UnsafeCell<ffi::PyModuleDef>);
 
@@ -72,6 +72,9 @@ pub unsafe extern "C" fn PyInit__arm() -> *mut ffi::PyObject {
 /// Arms, and leaves in the module what came of it: `error` is absent when all is well.
 extern "C" fn execute(module: *mut ffi::PyObject) -> c_int {
     let outcome = std::panic::catch_unwind(session::arm).unwrap_or(Err("internal error"));
+    if outcome.is_ok() {
+        watcher::watch(); // each interpreter has a `sys` of its own
+    }
     if let Err(reason) = outcome
         && let Ok(text) = std::ffi::CString::new(reason)
     {

@@ -36,7 +36,7 @@ TABLE: list[tuple[str, list[tuple[object, ...]]]] = [
     ("temporary_without_name", []),
     ("remove", [("delete", None, "made", None, 1)]),
     ("remove_pathlib", [("delete", None, "made", None, 1)]),
-    ("remove_entry", [("delete", None, "made", None, 1)]),
+    ("remove_entry", [("list", None, ".", None, 1), ("delete", None, "made", None, 1)]),
     (
         "remove_below_descriptor",
         [("open", "read", "folder", None, 1), ("delete", None, "folder/inside", None, 1)],
@@ -68,7 +68,7 @@ TABLE: list[tuple[str, list[tuple[object, ...]]]] = [
     ("loader_reads_for_the_program", [("open", "read", "made", None, 1)]),
     ("executes_a_file", [("import", None, "*part", "own/part.py", 1)]),
     ("executes_a_relative_file", [("import", None, "*part", "own/part.py", 1)]),
-    ("executes_a_cell", []),
+    ("executes_a_cell", [("code", "exec", "*/no/such/cell.py", None, 1)]),
     ("connect", [("bind", None, "*127.0.0.1:0", None, 1), ("connect", None, "*127.0.0.1:PORT", None, 1)]),
     (
         "connect_by_name",
@@ -137,7 +137,7 @@ def _matches(record: Record, expected: tuple[object, ...], folder: Path, port: s
         is_target = True
     return (
         record.kind == kind
-        and (detail is None or detail in (record.access, record.argv))
+        and (detail is None or detail in (record.access, record.argv, record.detail))
         and is_target
         and (destination is None or _relative(record.destination, folder) == destination)
         and (count is None or record.count == count)
@@ -148,9 +148,14 @@ def _matches(record: Record, expected: tuple[object, ...], folder: Path, port: s
 def test_an_operation_leaves_these_records(
     operation: str, expected: list[tuple[object, ...]], python: str, spool: Path, tmp_path: Path
 ) -> None:
+    assert_leaves(expected, [python, program("operations.py"), operation], spool, tmp_path)
+
+
+def assert_leaves(expected: list[tuple[object, ...]], argv: list[str], spool: Path, tmp_path: Path) -> None:
+    """Runs a program that makes the file `started` and then does what `expected` tells, and nothing else."""
     folder = tmp_path / "cwd" / "deeper"
     folder.mkdir(parents=True)
-    done = armed([python, program("operations.py"), operation], spool, cwd=folder).checked()
+    done = armed(argv, spool, cwd=folder).checked()
     port = done.stdout.decode().strip()
     kept = Kept(spool)
     records = list(kept.records())
@@ -158,7 +163,13 @@ def test_an_operation_leaves_these_records(
     begun = next(at for at, record in enumerate(records) if record.target == str(folder / "started"))
     rest = [record for record in records[begun + 1 :] if not _is_noise(record, folder.parent)]
     found = [
-        (record.kind, record.argv or record.access, record.target, record.destination, record.count)
+        (
+            record.kind,
+            record.argv or record.access or record.detail,
+            record.target,
+            record.destination,
+            record.count,
+        )
         for record in rest
     ]
     unmatched = list(rest)

@@ -298,16 +298,24 @@ impl<'a> FilePath<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event<'a> {
     pub kind: Kind,
-    /// Set for `open`, empty otherwise.
+    /// Set for `open` and `map`, empty otherwise.
     pub access: Access,
     pub target: Target<'a>,
+    /// A word more on what happens to a path or with a command; empty for none, and where the target has its own.
+    pub detail: Cow<'a, [u8]>,
 }
 
 impl<'a> Event<'a> {
     /// An event of `kind` on `target`, with no access.
     #[must_use]
     pub fn new(kind: Kind, target: Target<'a>) -> Self {
-        Self { kind, access: Access::default(), target }
+        Self { kind, access: Access::default(), target, detail: Cow::Borrowed(b"") }
+    }
+
+    /// The same with a word more.
+    #[must_use]
+    pub fn with_detail(self, detail: impl Into<Cow<'a, [u8]>>) -> Self {
+        Self { detail: detail.into(), ..self }
     }
 }
 

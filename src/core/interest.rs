@@ -31,7 +31,27 @@ impl Interest {
             || is_bytecode(path)
             || self.library_root(path).is_some()
             || self.archives.iter().any(|archive| archive == path)
-            || self.own.iter().any(|own| below(own, path).is_some() || own == path))
+            || self.is_own(path))
+    }
+
+    /// Whether listing the directory `path` is kept.
+    #[must_use]
+    pub fn keeps_list(&self, path: &[u8]) -> bool {
+        let path = path.strip_suffix(b"/").unwrap_or(path);
+        if climbs(path) {
+            return true;
+        }
+        let directory = [path, b"/"].concat(); // a library directory itself is machinery too
+        !(below(b"/proc/self", path).is_some()
+            || path.ends_with(b"/__pycache__")
+            || self.library_root(&directory).is_some()
+            || self.is_own(path))
+    }
+
+    /// Whether `path` is gnomon's own: in the spool, or part of its library.
+    #[must_use]
+    pub fn is_own(&self, path: &[u8]) -> bool {
+        self.own.iter().any(|own| below(own, path).is_some() || own == path)
     }
 
     /// Length of the library directory that holds `path`, without its slash.
@@ -128,6 +148,26 @@ mod tests {
         assert!(interest().keeps_open(path, Access::WRITE));
         assert!(interest().keeps_open(b"/usr/lib/python3.12/os.py", Access::READ.with(Access::APPEND)));
         assert!(!interest().keeps_open(b"/dev/null", Access::WRITE));
+    }
+
+    #[test]
+    fn listing_a_library_is_machinery_and_all_else_is_kept() {
+        for (path, kept) in [
+            ("/home/ann", true),
+            ("/usr/lib/python3.12", false),
+            ("/usr/lib/python3.12/json", false),
+            ("/usr/lib/python3.12/..", true),
+            ("/venv/lib/python3.12/site-packages", false),
+            ("/venv/lib/python3.12/site-packages/", false),
+            ("/venv/lib", true),
+            ("/home/ann/__pycache__", false),
+            ("/proc/self/fd", false),
+            ("/proc", true),
+            ("/var/spool/gnomon", false),
+            ("/var/spool", true),
+        ] {
+            assert_eq!(interest().keeps_list(path.as_bytes()), kept, "{path}");
+        }
     }
 
     #[test]

@@ -83,7 +83,8 @@ impl<'a> SourceFile<'a> {
 }
 
 /// `…/ipykernel_PID/HASH.py`, as ipykernel names the text of a cell.
-fn is_cell(file: &[u8]) -> bool {
+#[must_use]
+pub fn is_cell(file: &[u8]) -> bool {
     let (directory, name) = crate::paths::split(file);
     let directory = directory.strip_suffix(b"/").unwrap_or(directory);
     let (_, folder) = crate::paths::split(directory);

@@ -194,7 +194,7 @@ impl Recorder {
                 self.record_endpoint(event.kind, host.as_deref(), *address, *port, thread, cause);
             }
             Target::Socket(path) => self.record_path(event, path, None, thread, cause),
-            Target::Command { program, argv } => self.record_command(event.kind, program, argv, cause),
+            Target::Command { program, argv } => self.record_command(event, program, argv, cause),
             Target::Module { .. } => {}
             Target::Url { .. } | Target::Code { .. } | Target::Named { .. } | Target::Itself => {
                 self.record_plain(event, cause);
@@ -202,36 +202,29 @@ impl Recorder {
         }
     }
 
+    /// The same for what may come by the million: all of it is counted in one record, and only the first is asked
+    /// for its origin. For targets that are stored as they come.
+    pub fn count(&self, event: &Event<'_>, origin: impl FnOnce() -> Option<Rc<Origin>>) {
+        let draft = plain_draft(event);
+        let key = self.plain_key(event.kind, Cause::default(), &draft);
+        if !self.has_repeated(key) {
+            let origin = origin();
+            self.store_new(event.kind, key, || Some(Draft { origin: origin.as_deref(), ..draft }));
+        }
+    }
+
     /// What is stored as it comes.
     fn record_plain(&self, event: &Event<'_>, cause: Cause<'_>) {
-        let draft = match &event.target {
-            Target::Url { method, url, host, port, size } => Draft {
-                target: Some(Cow::Borrowed(url.as_bytes())),
-                detail: Some(Cow::Borrowed(method.as_bytes())),
-                host: host.as_deref().map(Cow::Borrowed),
-                port: *port,
-                size: *size,
-                ..Draft::default()
-            },
-            Target::Code { name, how, size, sha256 } => Draft {
-                target: Some(Cow::Borrowed(name)),
-                detail: Some(Cow::Borrowed(how.as_bytes())),
-                size: *size,
-                sha256: *sha256,
-                ..Draft::default()
-            },
-            Target::Named { name, detail } => Draft {
-                target: Some(Cow::Borrowed(name)),
-                detail: (!detail.is_empty()).then(|| Cow::Borrowed(&**detail)),
-                ..Draft::default()
-            },
-            _ => Draft::default(),
-        };
+        let draft = plain_draft(event);
+        let key = self.plain_key(event.kind, cause, &draft);
+        self.repeat_or_store(event.kind, key, || Some(Draft { origin: cause.origin, ..draft }));
+    }
+
+    fn plain_key(&self, kind: Kind, cause: Cause<'_>, draft: &Draft<'_>) -> u64 {
         let texts = [draft.target.as_deref(), draft.detail.as_deref()].map(Option::unwrap_or_default);
         let digest = draft.sha256.unwrap_or_default();
         let size = draft.size.unwrap_or(u64::MAX).to_le_bytes();
-        let key = self.key(event.kind, cause, texts.into_iter().chain([&digest[..], &size[..]]));
-        self.repeat_or_store(event.kind, key, || Some(Draft { origin: cause.origin, ..draft }));
+        self.key(kind, cause, texts.into_iter().chain([&digest[..], &size[..]]))
     }
 
     fn record_path(
@@ -250,28 +243,58 @@ impl Recorder {
         let how = u16::from(event.access.0);
         let context = current_hash ^ cause.hash;
         let key = match (destination, &path.base) {
-            (None, Base::Current) => self.key_with(event.kind, how, context, [&*path.given]),
+            (None, Base::Current) if event.detail.is_empty() => {
+                self.key_with(event.kind, how, context, [&*path.given])
+            }
             _ => {
                 let both = [Some(path), destination].into_iter().flatten();
                 let texts = both.flat_map(|path| [base_bytes(path), &*path.given]);
-                self.key_with(event.kind, how, context, texts)
+                self.key_with(event.kind, how, context, texts.chain([&*event.detail]))
             }
         };
-        self.repeat_or_store(event.kind, key, || {
-            let target = resolve(path, current, event);
-            let keeps = match event.kind {
-                Kind::Open => self.interest.keeps_open(&target, event.access),
-                _ => true,
-            };
+        if self.has_repeated(key) {
+            return;
+        }
+        let target = resolve(path, current, event);
+        let destination = destination.map(|path| resolve(path, current, event));
+        if let Some(own) = self.own_file(event, &target, destination.as_deref()) {
+            return self.record_plain(&own, cause);
+        }
+        let keeps = match event.kind {
+            Kind::Open | Kind::Map => self.interest.keeps_open(&target, event.access),
+            Kind::List => self.interest.keeps_list(&target),
+            _ => true,
+        };
+        self.store_new(event.kind, key, || {
             keeps.then(|| Draft {
                 access: event.access,
                 origin: cause.origin,
                 requested: (target != path.given).then(|| Cow::Borrowed(path.given.as_ref())),
-                destination: destination.map(|path| resolve(path, current, event)),
+                destination,
                 target: Some(target),
+                detail: detail_of(event),
                 ..Draft::default()
             })
         });
+    }
+
+    /// What to say instead of a change to gnomon's own files.
+    fn own_file<'a>(
+        &self,
+        event: &Event<'_>,
+        target: &[u8],
+        destination: Option<&[u8]>,
+    ) -> Option<Event<'a>> {
+        let changes_target = match event.kind {
+            Kind::Open | Kind::Map => event.access.changes(),
+            Kind::List | Kind::Copy | Kind::Link | Kind::Symlink | Kind::Bind | Kind::Connect => false,
+            _ => true,
+        };
+        let changed = [changes_target.then_some(target), destination];
+        let own = changed.into_iter().flatten().find(|path| self.interest.is_own(path))?;
+        let detail = [event.kind.name().as_bytes(), b" ", own].concat();
+        let name = Cow::Borrowed(&b"gnomon's own files"[..]);
+        Some(Event::new(Kind::Tamper, Target::Named { name, detail: Cow::Owned(detail) }))
     }
 
     /// Modules are counted under their package, whoever caused them: its first import says who.
@@ -365,11 +388,12 @@ impl Recorder {
         });
     }
 
-    fn record_command(&self, kind: Kind, program: &[u8], argv: &[Cow<'_, [u8]>], cause: Cause<'_>) {
-        let parts = std::iter::once(program).chain(argv.iter().map(AsRef::as_ref));
-        self.repeat_or_store(kind, self.key(kind, cause, parts), || {
+    fn record_command(&self, event: &Event<'_>, program: &[u8], argv: &[Cow<'_, [u8]>], cause: Cause<'_>) {
+        let parts = [program, &*event.detail].into_iter().chain(argv.iter().map(AsRef::as_ref));
+        self.repeat_or_store(event.kind, self.key(event.kind, cause, parts), || {
             let target = Some(Cow::Borrowed(program));
-            Some(Draft { target, argv: Some(argv), origin: cause.origin, ..Draft::default() })
+            let detail = detail_of(event);
+            Some(Draft { target, argv: Some(argv), origin: cause.origin, detail, ..Draft::default() })
         });
     }
 
@@ -439,6 +463,37 @@ impl Recorder {
         let mut hasher = self.hasher.build_hasher();
         hasher.write(text);
         hasher.finish()
+    }
+}
+
+fn detail_of<'a>(event: &'a Event<'_>) -> Option<Cow<'a, [u8]>> {
+    (!event.detail.is_empty()).then(|| Cow::Borrowed(&*event.detail))
+}
+
+/// What is stored of an event that is kept as it comes.
+fn plain_draft<'a>(event: &'a Event<'_>) -> Draft<'a> {
+    match &event.target {
+        Target::Url { method, url, host, port, size } => Draft {
+            target: Some(Cow::Borrowed(url.as_bytes())),
+            detail: Some(Cow::Borrowed(method.as_bytes())),
+            host: host.as_deref().map(Cow::Borrowed),
+            port: *port,
+            size: *size,
+            ..Draft::default()
+        },
+        Target::Code { name, how, size, sha256 } => Draft {
+            target: Some(Cow::Borrowed(name)),
+            detail: Some(Cow::Borrowed(how.as_bytes())),
+            size: *size,
+            sha256: *sha256,
+            ..Draft::default()
+        },
+        Target::Named { name, detail } => Draft {
+            target: Some(Cow::Borrowed(name)),
+            detail: (!detail.is_empty()).then(|| Cow::Borrowed(&**detail)),
+            ..Draft::default()
+        },
+        _ => Draft::default(),
     }
 }
 

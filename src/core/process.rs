@@ -396,6 +396,21 @@ fn hashed(file: &mut fs::File, size: u64) -> Option<String> {
     Some(hex(&hasher.finalize()))
 }
 
+/// Whether `descriptor` is open for writing.
+#[must_use]
+pub fn is_writable(descriptor: i32) -> bool {
+    let info = read_small(&format!("/proc/self/fdinfo/{descriptor}")).unwrap_or_default();
+    let flags = info.lines().find_map(|line| line.strip_prefix("flags:"));
+    let flags = flags.and_then(|flags| u32::from_str_radix(flags.trim(), 8).ok());
+    flags.is_some_and(|flags| flags & 3 != 0)
+}
+
+/// The SHA-256 of `bytes`; `None` for more than a watched program should wait for.
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> Option<[u8; 32]> {
+    (bytes.len() as u64 <= MAX_HASHED_BYTES).then(|| Sha256::digest(bytes).into())
+}
+
 /// `bytes` in hexadecimal.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {

@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use gnomon_core::event::{Access, Base, Event, FilePath, Kind, Target};
 use gnomon_core::process::descriptor_path;
 
-use super::Decoded;
+use super::{Decoded, copies, tamper};
 use crate::capi::Object;
-use crate::frames;
+use crate::{frames, session};
 
 /// `open(path, mode or None, flags)`: the builtin gives both, `os.open` only flags, C code only a mode.
 pub fn open(args: Object<'_>) -> Decoded<'_> {
@@ -38,11 +38,17 @@ pub fn open(args: Object<'_>) -> Decoded<'_> {
     if mode.is_some() && access.changes() && is_directory_with_opener(&path.given) {
         return Decoded::Nothing;
     }
+    if let Some(event) = tamper::process_memory(&path.given, access) {
+        return Decoded::Event(event);
+    }
+    if copies::has_told_open(&path.given, !access.changes()) {
+        return Decoded::Told;
+    }
     let by_interpreter = mode.is_some_and(|mode| mode.starts_with('r')) && flags == 0;
     if by_interpreter || is_import_system_at_work(&path.given) {
         return Decoded::Nothing; // its import is recorded; bytecode is a cache
     }
-    Decoded::Event(Event { kind: Kind::Open, access, target: Target::Path { path, destination: None } })
+    Decoded::Event(Event { access, ..Event::new(Kind::Open, Target::Path { path, destination: None }) })
 }
 
 /// Python 3.12 opens a temporary file by naming its *directory* and an opener, which raises the event of the
@@ -173,8 +179,112 @@ fn change_of_open_file(kind: Kind, args: Object<'_>, directory: Option<usize>) -
     }
 }
 
+/// A change of what is known about a file. Where shutil copies it, the copy has told it.
+fn change_of_state(kind: Kind, args: Object<'_>, directory: Option<usize>) -> Decoded<'_> {
+    if args.item(0).and_then(Object::path).is_some_and(|path| copies::has_told_state(&path)) {
+        return Decoded::Told;
+    }
+    change_of_open_file(kind, args, directory)
+}
+
+/// `os.chmod(path, mode, dir_fd)`.
 pub fn chmod(args: Object<'_>) -> Decoded<'_> {
-    change_of_open_file(Kind::Chmod, args, Some(2))
+    change_of_state(Kind::Chmod, args, Some(2))
+}
+
+/// `os.chflags(path, flags)`, on BSD and macOS.
+pub fn chflags(args: Object<'_>) -> Decoded<'_> {
+    change_of_state(Kind::Chmod, args, None)
+}
+
+/// `os.chown(path, uid, gid, dir_fd)`: the detail is `uid:gid`, `-1` for what stays.
+pub fn chown(args: Object<'_>) -> Decoded<'_> {
+    let id = |index| args.item(index).and_then(Object::integer).filter(|id| *id != i64::from(u32::MAX));
+    let ids = format!("{}:{}", id(1).unwrap_or(-1), id(2).unwrap_or(-1));
+    with_detail(change_of_state(Kind::Chown, args, Some(3)), ids.into_bytes())
+}
+
+/// `os.utime(path, times, ns, dir_fd)`. An archive that is unpacked sets the times of what it makes.
+pub fn utime(args: Object<'_>) -> Decoded<'_> {
+    if frames::running_file_ends_with("/tarfile.py") {
+        return Decoded::Told;
+    }
+    change_of_state(Kind::Utime, args, Some(3))
+}
+
+/// `os.setxattr(path, attribute, value, flags)`: the detail is `set ATTRIBUTE`.
+pub fn setxattr(args: Object<'_>) -> Decoded<'_> {
+    xattr(args, b"set ")
+}
+
+/// `os.removexattr(path, attribute)`: the detail is `remove ATTRIBUTE`.
+pub fn removexattr(args: Object<'_>) -> Decoded<'_> {
+    xattr(args, b"remove ")
+}
+
+fn xattr<'a>(args: Object<'a>, how: &[u8]) -> Decoded<'a> {
+    let attribute = args.item(1).and_then(Object::path).unwrap_or_default();
+    with_detail(change_of_state(Kind::Xattr, args, None), [how, &attribute].concat())
+}
+
+fn with_detail(decoded: Decoded<'_>, detail: Vec<u8>) -> Decoded<'_> {
+    match decoded {
+        Decoded::Event(event) => Decoded::Event(event.with_detail(detail)),
+        other => other,
+    }
+}
+
+/// `os.listdir(path or None)` and `os.scandir(path, descriptor or None)`; a walk and a glob are listings too.
+pub fn list(args: Object<'_>) -> Decoded<'_> {
+    let path = match args.item(0) {
+        Some(current) if current.is_none() => FilePath::current(Cow::Borrowed(&b"."[..])),
+        Some(_) => match path_at(args, 0, None) {
+            Some(path) => path,
+            None if args.item(0).is_some_and(|value| value.integer().is_some()) => return Decoded::Nothing,
+            None => return Decoded::Odd,
+        },
+        None => return Decoded::Odd,
+    };
+    let keeps =
+        |path: &[u8]| session::recorder().is_some_and(|recorder| recorder.interest().keeps_list(path));
+    if path.given.first() == Some(&b'/') && !keeps(&path.given) {
+        return Decoded::Nothing; // the pipeline would say the same, but first ask for the origin
+    }
+    if is_module_search() || copies::has_told_list() {
+        return Decoded::Nothing;
+    }
+    Decoded::Event(Event::new(Kind::List, Target::Path { path, destination: None }))
+}
+
+/// Whether modules or installed packages are being looked for.
+fn is_module_search() -> bool {
+    frames::is_in_import_system()
+        || frames::running_file_ends_with("/importlib/metadata/__init__.py")
+        || frames::running_file_ends_with("/pkgutil.py")
+}
+
+/// `mmap.__new__(descriptor, length, access, offset)`; without a descriptor it is only memory.
+pub fn map(args: Object<'_>) -> Decoded<'_> {
+    let (Some(descriptor), Some(wanted)) =
+        (args.item(0).and_then(Object::integer), args.item(2).and_then(Object::integer))
+    else {
+        return Decoded::Odd;
+    };
+    let Some(path) = open_file(descriptor).filter(|path| !path.ends_with(b" (deleted)")) else {
+        return Decoded::Nothing;
+    };
+    const READ: i64 = 1;
+    const COPY: i64 = 3; // what is written stays in memory
+    let is_read_only = matches!(wanted, READ | COPY) || !is_writable(descriptor);
+    let access = if is_read_only { Access::READ } else { Access::READ.with(Access::WRITE) };
+    let target = Target::Path { path: FilePath::current(Cow::Owned(path)), destination: None };
+    Decoded::Event(Event { access, ..Event::new(Kind::Map, target) })
+}
+
+/// Whether a file is open for writing: what a mapping without a stated access may do.
+fn is_writable(descriptor: i64) -> bool {
+    let Ok(descriptor) = i32::try_from(descriptor) else { return false };
+    gnomon_core::process::is_writable(descriptor)
 }
 
 pub fn truncate(args: Object<'_>) -> Decoded<'_> {

@@ -11,9 +11,9 @@ use gnomon_core::interest::installed_root;
 use gnomon_core::paths::{absolute, below};
 use gnomon_core::process::current_directory;
 
-use super::{Decoded, processes};
+use super::{Decoded, code, processes};
 use crate::capi::{Object, sys_attribute};
-use crate::frames::{self, Executor};
+use crate::frames::{self, Caller, Executor};
 use crate::notebooks;
 
 /// `import(name, file or None, …)`: with a file it is an extension module, about to be loaded.
@@ -44,8 +44,11 @@ pub fn exec(args: Object<'_>) -> Decoded<'_> {
         return Decoded::Nothing;
     };
     notebooks::runs(&given);
+    if given.starts_with(b"<frozen ") {
+        return Decoded::Nothing;
+    }
     if given.first() == Some(&b'<') || !is_module_code(code) {
-        return Decoded::Nothing; // text that somebody compiled, or frozen in the interpreter
+        return code::executed(Cow::Owned(given.into_owned()));
     }
     let file = made_absolute(&given);
     if processes::is_main_file(&file) {
@@ -59,8 +62,12 @@ pub fn exec(args: Object<'_>) -> Decoded<'_> {
             }
         }
         // A file that somebody reads and executes is loaded; a notebook's cell only has a name like one.
-        Executor::Other if !is_there(&file) => return Decoded::Nothing,
-        Executor::Other => {}
+        Executor::Other if !is_there(&file) => return code::executed(Cow::Owned(given.into_owned())),
+        // A library that makes code of a template names it by the template's file.
+        Executor::Other if !file.ends_with(b".py") && frames::caller() == Caller::Machinery => {
+            return Decoded::Nothing;
+        }
+        Executor::Other => code::is_module(&given),
     }
     let name = String::from_utf8_lossy(&dotted_name(&file)).into_owned();
     module(Cow::Owned(name), Cow::Owned(file.into_owned()))

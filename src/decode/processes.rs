@@ -64,10 +64,31 @@ pub fn posix_spawn(args: Object<'_>) -> Decoded<'_> {
     start(args.item(0).and_then(Object::path), args.item(1))
 }
 
-/// `_posixsubprocess.fork_exec(executables, argv, env)`, since 3.14.
+/// `_posixsubprocess.fork_exec(executables, argv, env)`, since 3.14: where no `Popen` told it, it was called
+/// directly, as multiprocessing does.
 pub fn fork_exec(args: Object<'_>) -> Decoded<'_> {
     let program = args.item(0).and_then(|list| list.item(0)).and_then(Object::path);
-    start(program, args.item(1))
+    match start(program, args.item(1)) {
+        Decoded::Event(event) => Decoded::Event(event.with_detail(&b"_posixsubprocess.fork_exec"[..])),
+        other => other,
+    }
+}
+
+/// `_winapi.CreateProcess(application or None, command line, directory)`, which `Popen` calls.
+pub fn create_process(args: Object<'_>) -> Decoded<'_> {
+    let application = args.item(0).filter(|application| !application.is_none());
+    let line = args.item(1).filter(|line| !line.is_none()).or(application);
+    start(application.and_then(Object::path), line)
+}
+
+/// `os.spawn(mode, path, args, env)`, on Windows; elsewhere it is a fork and an exec.
+pub fn spawn(args: Object<'_>) -> Decoded<'_> {
+    start(args.item(1).and_then(Object::path), args.item(2))
+}
+
+/// `os.startfile(path, operation)`, on Windows: whatever program the path belongs to.
+pub fn startfile(args: Object<'_>) -> Decoded<'_> {
+    start(args.item(0).and_then(Object::path), args.item(0))
 }
 
 fn start<'a>(program: Option<Cow<'a, [u8]>>, argv: Option<Object<'a>>) -> Decoded<'a> {
@@ -120,6 +141,8 @@ static MAIN: Mutex<Main> = Mutex::new(Main::Unknown);
 
 enum Main {
     Unknown,
+    /// `-c`, or what standard input gives.
+    Text(&'static str),
     /// `-m`: its file shows when its code is executed.
     ModuleToBeFound(String, &'static str),
     File(Vec<u8>),
@@ -134,6 +157,14 @@ fn set_main(main: Main) {
 /// Whether `file` is what the interpreter was told to run.
 pub fn is_main_file(file: &[u8]) -> bool {
     MAIN.try_lock().is_ok_and(|main| matches!(&*main, Main::File(known) if known == file))
+}
+
+/// Where the text of the main program comes from.
+pub fn main_text_form() -> &'static str {
+    match MAIN.try_lock().as_deref() {
+        Ok(Main::Text(form)) => form,
+        _ => "exec",
+    }
 }
 
 /// The script that `-m` runs, now that its code in `file` is about to be executed; once.
@@ -194,10 +225,13 @@ pub fn run_command(args: Object<'_>) -> Decoded<'_> {
     let Some(code) = args.item(0).and_then(Object::path) else {
         return Decoded::Odd;
     };
+    set_main(Main::Text("command"));
     Decoded::Runs(Script::of_command(code.strip_suffix(b"\n").unwrap_or(&code)))
 }
 
 pub fn run_stdin(_args: Object<'_>) -> Decoded<'_> {
     let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stdin());
-    Decoded::Runs(Script::named(if is_terminal { "interactive" } else { "stdin" }, b"-"))
+    let form = if is_terminal { "interactive" } else { "stdin" };
+    set_main(Main::Text(form));
+    Decoded::Runs(Script::named(form, b"-"))
 }

@@ -58,6 +58,15 @@ NAMES = """
     socket.connect socket.bind socket.getaddrinfo socket.gethostbyname subprocess.Popen os.system os.exec
     os.posix_spawn _posixsubprocess.fork_exec pty.spawn os.fork os.forkpty cpython.run_module
     cpython.run_command cpython.run_stdin gnomon.canary os.chdir
+    compile marshal.loads marshal.load function.__new__ code.__new__ object.__setattr__ pickle.find_class
+    ctypes.dlopen ctypes.dlsym ctypes.dlsym/handle ctypes.call_function sqlite3.connect
+    sqlite3.enable_load_extension sqlite3.load_extension os.chflags os.chown os.utime os.setxattr
+    os.removexattr os.listdir os.scandir mmap.__new__ shutil.copyfile shutil.copystat shutil.copytree
+    os.spawn os.startfile os.kill os.killpg signal.pthread_kill resource.setrlimit resource.prlimit os.putenv
+    os.unsetenv os._clearenv sys.addaudithook sys.settrace sys.monitoring.register_callback sys.remote_exec
+    cpython.remote_debugger_script gc.get_objects setopencodehook _winapi.CreateProcess _winapi.CreateFile
+    _winapi.CopyFile2 _winapi.CreateJunction _winapi.TerminateProcess winreg.ConnectRegistry winreg.CreateKey
+    winreg.DeleteValue winreg.LoadKey winreg.QueryValue winreg.SaveKey winreg.SetValue
 """.split()
 
 for name in NAMES:
