@@ -1,4 +1,4 @@
-"""What CPython has under this name, and does not install in some releases."""
+"""What CPython calls test_multiprocessing_fork, a name that regrtest takes for a folder."""
 
 import test._test_multiprocessing
 
