@@ -19,7 +19,8 @@ const MAX_PARTS: usize = 4;
 #[derive(Default)]
 pub struct Distributions {
     listings: HashMap<Vec<u8>, Listing>,
-    /// By directory of sources; a module that is a single file stands for itself.
+    /// By directory of sources; a module that is a single file stands for itself. A package that belongs to one
+    /// distribution as a whole has an entry, too.
     owners: HashMap<Vec<u8>, String>,
 }
 
@@ -34,11 +35,30 @@ impl Distributions {
         let asked = if directory.is_empty() { path } else { directory };
         let key = [root, b"/", asked].concat();
         if !self.owners.contains_key(&key) {
-            let listing = self.listings.entry(root.to_vec()).or_insert_with(|| list(root));
-            let owner = find(root, asked, listing);
+            let owner = self.find(root, asked);
             self.owners.insert(key.clone(), owner);
         }
         self.owners.get(&key).map_or("", String::as_str)
+    }
+
+    fn find(&mut self, root: &[u8], asked: &[u8]) -> String {
+        let listing = self.listings.entry(root.to_vec()).or_insert_with(|| list(root));
+        let parts = module_parts(asked);
+        if let Some(owner) = named_like(&parts, listing) {
+            return owner;
+        }
+        let top = parts.into_iter().next().unwrap_or_default();
+        let package = [root, b"/", top.as_bytes()].concat();
+        if let Some(owner) = self.owners.get(&package) {
+            return owner.clone();
+        }
+        let lists = |entry: &&(String, String)| lists_file(root, &entry.1, asked);
+        let owner = listing.iter().find(lists).map_or(top, |(_, entry)| name_of(entry));
+        // A namespace package may belong to several.
+        if is_there(&[&package, &b"/__init__.py"[..]].concat()) {
+            self.owners.insert(package, owner.clone());
+        }
+        owner
     }
 }
 
@@ -47,19 +67,16 @@ fn list(root: &[u8]) -> Listing {
     names.map(|entry| (normalised(entry.split('-').next().unwrap_or_default()), entry)).collect()
 }
 
-fn find(root: &[u8], asked: &[u8], listing: &Listing) -> String {
-    let parts = module_parts(asked);
-    for count in (1..=parts.len()).rev() {
-        let name = normalised(&parts.get(..count).unwrap_or_default().join("-"));
-        if let Some((_, entry)) = listing.iter().find(|(known, _)| *known == name) {
-            return name_of(entry);
-        }
-    }
-    let lists = |entry: &&(String, String)| lists_file(root, &entry.1, asked);
-    match listing.iter().find(lists) {
-        Some((_, entry)) => name_of(entry),
-        None => parts.into_iter().next().unwrap_or_default(),
-    }
+/// The distribution whose name is that of the module, or of the longest start of it.
+fn named_like(parts: &[String], listing: &Listing) -> Option<String> {
+    (1..=parts.len()).rev().find_map(|count| {
+        let name = normalised(&parts.get(..count)?.join("-"));
+        listing.iter().find(|(known, _)| *known == name).map(|(_, entry)| name_of(entry))
+    })
+}
+
+fn is_there(path: &[u8]) -> bool {
+    rustix::fs::access(path, rustix::fs::Access::EXISTS).is_ok()
 }
 
 fn name_of(entry: &str) -> String {
@@ -122,6 +139,8 @@ mod tests {
             ("PyYAML-6.0", "PyYAML-6.0.dist-info/RECORD,,\nyaml/__init__.py,,\n_yaml/__init__.py,,\n"),
             ("six-1.16.0", "six.py,,\n"),
         ]);
+        std::fs::create_dir(folder.path().join("yaml")).unwrap();
+        std::fs::write(folder.path().join("yaml/__init__.py"), "").unwrap();
         let root = folder.path().as_os_str().as_bytes();
         let mut known = Distributions::default();
         for (path, owner) in [
@@ -129,6 +148,7 @@ mod tests {
             ("google/cloud/storage/blob.py", "google_cloud_storage"),
             ("google/auth/transport/requests.py", "google_auth"),
             ("yaml/loader.py", "PyYAML"),
+            ("yaml/deeper/x.py", "PyYAML"),
             ("six.py", "six"),
             ("home_made/x.py", "home_made"),
             ("single.cpython-312-x86_64-linux-gnu.so", "single"),
