@@ -84,7 +84,7 @@ pub fn remote_script(args: Object<'_>) -> Decoded<'_> {
 /// What opening `path` means, if it is the memory of a process: `/proc/PID/mem`, or a `mem` that is to be written
 /// and may well be that one, as `os.open` does not tell relative to what.
 pub fn process_memory<'a>(path: &[u8], access: Access) -> Option<Event<'a>> {
-    let directory = path.strip_suffix(b"mem").or_else(|| path.strip_suffix(b"/kmem"))?;
+    let directory = path.strip_suffix(b"/kmem").or_else(|| path.strip_suffix(b"mem"))?;
     let is_memory = match directory {
         b"" => access.changes(),
         b"/dev/" | b"/dev" => true,
