@@ -43,7 +43,7 @@ pub fn tell_children(id: Uuid) {
     }
     if !IS_IN_ENVIRONMENT.swap(true, Relaxed) {
         // SAFETY: the bytes live for ever and end with NUL; this happens once, while the interpreter starts
-        // and before the program has threads.
+        // and before the program has threads, or when the program asks for it, as for any `os.putenv`.
         unsafe { libc::putenv(PARENT_ENTRY.as_ptr().cast_mut().cast()) };
     }
 }

@@ -12,6 +12,7 @@ mod frames;
 mod hook;
 mod notebooks;
 mod reader;
+mod recording;
 mod session;
 mod stack;
 mod start;
@@ -24,6 +25,8 @@ use pyo3::prelude::*;
 mod _native {
     #[pymodule_export]
     use crate::reader::{
-        Fault, Process, Record, Records, Run, Segment, Spool, Tail, columns, process_id, reads_frames, seal,
+        Fault, Process, Record, Records, Run, Segment, Spool, Tail, columns, reads_frames, seal,
     };
+    #[pymodule_export]
+    use crate::recording::{begin_part, process_id, recording, start, stop};
 }

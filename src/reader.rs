@@ -10,7 +10,7 @@ use gnomon_core::columns::{BatchStream, for_each_event, schema};
 use gnomon_core::event::Kind;
 use gnomon_core::filter::{Filter, PathPattern};
 use gnomon_core::pipeline::Recorder;
-use gnomon_core::process::{hex, new_id};
+use gnomon_core::process::hex;
 use gnomon_core::record::{Pieces, View};
 use gnomon_core::spool::reader::{self, ProcessSummary, SegmentFile, read_processes, segment_paths};
 use gnomon_core::spool::{seal as sealing, tail};
@@ -157,6 +157,7 @@ pub struct Process {
     parent_started_ticks: u64,
     parent_name: Text,
     forked: bool,
+    hook_proven: Option<bool>,
     uid: u32,
     user: String,
     host: String,
@@ -213,6 +214,7 @@ impl From<ProcessSummary> for Process {
             parent_started_ticks: description.parent_started_ticks,
             parent_name: os(description.parent_name),
             forked: description.forked,
+            hook_proven: description.hook_proven,
             uid: description.uid,
             user: description.user,
             host: description.host,
@@ -491,10 +493,12 @@ pub struct Run {
 
 #[pymethods]
 impl Run {
-    /// Starts the record of a run of `argv`.
+    /// Starts the record of a run of `argv`, within the run `outer` where that is given.
     #[new]
-    fn new(spool: PathBuf, argv: Vec<OsString>) -> PyResult<Self> {
-        let recorder = session::runner(spool.as_os_str(), new_id(None), argv);
+    #[pyo3(signature = (spool, argv, outer=None))]
+    fn new(spool: PathBuf, argv: Vec<OsString>, outer: Option<&str>) -> PyResult<Self> {
+        let outer = outer.and_then(|id| Uuid::parse_str(id).ok());
+        let recorder = session::runner(spool.as_os_str(), outer, argv);
         recorder.open().map_err(|reason| {
             let text = format!("cannot write to spool `{}`: {}", spool.display(), reason.name());
             pyo3::exceptions::PyOSError::new_err(text)
@@ -523,12 +527,6 @@ impl Run {
 #[pyfunction]
 pub fn columns() -> Vec<String> {
     schema().fields().iter().map(|field| field.name().clone()).collect()
-}
-
-/// The id that this process records under; `None` where it does not record.
-#[pyfunction]
-pub fn process_id() -> Option<String> {
-    session::process_id().map(|id| id.as_hyphenated().to_string())
 }
 
 /// Whether this process reads its frames where CPython keeps them, and need not ask for each.

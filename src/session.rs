@@ -23,42 +23,129 @@ use crate::{fork, hook, stack, watcher};
 static RECORDER: AtomicPtr<Recorder> = AtomicPtr::new(std::ptr::null_mut());
 static IS_ARMED: AtomicBool = AtomicBool::new(false);
 static HAS_SEEN_CANARY: AtomicBool = AtomicBool::new(false);
+/// The recorder that [`stop`] put aside, for [`start`] to take up again.
+static STOPPED: AtomicPtr<Recorder> = AtomicPtr::new(std::ptr::null_mut());
+/// Whether the program itself asked for the recording.
+static IS_ASKED_FOR: AtomicBool = AtomicBool::new(false);
+
+/// What is recorded where, and what it belongs to.
+pub struct Settings {
+    pub spool: PathBuf,
+    pub parent: Option<Uuid>,
+    pub run: Option<Uuid>,
+    /// Keep one record for each module.
+    pub every_import: bool,
+}
+
+impl Settings {
+    fn from_environment() -> Result<Self, &'static str> {
+        let spool = PathBuf::from(std::env::var_os(variable::SPOOL).ok_or("GNOMON_SPOOL is not set")?);
+        if !spool.is_absolute() {
+            return Err("GNOMON_SPOOL is not an absolute path");
+        }
+        Ok(Self {
+            spool,
+            parent: id_from(variable::PARENT),
+            run: id_from(variable::RUN),
+            every_import: std::env::var_os(variable::IMPORTS).is_some_and(|value| value == "all"),
+        })
+    }
+}
 
 /// Starts recording in this process, as its environment says. Does nothing the second time.
 ///
 /// # Errors
 /// Why nothing is recorded, in a few words for the debug switch.
 pub fn arm() -> Result<(), &'static str> {
-    let spool = PathBuf::from(std::env::var_os(variable::SPOOL).ok_or("GNOMON_SPOOL is not set")?);
-    if !spool.is_absolute() {
-        return Err("GNOMON_SPOOL is not an absolute path");
-    }
+    let settings = Settings::from_environment()?;
     if IS_ARMED.swap(true, AcqRel) {
         return Ok(());
     }
+    begin(&settings)
+}
+
+fn begin(settings: &Settings) -> Result<(), &'static str> {
     // A panic is caught, counted, and ends the recording; it must not print into the program's stderr.
     std::panic::set_hook(Box::new(|_| {}));
     fork::watch();
     if std::env::var_os(variable::FRAMES).is_none_or(|value| value != "ask") {
         stack::learn();
     }
-    let description = describe();
+    let proof = install_hook();
+    let mut description = describe(settings);
+    description.hook_proven = Some(proof.is_ok());
     let id = new_id(description.run.max(description.parent));
-    let recorder = Recorder::new(&spool, id, description, Arc::new(interest(&spool)));
+    if IS_ASKED_FOR.load(Acquire) {
+        description.run = description.run.or(Some(id)); // a run of its own, with the children it will have
+    }
+    let recorder = Recorder::new(&settings.spool, id, description, Arc::new(interest(settings)));
     let opened = recorder.open();
+    proof?; // the segment stays, and says that nothing was seen
     tell_children(recorder.process());
     RECORDER.store(Box::into_raw(Box::new(recorder)), Release);
-    if !capi::add_audit_hook(hook::audit) {
-        disarm();
-        return Err("PySys_AddAuditHook failed");
-    }
-    capi::raise_event(hook::CANARY);
-    if !HAS_SEEN_CANARY.load(Relaxed) {
-        disarm();
-        return Err("another audit hook refused ours");
-    }
     watch_exit();
     opened.map_err(|reason| reason.name())
+}
+
+/// Adds the hook, unless it is there, and proves that events reach it. Nothing is recorded yet.
+fn install_hook() -> Result<(), &'static str> {
+    if !canary_arrives() && !capi::add_audit_hook(hook::audit) {
+        return Err("PySys_AddAuditHook failed");
+    }
+    if canary_arrives() { Ok(()) } else { Err("another audit hook refused ours") }
+}
+
+fn canary_arrives() -> bool {
+    HAS_SEEN_CANARY.store(false, Relaxed);
+    capi::raise_event(hook::CANARY);
+    HAS_SEEN_CANARY.load(Relaxed)
+}
+
+/// Starts recording because the program itself asks for it. Returns false where it is recorded already.
+///
+/// # Errors
+/// Why nothing is recorded.
+pub fn start(settings: &Settings) -> Result<bool, &'static str> {
+    if armed().is_some() {
+        return Ok(false);
+    }
+    IS_ARMED.store(true, Release);
+    IS_ASKED_FOR.store(true, Release);
+    let stopped = STOPPED.swap(std::ptr::null_mut(), AcqRel);
+    // SAFETY: null, or put there by `stop`; never freed.
+    if let Some(recorder) = unsafe { stopped.as_ref() }
+        && recorder.spool() == settings.spool
+        && recorder.interest().every_import == settings.every_import
+        && recorder.description().pid == std::process::id()
+        && canary_arrives()
+    {
+        recorder.resume();
+        RECORDER.store(stopped, Release);
+        return Ok(true);
+    }
+    begin(settings).map(|()| true).inspect_err(|_| disarm())
+}
+
+/// Ends a recording that [`start`] began. Returns false where there is none.
+pub fn stop() -> bool {
+    if !IS_ASKED_FOR.load(Acquire) {
+        return false;
+    }
+    let Some(recorder) = armed() else { return false };
+    disarm();
+    recorder.end(None);
+    STOPPED.store(std::ptr::from_ref(recorder).cast_mut(), Release);
+    true
+}
+
+/// Whether the program itself asked for the recording that is under way.
+pub fn is_asked_for() -> bool {
+    IS_ASKED_FOR.load(Acquire)
+}
+
+/// The recorder, if this interpreter is recorded.
+pub fn armed() -> Option<&'static Recorder> {
+    if IS_ARMED.load(Acquire) { recorder() } else { None }
 }
 
 /// The recorder of this process, if it is armed. In a fork's child, one of its own.
@@ -106,15 +193,10 @@ pub fn interpreter_ends() {
     watcher::forget();
 }
 
-/// Whether this process records, and as whom.
-pub fn process_id() -> Option<Uuid> {
-    if IS_ARMED.load(Acquire) { recorder().map(Recorder::process) } else { None }
-}
-
-fn describe() -> Description {
+fn describe(settings: &Settings) -> Description {
     let mut description = Description::of_this_process(now());
-    description.parent = id_from(variable::PARENT);
-    description.run = id_from(variable::RUN);
+    description.parent = settings.parent;
+    description.run = settings.run;
     description.python = capi::version();
     description.implementation = sys_attribute(c"implementation")
         .and_then(|implementation| implementation.attribute(c"name"))
@@ -135,7 +217,7 @@ fn sys_path(name: &std::ffi::CStr) -> Option<Vec<u8>> {
 }
 
 /// Where this interpreter's library is: `lib/pythonX.Y` below its prefixes, and the zip beside it.
-fn interest(spool: &Path) -> Interest {
+fn interest(settings: &Settings) -> Interest {
     let version = capi::version();
     let mut numbers = version.split('.');
     let (major, minor) = (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default());
@@ -155,10 +237,9 @@ fn interest(spool: &Path) -> Interest {
             }
         }
     }
-    let every_import = std::env::var_os(variable::IMPORTS).is_some_and(|value| value == "all");
-    let own = [Some(spool.to_owned()), environment::package()].into_iter().flatten();
+    let own = [Some(settings.spool.clone()), environment::package()].into_iter().flatten();
     let own = own.map(|path| path.into_os_string().into_vec()).collect();
-    Interest { libraries, archives, own, every_import }
+    Interest { libraries, archives, own, every_import: settings.every_import }
 }
 
 /// Asks the C library to say with which status the process exits. glibc can; elsewhere it stays unknown.
@@ -184,15 +265,17 @@ extern "C" fn exits(status: c_int, _: *mut c_void) {
     }
 }
 
-/// A recorder for `gnomon run` itself: no interpreter is watched, only told of.
-pub fn runner(spool: &OsStr, run: Uuid, argv: Vec<OsString>) -> Recorder {
+/// A recorder for `gnomon run` itself: no interpreter is watched, only told of. `outer` is the run that it is
+/// a part of, where it is.
+pub fn runner(spool: &OsStr, outer: Option<Uuid>, argv: Vec<OsString>) -> Recorder {
+    let id = new_id(outer);
     let mut description = Description::of_this_process(now());
     "run".clone_into(&mut description.role);
-    description.run = Some(run);
+    description.run = outer.or(Some(id));
     description.parent = id_from(variable::PARENT);
     description.executable = Bytes(executable().unwrap_or_default());
     let argv = capped_command(argv.into_iter().map(|text| Cow::Owned(text.into_vec())));
     description.argv = argv.into_iter().map(|argument| Bytes(argument.into_owned())).collect();
     let bytes = encoded(&description).len() as u64 + 4096;
-    Recorder::new(Path::new(spool), run, description, Arc::new(Interest::default())).with_first_segment(bytes)
+    Recorder::new(Path::new(spool), id, description, Arc::new(Interest::default())).with_first_segment(bytes)
 }

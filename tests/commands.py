@@ -26,6 +26,7 @@ def run(spool: Path, *program: str | Path, **options: Any) -> Ended:
 
 
 def events(spool: Path, *arguments: str) -> list[dict[str, Any]]:
-    """What `gnomon events` lists, as objects."""
+    """The records that `gnomon events` lists, as objects; the receipt at the end is left out."""
     done = gnomon("events", spool, "--format", "jsonl", *arguments).checked()
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    listed = [json.loads(line) for line in done.stdout.splitlines()]
+    return [event for event in listed if event["kind"] != "receipt"]

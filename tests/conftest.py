@@ -12,6 +12,9 @@ import pytest
 from interpreters import needed, present
 from watching import process_id
 
+# The subjects, some of which have the names of tests.
+collect_ignore = ["programs"]
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(

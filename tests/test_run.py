@@ -164,6 +164,15 @@ def test_a_program_that_is_not_there_is_an_error_with_a_hint(spool: Path) -> Non
         assert b"Traceback" not in done.stderr
 
 
+def test_a_directory_of_the_same_name_does_not_hide_a_command(spool: Path, tmp_path: Path) -> None:
+    (tmp_path / "true").mkdir()
+    assert gnomon("run", "--spool", str(spool), "true", cwd=tmp_path).status == 0
+    program = tmp_path / "program"
+    program.mkdir()
+    (program / "__main__.py").write_text("print('ran')")
+    assert gnomon("run", "--spool", str(spool), "program", cwd=tmp_path).stdout == b"ran\n"
+
+
 def test_an_unknown_option_is_an_error_and_not_a_program() -> None:
     done = gnomon("run", "--quite", "script.py")
     assert done.status == 2

@@ -70,6 +70,7 @@ class Process:
     parent_started_ticks: int
     parent_name: str
     forked: bool
+    hook_proven: bool | None
     uid: int
     user: str
     host: str
@@ -177,12 +178,17 @@ class Spool:
 class Run:
     """What `gnomon run` itself leaves in the spool: the command, and how its children ended.
 
+    Args:
+        spool: The directory.
+        argv: The program and its arguments.
+        outer: The id of the run that this one is a part of.
+
     Raises:
         OSError: The spool cannot be written.
     """
 
     id: str
-    def __new__(cls, spool: StrPath, argv: Sequence[str]) -> Run: ...
+    def __new__(cls, spool: StrPath, argv: Sequence[str], outer: str | None = None) -> Run: ...
     def child_ended(self, pid: int, status: int) -> None:
         """Notes how a child ended: its exit status, or minus the signal."""
     def end(self, status: int) -> None:
@@ -193,6 +199,25 @@ def columns() -> list[str]:
 
 def process_id() -> str | None:
     """The id that this process records under; `None` where it does not record."""
+
+def recording() -> tuple[os.PathLike[str], str | None, bool] | None:
+    """Where this process's records go, the run that it belongs to, and whether `start` began it."""
+
+def start(spool: StrPath, *, every_import: bool = False) -> bool:
+    """Starts recording this process into `spool`, an absolute path; false where it is recorded already.
+
+    Raises:
+        OSError: Nothing can be recorded there, or another audit hook refuses ours.
+    """
+
+def stop() -> bool:
+    """Ends what `start` began; false where there is nothing to end. The hook stays, and records nothing."""
+
+def begin_part() -> int | None:
+    """Begins a new part of this process's records, and returns its time; `None` where it is not recorded.
+
+    A record belongs to one part: what happens again in the next is stored anew.
+    """
 
 def reads_frames() -> bool:
     """Whether this process reads its frames where CPython keeps them, and need not ask for each."""

@@ -6,14 +6,21 @@ import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 
-from . import Process, Record, Spool
+from . import Fault, Process, Record, Spool
+from .causes import Cause
+from .coverage import Receipt, receipt
+from .descent import Node, Start, below, tree
 from .libraries import Library, libraries
-from .text import printable
 
-_SHOWN = 8
-_FILE_KINDS = frozenset(
-    ("open", "delete", "rename", "mkdir", "link", "symlink", "chmod", "truncate"),
+_CHANGES = frozenset(
+    ("delete", "rename", "mkdir", "link", "symlink", "chmod", "truncate", "copy", "chown", "utime", "xattr")
 )
+# Of two names these change or make the second.
+_MAKES_SECOND = frozenset(("link", "symlink", "copy"))
+_REQUESTS = frozenset(("http", "request"))
+_ACTS = frozenset(
+    ("code", "unpickle", "native", "database", "list", "map", "send", "kill", "limit", "setenv")
+) | {"registry", "tamper"}
 
 
 @dataclass
@@ -24,6 +31,9 @@ class FileUse:
     reads: int = 0
     writes: int = 0
     changes: dict[str, int] = field(default_factory=dict)
+    read_by: list[Cause] = field(default_factory=list)
+    written_by: list[Cause] = field(default_factory=list)
+    changed_by: list[Cause] = field(default_factory=list)
 
     @property
     def is_temporary(self) -> bool:
@@ -40,6 +50,7 @@ class Contact:
     addresses: list[str] = field(default_factory=list)
     connects: int = 0
     resolves: int = 0
+    by: list[Cause] = field(default_factory=list)
 
     @property
     def is_this_machine(self) -> bool:
@@ -50,13 +61,30 @@ class Contact:
         return all(address.startswith("127.") or address in ("::1", "localhost") for address in known)
 
 
-@dataclass(frozen=True)
-class Started:
-    """A program that was started, and the recorded processes that came of it."""
+@dataclass
+class Request:
+    """A URL that was called. `size` is that of one request's body in bytes, where it is known."""
 
-    argv: list[str]
-    count: int
+    method: str
+    url: str
+    host: str | None
+    port: int | None
+    size: int | None
+    count: int = 0
+    by: list[Cause] = field(default_factory=list)
+
+
+@dataclass
+class Act:
+    """Something else that was done: which `kind`, on what, and a word more."""
+
     kind: str
+    target: str
+    detail: str | None
+    size: int | None
+    sha256: str | None
+    count: int = 0
+    by: list[Cause] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -66,7 +94,11 @@ class Answer:
     Attributes:
         run: The run's own process, if the records are of one run.
         processes: The recorded interpreters, in the order they started.
-        gaps: What is not known, in sentences.
+        started: Each start of a program, as its record says it.
+        tree: What became of them: the programs that were started, below those that started them.
+        coverage: What could not be seen.
+        began: When it began, where that is not the start of its first process; nanoseconds since 1970.
+        ended: When it ended, likewise.
     """
 
     run: Process | None
@@ -77,55 +109,61 @@ class Answer:
     own_modules: list[str]
     files: list[FileUse]
     contacts: list[Contact]
+    requests: list[Request]
+    acts: list[Act]
     listens: list[str]
-    started: list[Started]
-    gaps: list[str]
+    started: list[Start]
+    tree: list[Node]
+    coverage: Receipt
+    began: int | None = None
+    ended: int | None = None
+
+    def __str__(self) -> str:
+        from .screen import as_text
+
+        return as_text(self)
 
     @classmethod
-    def of(cls, spool: Spool, *, run_id: str | None = None, still_running: bool = False) -> Answer:
+    def of(cls, spool: Spool, *, run_id: str | None = None) -> Answer:
         """Gathers the answer from the records of `spool`, which are read once.
 
         Args:
             spool: The records, filtered to one run where the answer is about one.
-            run_id: The run, if it is about one.
-            still_running: The run ends just now: its missing end is no gap.
+            run_id: The run, if it is about one. Of a run within a run, only that part.
         """
         found, faults = spool.processes()
-        run = next((process for process in found if process.role == "run" and process.id == run_id), None)
-        processes = [process for process in found if process.role != "run"]
-        gathered = _Gathered(processes)
-        for record in spool.records():
+        run = next((process for process in found if process.id == run_id), None)
+        if run is None or run.run == run.id:
+            return cls.gathered(found, spool.records(), faults, run_id=run_id)
+        found = below(found, run)
+        known = {process.id for process in found}
+        records = (record for record in spool.records() if record.process in known)
+        return cls.gathered(found, records, faults, run_id=run_id)
+
+    @classmethod
+    def gathered(
+        cls,
+        found: list[Process],
+        records: Iterable[Record],
+        faults: list[Fault],
+        *,
+        run_id: str | None = None,
+    ) -> Answer:
+        """The same from what was read already.
+
+        Args:
+            found: The processes that the answer is about.
+            records: Their records.
+            faults: What could not be read.
+            run_id: The run, if it is about one.
+        """
+        gathered = Gathered(found)
+        for record in records:
             gathered.add(record)
-        status = run.status if run is not None else None
-        if run is not None and run.id in gathered.ends:
-            status = gathered.ends[run.id]
-        lost = [
-            f"{count} records lost: {reason}" for process in found for reason, count in process.lost.items()
-        ]
-        broken = [
-            f"{printable(str(fault.path))}:{fault.offset}: {fault.kind}"
-            for fault in faults
-            if fault.severity != "torn"
-        ]
-        installed = {
-            directory: names for process in processes for directory, names in process.distributions.items()
-        }
-        return cls(
-            run=run,
-            processes=processes,
-            status=status,
-            libraries=libraries(gathered.installed, installed),
-            standard_modules=sorted(gathered.standard),
-            own_modules=sorted(gathered.own),
-            files=list(gathered.files.values()),
-            contacts=list(gathered.contacts.values()),
-            listens=sorted(gathered.listens),
-            started=gathered.started,
-            gaps=[*lost, *broken, *_silent(processes, gathered, is_over=run is not None)],
-        )
+        return gathered.answer(found, faults, run_id=run_id)
 
 
-class _Gathered:
+class Gathered:
     """Fills the parts of an answer, record by record."""
 
     def __init__(self, processes: Iterable[Process]) -> None:
@@ -133,32 +171,79 @@ class _Gathered:
         self.scripts = {process.script_file for process in processes}
         self.files: dict[str, FileUse] = {}
         self.contacts: dict[tuple[str | None, int | None], Contact] = {}
+        self.requests: dict[tuple[object, ...], Request] = {}
+        self.acts: dict[tuple[object, ...], Act] = {}
         self.installed: list[tuple[str, str, int]] = []
+        self.modules: set[str] = set()
         self.standard: set[str] = set()
         self.own: set[str] = set()
         self.listens: set[str] = set()
-        self.started: list[Started] = []
-        self.executed: set[str] = set()
+        self.started: list[Start] = []
+        self.executed: dict[str, int] = {}
         self.ends: dict[str, int] = {}
 
     def add(self, record: Record) -> None:
-        if record.kind == "import":
+        """Takes one more record."""
+        kind = record.kind
+        if kind == "import":
             self._add_import(record)
-        elif record.kind in _FILE_KINDS:
+        elif kind == "open" or kind in _CHANGES:
             self._add_file(record)
-        elif record.kind in ("connect", "resolve"):
+        elif kind in ("connect", "resolve"):
             self._add_contact(record)
-        elif record.kind == "bind" and record.target:
+        elif kind in _REQUESTS:
+            self._add_request(record)
+        elif kind in _ACTS:
+            self._add_act(record)
+        elif kind == "bind" and record.target:
             self.listens.add(record.target)
-        elif record.kind in ("spawn", "exec"):
-            self.started.append(Started(record.argv or [record.target or "?"], record.count, record.kind))
-            if record.kind == "exec":
-                self.executed.add(record.process)
-        elif record.kind == "exit" and record.status is not None:
+        elif kind in ("spawn", "exec"):
+            self._add_start(record)
+        elif kind == "exit" and record.status is not None:
             self.ends[record.process] = record.status
+
+    def answer(self, found: list[Process], faults: list[Fault], *, run_id: str | None = None) -> Answer:
+        """The answer, when all records were added."""
+        run = next((process for process in found if process.role == "run" and process.id == run_id), None)
+        processes = [process for process in found if process.role != "run"]
+        status = run.status if run is not None else None
+        if run is not None and run.id in self.ends:
+            status = self.ends[run.id]
+        installed = {
+            directory: names for process in processes for directory, names in process.distributions.items()
+        }
+        nodes = tree(found, self.started)
+        return Answer(
+            run=run,
+            processes=processes,
+            status=status,
+            libraries=libraries(self.installed, installed),
+            standard_modules=sorted(self.standard),
+            own_modules=sorted(self.own),
+            files=list(self.files.values()),
+            contacts=list(self.contacts.values()),
+            requests=list(self.requests.values()),
+            acts=list(self.acts.values()),
+            listens=sorted(self.listens),
+            started=self.started,
+            tree=nodes,
+            coverage=receipt(
+                processes,
+                modules=self.modules,
+                has_connected=any(contact.connects for contact in self.contacts.values()),
+                nodes=nodes,
+                executed={
+                    process.id
+                    for process in processes
+                    if process.last_seen <= self.executed.get(process.id, 0)  # or the exec failed
+                },
+                faults=faults,
+            ),
+        )
 
     def _add_import(self, record: Record) -> None:
         module, file = record.target or "", record.destination or ""
+        self.modules.add(module)
         if "/site-packages/" in file or "/dist-packages/" in file:
             self.installed.append((module, file, record.count))
         elif file.startswith(self.prefixes) or file.startswith(("/usr/lib/python", "/usr/lib64/python")):
@@ -166,24 +251,43 @@ class _Gathered:
         elif file not in self.scripts:
             self.own.add(module)
 
+    def _add_start(self, record: Record) -> None:
+        argv = record.argv or [record.target or "?"]
+        times = (record.time, record.last_time)
+        self.started.append(
+            Start(argv, record.count, record.kind, record.process, *times, record.target, Cause.of(record))
+        )
+        if record.kind == "exec":
+            self.executed[record.process] = max(self.executed.get(record.process, 0), record.last_time)
+
     def _file(self, path: str) -> FileUse:
         return self.files.setdefault(path, FileUse(path))
 
     def _add_file(self, record: Record) -> None:
-        target = record.target or ""
+        target, cause = record.target or "", Cause.of(record)
         if record.kind == "open":
             words = (record.access or "").split("+")
             use = self._file(target)
             if {"write", "append", "create"} & set(words):
                 use.writes += record.count
+                _note(use.written_by, cause)
             if "read" in words:
                 use.reads += record.count
+                _note(use.read_by, cause)
             return
-        if record.kind == "rename" and record.destination is not None:
-            self._file(record.destination).writes += record.count
-        subject = record.destination if record.kind in ("link", "symlink") else target
-        changes = self._file(subject or target).changes
-        changes[record.kind] = changes.get(record.kind, 0) + record.count
+        if record.kind in ("rename", "copy") and record.destination is not None:
+            made = self._file(record.destination)
+            made.writes += record.count
+            _note(made.written_by, cause)
+            if record.kind == "copy":
+                source = self._file(target)
+                source.reads += record.count
+                _note(source.read_by, cause)
+                return
+        subject = record.destination if record.kind in _MAKES_SECOND else target
+        use = self._file(subject or target)
+        use.changes[record.kind] = use.changes.get(record.kind, 0) + record.count
+        _note(use.changed_by, cause)
 
     def _add_contact(self, record: Record) -> None:
         name = record.host or record.address or record.target
@@ -201,26 +305,34 @@ class _Gathered:
             contact.connects += record.count
         else:
             contact.resolves += record.count
+        _note(contact.by, Cause.of(record))
         if record.address and record.address not in contact.addresses:
             contact.addresses.append(record.address)
+
+    def _add_request(self, record: Record) -> None:
+        method, url = record.detail or "", record.target or ""
+        found = self.requests.setdefault(
+            (method, url, record.size), Request(method, url, record.host, record.port, record.size)
+        )
+        found.count += record.count
+        _note(found.by, Cause.of(record))
+
+    def _add_act(self, record: Record) -> None:
+        key = (record.kind, record.target, record.detail, record.size, record.sha256)
+        target = record.target or ""
+        found = self.acts.setdefault(key, Act(record.kind, target, record.detail, record.size, record.sha256))
+        found.count += record.count
+        _note(found.by, Cause.of(record))
+
+
+def _note(causes: list[Cause], cause: Cause | None) -> None:
+    if cause is not None and cause not in causes:
+        causes.append(cause)
 
 
 def prefix(process: Process) -> str:
     """Where the interpreter is installed: above `bin`, links followed where they still exist."""
     return os.path.dirname(os.path.dirname(os.path.realpath(process.executable)))
-
-
-def _silent(processes: list[Process], gathered: _Gathered, *, is_over: bool) -> list[str]:
-    """Interpreters that ended without saying so: killed, crashed, or left by `os._exit`."""
-    silent = [
-        process
-        for process in processes
-        if process.ended is None and not process.forked and process.id not in gathered.executed
-    ]
-    if not silent or not is_over:
-        return []
-    names = ", ".join(f"pid {process.pid}" for process in silent[:_SHOWN])
-    return [f"killed, crashed, left by os._exit or still running: {names}"]
 
 
 def as_json(answer: Answer) -> str:
@@ -244,8 +356,13 @@ def as_json(answer: Answer) -> str:
         "contacts": [
             {**asdict(contact), "is_this_machine": contact.is_this_machine} for contact in answer.contacts
         ],
+        "requests": [asdict(request) for request in answer.requests],
+        "acts": [asdict(act) for act in answer.acts],
         "listens": answer.listens,
-        "started": [asdict(started) for started in answer.started],
-        "gaps": answer.gaps,
+        "started": [asdict(start) for start in answer.started],
+        "tree": [node.as_dict() for node in answer.tree],
+        "coverage": answer.coverage.as_dict(),
+        "began": answer.began,
+        "ended": answer.ended,
     }
     return json.dumps(fields, ensure_ascii=True, indent=2)

@@ -2,31 +2,81 @@
 
 from __future__ import annotations
 
+import os
+import re
 import signal
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from . import Process
-from .answer import Answer, Contact, FileUse, prefix
+from .answer import Act, Answer, Contact, FileUse, Request, prefix
+from .causes import Cause, in_words
+from .descent import Node, walk
 from .text import command_line, printable, short_path
 
 _SHOWN = 8
+_LABEL = 11
+_MARGIN = "  " + " " * _LABEL
 _SYSTEM = ("/etc/", "/usr/", "/lib", "/proc/", "/sys/", "/dev/", "/run/", "/bin/", "/sbin/", "/var/lib/")
 
 
-def as_text(answer: Answer, *, colour: bool = False) -> str:
-    """The answer as a screen of text. What the program chose is escaped."""
-    lines = [f"gnomon: {_headline(answer)}", ""]
-    for label, items in _sections(answer):
-        for at, item in enumerate(items):
-            name = f"{label:<10}" if at == 0 else " " * 10
-            bold = f"\x1b[1m{name}\x1b[0m" if colour and at == 0 else name
-            wrapped = textwrap.wrap(item, _width() - 13, break_on_hyphens=False, break_long_words=False) or [
-                ""
-            ]
-            lines.append(f"  {bold} {wrapped[0]}")
-            lines.extend(f"  {' ' * 10}   {rest}" for rest in wrapped[1:])
+_SILENT, _RECORDED = "— not recorded", "— recorded"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One thing that was done, and by which line."""
+
+    what: str
+    by: str = ""
+    indent: int = 0
+
+    @property
+    def length(self) -> int:
+        """Columns that `what` takes."""
+        return 2 * self.indent + len(self.what)
+
+
+@dataclass
+class _Style:
+    width: int
+    colour: bool
+
+    def bold(self, text: str) -> str:
+        return f"\x1b[1m{text}\x1b[0m" if self.colour else text
+
+    def outcome(self, text: str) -> str:
+        """The usual outcome steps back, the unusual one stands out."""
+        for outcome, style in ((_SILENT, self.bold), (_RECORDED, self.dim)):
+            if outcome in text:
+                return text.replace(outcome, style(outcome))
+        return text
+
+    def dim(self, text: str) -> str:
+        return f"\x1b[2m{text}\x1b[0m" if self.colour and text else text
+
+
+def as_text(
+    answer: Answer, *, colour: bool = False, width: int | None = None, title: str | None = None
+) -> str:
+    """The answer as a screen of text. What the program chose is escaped.
+
+    Args:
+        answer: What to show.
+        colour: Whether to use bold and dim letters.
+        width: Columns; by default those of the terminal, from 60 to 140.
+        title: What it is about, if not what the records say.
+    """
+    style = _Style(width or _width(), colour)
+    lines = [f"gnomon: {title or _headline(answer)}", ""]
+    sections = list(_sections(answer))
+    column = _column([row for _, rows in sections for row in rows], style)
+    for label, rows in sections:
+        for at, line in enumerate(_section_lines(rows, column, style)):
+            name = f"{label:<{_LABEL}}" if at == 0 else " " * _LABEL
+            lines.append(f"  {style.bold(name) if at == 0 else name}{line}")
     return "\n".join(lines)
 
 
@@ -36,42 +86,76 @@ def _width() -> int:
     return max(60, min(shutil.get_terminal_size((100, 24)).columns, 140))
 
 
+def _column(rows: list[Row], style: _Style) -> int:
+    """Where the second column starts: one for all, so that what did something can be read downwards."""
+    room = style.width - len(_MARGIN)
+    fitting = [row for row in rows if row.by and row.length + len(row.by) + 2 <= room]
+    # A few long rows may stick out; they shall not push all others to the right.
+    widths = [row.length for row in fitting if row.length <= room * 0.6]
+    longest = max((len(row.by) for row in fitting), default=0)
+    return min(max(widths, default=0), room - longest - 2)
+
+
+def _section_lines(rows: list[Row], column: int, style: _Style) -> Iterator[str]:
+    """Two columns where both fit; what does not fit is wrapped, and its cause stands below."""
+    room = style.width - len(_MARGIN)
+    for row in rows:
+        lead = "  " * row.indent
+        if row.by and max(row.length, column) + len(row.by) + 2 <= room:
+            yield f"{style.outcome(f'{lead + row.what:<{column}}')}  {style.dim(row.by)}"
+            continue
+        *lines, last = _wrapped(lead, row.what, room)
+        yield from lines
+        if row.by and max(len(last), column) + len(row.by) + 2 <= room:
+            yield f"{style.outcome(f'{last:<{column}}')}  {style.dim(row.by)}"
+            continue
+        yield style.outcome(last)
+        if row.by:
+            for line in _wrapped(" " * min(column + 2, max(4, room - len(row.by))), row.by, room):
+                yield style.dim(line)
+
+
+def _wrapped(lead: str, text: str, room: int) -> Iterator[str]:
+    lines = textwrap.wrap(
+        text,
+        max(20, room - len(lead)),
+        subsequent_indent="  ",
+        break_on_hyphens=False,
+        break_long_words=False,
+        drop_whitespace=True,
+    )
+    yield from (lead + line for line in lines or [""])
+
+
 def _headline(answer: Answer) -> str:
     if answer.run is not None:
         return f"what `{printable(command_line(answer.run.argv), 80)}` did"
+    if answer.began is not None:
+        return "what was done while it recorded"
+    if len(answer.processes) == 1:
+        return f"what `{printable(command_line(answer.processes[0].argv), 80)}` did"
     return f"what {len(answer.processes)} recorded processes did"
 
 
-def _sections(answer: Answer) -> Iterable[tuple[str, list[str]]]:
+def _sections(answer: Answer) -> Iterable[tuple[str, list[Row]]]:
     main = answer.processes[0] if answer.processes else None
     directory = main.directory if main else None
+    scripts = _scripts(answer.processes)
+    if scripts:
+        yield "Script", _rows(_some(scripts, "gnomon events --kind script"))
+    yield "Run", _rows(_circumstances(answer))
     if main is not None:
-        scripts = _scripts(answer.processes)
-        yield "Script", _some(scripts, "gnomon events --kind script")
-    yield "Run", _circumstances(answer)
-    if main is not None:
-        yield "Python", _pythons(answer.processes)
-    yield "Libraries", _library_lines(answer)
+        yield "Python", _rows(_pythons(answer.processes))
+    yield "Libraries", _rows(_library_lines(answer))
     yield from _file_sections(answer, directory)
-    contacts = [_contact(contact) for contact in answer.contacts]
-    yield "Contacted", _some(contacts, "gnomon events --kind connect,resolve") or ["no host"]
-    if answer.listens:
-        listens = [
-            printable(target.removesuffix(":0") + " (a free port)" if target.endswith(":0") else target)
-            for target in answer.listens
-        ]
-        yield "Listened", _some(listens, "gnomon events --kind bind")
+    yield from _network_sections(answer)
+    yield from _act_sections(answer.acts, directory)
     yield "Started", _started(answer)
-    yield "Gaps", _some([printable(gap) for gap in _gaps(answer)], "gnomon verify")
+    yield "Coverage", _rows(answer.coverage.sentences())
 
 
-def _gaps(answer: Answer) -> list[str]:
-    gaps = list(answer.gaps)
-    if not answer.processes:
-        gaps.append(
-            "no Python process was recorded: none was started, or with -I, -E, -S or an empty environment"
-        )
-    return gaps or ["none known; what native libraries do by themselves raises no event and is not seen"]
+def _rows(items: list[str]) -> list[Row]:
+    return [Row(item) for item in items]
 
 
 def _some(items: list[str], command: str) -> list[str]:
@@ -80,11 +164,23 @@ def _some(items: list[str], command: str) -> list[str]:
     return [*items[: _SHOWN - 1], f"… and {len(items) - _SHOWN + 1} more: {command}"]
 
 
+def _some_rows(rows: list[Row], command: str, shown: int = _SHOWN) -> list[Row]:
+    if len(rows) <= shown:
+        return rows
+    return [*rows[: shown - 1], Row(f"… and {len(rows) - shown + 1} more: {command}")]
+
+
+def _by(causes: Iterable[Cause]) -> str:
+    return printable(in_words(causes), 120)
+
+
 def _scripts(processes: list[Process]) -> list[str]:
     lines: list[str] = []
     for process in processes:
         if process.script is None or process.forked:
             continue
+        if process.script_form == "command" and process is not processes[0]:
+            continue  # it stands among what was started
         name = short_path(process.script, process.directory)
         words = {"command": f"-c {process.script.splitlines()[0] if process.script else ''!r}"}
         text = words.get(process.script_form or "", name)
@@ -100,7 +196,7 @@ def _scripts(processes: list[Process]) -> list[str]:
         line = printable(text, 120) + (f"  ({', '.join(facts)})" if facts else "")
         if line not in lines:
             lines.append(line)
-    return lines or ["none"]
+    return lines
 
 
 def _circumstances(answer: Answer) -> list[str]:
@@ -108,13 +204,14 @@ def _circumstances(answer: Answer) -> list[str]:
     if first is None:
         return ["nothing"]
     who = first.user or f"uid {first.uid}"
-    ended = first.ended or (answer.processes[-1].last_seen if answer.processes else None)
+    began = answer.began or first.started
+    ended = answer.ended or first.ended or (answer.processes[-1].last_seen if answer.processes else None)
     words = [f"by {printable(who)} on {printable(first.host)}"]
     if first.parent_name:
         words.append(f"from {printable(first.parent_name)}")
-    words.append(_local(first.started))
+    words.append(_local(began))
     if ended:
-        words.append(f"for {_duration(ended - first.started)}")
+        words.append(f"for {_duration(ended - began)}")
     if answer.run is not None and answer.status is not None:
         words.append(_status(answer.status))
     return [", ".join(words)]
@@ -169,7 +266,48 @@ def _library_lines(answer: Answer) -> list[str]:
     return lines or ["none"]
 
 
-def _file_sections(answer: Answer, directory: str | None) -> Iterable[tuple[str, list[str]]]:
+def _times(count: int) -> str:
+    return f"  ×{count:,}" if count > 1 else ""
+
+
+@dataclass
+class _Group:
+    """Files of one directory with which the same lines did the same."""
+
+    directory: str
+    causes: tuple[Cause, ...]
+    files: list[tuple[str, int]] = field(default_factory=list)
+
+    def rows(self, directory: str | None) -> list[Row]:
+        by = _by(self.causes)
+        if len(self.files) <= 3:
+            return [
+                Row(printable(short_path(path, directory)) + _times(count), by) for path, count in self.files
+            ]
+        names = sorted((printable(os.path.basename(path), 40) for path, _ in self.files), key=_by_number)
+        place = "." if self.directory == directory else printable(short_path(self.directory, directory))
+        total = sum(count for _, count in self.files)
+        times = f", {total:,} times" if total > len(self.files) else ""
+        return [Row(f"{place}/  {len(names):,} files{times}: {names[0]}, {names[1]} … {names[-1]}", by)]
+
+
+def _by_number(name: str) -> list[tuple[int, str]]:
+    """Sorts `d9` before `d10`."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d{1,18})", name)]
+
+
+def _file_rows(uses: Iterable[tuple[FileUse, int, list[Cause]]], directory: str | None) -> list[Row]:
+    groups: dict[tuple[str, tuple[Cause, ...]], _Group] = {}
+    for use, count, causes in uses:
+        key = (os.path.dirname(use.path), tuple(sorted(causes)))
+        groups.setdefault(key, _Group(*key)).files.append((use.path, count))
+    if sum(len(group.files) for group in groups.values()) <= _SHOWN:
+        every = [_Group(*key, [file]) for key, group in groups.items() for file in group.files]
+        return [row for group in every for row in group.rows(directory)]
+    return [row for group in groups.values() for row in group.rows(directory)]
+
+
+def _file_sections(answer: Answer, directory: str | None) -> Iterable[tuple[str, list[Row]]]:
     temporary = [use for use in answer.files if use.is_temporary]
     lasting = [use for use in answer.files if not use.is_temporary]
     read = [use for use in lasting if use.reads]
@@ -178,55 +316,169 @@ def _file_sections(answer: Answer, directory: str | None) -> Iterable[tuple[str,
     vague = [use for use in read if not use.path.startswith("/")]
     mine = [use for use in read if use.path.startswith("/") and not use.path.startswith(places)]
 
-    def name(use: FileUse, count: int) -> str:
-        times = f"  ×{count}" if count > 1 else ""
-        return printable(short_path(use.path, directory)) + times
-
-    reads = _some([name(use, use.reads) for use in mine], "gnomon events --kind open")
+    reads = _file_rows(((use, use.reads, use.read_by) for use in mine), directory)
+    reads = _some_rows(reads, "gnomon events --kind open")
     if system:
-        reads.append(f"and {len(system)} system file{'s' if len(system) > 1 else ''}")
+        reads.append(Row(f"and {_counted(system, 'system file')}"))
     if vague:
-        reads.append(f"and {len(vague)} named relative to an open folder, which the event does not tell")
-    yield "Read", reads or ["no file"]
-    writes = [name(use, use.writes) for use in lasting if use.writes]
-    writes = _some(writes, "gnomon events --kind open,rename")
+        reads.append(Row(f"and {len(vague)} named relative to an open folder, which the event does not tell"))
+    yield "Read", reads or [Row("no file")]
+    writes = _file_rows(((use, use.writes, use.written_by) for use in lasting if use.writes), directory)
+    writes = _some_rows(writes, "gnomon events --kind open,rename")
     if temporary:
-        writes.append(f"and {len(temporary)} temporary file{'s' if len(temporary) > 1 else ''}, gone again")
-    yield "Wrote", writes or ["no file"]
-    changed = [f"{', '.join(sorted(use.changes))} {name(use, 1)}" for use in lasting if use.changes]
+        writes.append(Row(f"and {_counted(temporary, 'temporary file')}, gone again"))
+    yield "Wrote", writes or [Row("no file")]
+    changed = [
+        Row(
+            f"{', '.join(sorted(use.changes))} {printable(short_path(use.path, directory))}",
+            _by(use.changed_by),
+        )
+        for use in lasting
+        if use.changes
+    ]
     if changed:
-        yield "Changed", _some(changed, "gnomon events --kind delete,mkdir,link,symlink,chmod,truncate")
+        kinds = sorted({kind for use in lasting for kind in use.changes})
+        yield "Changed", _some_rows(changed, f"gnomon events --kind {','.join(kinds)}")
+
+
+def _counted(things: list[FileUse], name: str) -> str:
+    return f"{len(things):,} {name}{'s' if len(things) > 1 else ''}"
+
+
+def _network_sections(answer: Answer) -> Iterable[tuple[str, list[Row]]]:
+    if answer.requests:
+        called = [Row(_request(request), _by(request.by)) for request in answer.requests]
+        yield "Called", _some_rows(called, "gnomon events --kind http,request")
+    ends = {(request.host, request.port) for request in answer.requests}
+    others = [contact for contact in answer.contacts if (contact.host, contact.port) not in ends]
+    contacts = _some_rows(
+        [Row(_contact(contact), _by(contact.by)) for contact in others],
+        "gnomon events --kind connect,resolve",
+    )
+    if contacts or not answer.requests:
+        yield "Contacted", contacts or [Row("no host")]
+    if answer.listens:
+        listens = [
+            printable(target.removesuffix(":0") + " (a free port)" if target.endswith(":0") else target)
+            for target in answer.listens
+        ]
+        yield "Listened", _rows(_some(listens, "gnomon events --kind bind"))
+
+
+def _request(request: Request) -> str:
+    size = f" ({request.size:,} bytes)" if request.size else ""
+    return f"{printable(request.method)} {printable(request.url)}{size}".strip() + _times(request.count)
 
 
 def _contact(contact: Contact) -> str:
     name = contact.host or "?"
     if contact.port is not None:
         name = f"[{name}]:{contact.port}" if ":" in name else f"{name}:{contact.port}"
-    words = [printable(name)]
     others = [address for address in contact.addresses if address != contact.host]
-    if others:
-        words.append(f"({', '.join(others[:3])}{' …' if len(others) > 3 else ''})")
+    facts = [*others[:3], *(["…"] if len(others) > 3 else [])]
     if contact.is_this_machine:
-        words.append("this machine")
+        facts.append("this machine")
     if not contact.connects:
-        words.append("only looked up")
-    elif contact.connects > 1:
-        words.append(f"×{contact.connects}")
-    return "  ".join(words)
+        facts.append("only looked up")
+    return printable(name) + (f"  ({', '.join(facts)})" if facts else "") + _times(contact.connects)
 
 
-def _started(answer: Answer) -> list[str]:
-    lines = [
-        printable(command_line(started.argv), 160) + (f"  ×{started.count}" if started.count > 1 else "")
-        for started in answer.started
-    ]
-    lines = _some(lines, "gnomon events --kind spawn,exec")
-    children = len(answer.processes) - 1
-    if children > 0:
-        forked = sum(process.forked for process in answer.processes)
-        how = f", {forked} of them by fork" if forked else ""
-        lines.append(f"{children} more Python process{'es' if children > 1 else ''} recorded{how}")
-    return lines or ["no program"]
+# What a person may want to know besides files, hosts and programs; the rest is for `gnomon events`.
+_ACT_LABELS = {
+    "database": "Database",
+    "code": "Ran code",
+    "unpickle": "Unpickled",
+    "native": "Native",
+    "send": "Sent to",
+    "kill": "Signalled",
+    "setenv": "Set",
+    "registry": "Registry",
+    "tamper": "Tampered",
+}
+
+
+# Code that is the program itself, and no news.
+_ITSELF = frozenset(("command", "stdin", "interactive", "cell"))
+
+
+def _act_sections(acts: list[Act], directory: str | None) -> Iterable[tuple[str, list[Row]]]:
+    for kind, label in _ACT_LABELS.items():
+        # A library's own doing is for `gnomon events`, unless it hides something or holds data.
+        shown = [act for act in acts if act.kind == kind and _is_worth_showing(act)]
+        rows = [Row(_act(act, directory), _by(act.by)) for act in shown]
+        if rows:
+            yield label, _some_rows(rows, f"gnomon events --kind {kind}")
+
+
+def _is_worth_showing(act: Act) -> bool:
+    if act.kind == "code" and act.detail in _ITSELF:
+        return False
+    if act.kind in ("database", "send", "kill", "registry"):
+        return True
+    return not act.by or any(cause.file and not cause.distribution for cause in act.by)
+
+
+def _act(act: Act, directory: str | None) -> str:
+    words = [printable(short_path(act.target, directory), 120)]
+    if act.detail:
+        words.append(printable(act.detail, 80))
+    if act.size is not None:
+        words.append(f"{act.size:,} bytes")
+    if act.sha256:
+        words.append(f"sha256 {act.sha256[:12]}…")
+    return "  ".join(filter(None, words)) + _times(act.count)
+
+
+def _started(answer: Answer) -> list[Row]:
+    nodes = answer.tree
+    if len(nodes) == 1 and nodes[0].state == "recorded" and nodes[0].process is answer.processes[0]:
+        nodes = nodes[0].children
+    rows = list(_node_rows(nodes, 0))
+    rows = _some_rows(rows, "gnomon show --format json", 12) or [Row("no program")]
+    copies = sum(node.how == "fork" for node in walk(answer.tree))
+    if copies:
+        rows.append(Row(f"and {copies} cop{'ies' if copies > 1 else 'y'} of itself, by fork"))
+    return rows
+
+
+def _node_rows(nodes: list[Node], depth: int) -> Iterator[Row]:
+    """The nodes line by line; those that look the same and started nothing are one line."""
+    lines: dict[tuple[str, str, int], list[Node]] = {}
+    for at, node in enumerate(_without_forks(nodes)):
+        by = _by([node.cause] if node.cause else [])
+        lines.setdefault((_node(node), by, at if node.children else -1), []).append(node)
+    for (text, by, _), same in lines.items():
+        yield Row(text + _times(sum(node.count for node in same)), by, depth)
+        yield from _node_rows(same[0].children, depth + 1)
+
+
+def _without_forks(nodes: list[Node]) -> Iterator[Node]:
+    """A copy of a program is no program of its own; what it started is."""
+    for node in nodes:
+        if node.how == "fork":
+            yield from _without_forks(node.children)
+        else:
+            yield node
+
+
+def _node(node: Node) -> str:
+    argv = node.argv
+    name = os.path.basename(argv[0]) if argv else ""
+    if node.state in ("recorded", "silent") or name.startswith("python"):
+        argv = [name, *argv[1:]]
+    line = printable(command_line(argv), 160)
+    return f"{line}{_outcome(node)}"
+
+
+def _outcome(node: Node) -> str:
+    if node.state == "silent":
+        return f"  {_SILENT}"
+    if node.state == "failed":
+        return "  — could not be started"
+    if node.process is None:
+        return ""
+    status = node.process.status
+    return f"  {_RECORDED}, {_status(status)}" if status else f"  {_RECORDED}"
 
 
 def _installation(process: Process) -> list[str]:

@@ -40,6 +40,12 @@ def short_path(path: str, directory: str | None = None) -> str:
 
 def command_line(argv: list[str]) -> str:
     """`argv` as a shell would take it."""
+    return " ".join(map(_quoted, argv))
+
+
+def _quoted(word: str) -> str:
     import shlex
 
-    return shlex.join(argv)
+    if "'" in word and not set(word) & set('"$`\\!'):
+        return f'"{word}"'  # shlex would write every ' as '"'"'
+    return shlex.quote(word)

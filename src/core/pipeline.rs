@@ -37,6 +37,8 @@ pub struct Recorder {
     /// Only ever tried: a lock that could wait has no place in a watched program.
     distributions: Mutex<Distributions>,
     hasher: RandomState,
+    /// Counted up where a part of the records begins or ends that is to be told from the rest.
+    part: AtomicU64,
 }
 
 /// An event's origin, and a hash that tells it from others.
@@ -66,6 +68,7 @@ impl Recorder {
             directory: CurrentDirectory::default(),
             distributions: Mutex::new(Distributions::default()),
             hasher: RandomState::default(),
+            part: AtomicU64::new(0),
         }
     }
 
@@ -99,6 +102,25 @@ impl Recorder {
     #[must_use]
     pub fn process(&self) -> Uuid {
         self.writer.process()
+    }
+
+    /// The directory of its segments.
+    #[must_use]
+    pub fn spool(&self) -> &Path {
+        self.writer.spool()
+    }
+
+    /// Begins a new part of the records, and returns its time: what happened before is not counted as repeated
+    /// any more, but stored anew. So a record belongs to one part, with its count.
+    pub fn begin_part(&self) -> u64 {
+        self.part.fetch_add(1, Relaxed);
+        now()
+    }
+
+    /// Goes on after [`Recorder::end`].
+    pub fn resume(&self) {
+        self.writer.end(0, None);
+        self.begin_part();
     }
 
     /// What this process said of itself.
@@ -388,7 +410,7 @@ impl Recorder {
         parts: impl IntoIterator<Item = &'a [u8]>,
     ) -> u64 {
         let mut hasher = self.hasher.build_hasher();
-        hasher.write_u64(large);
+        hasher.write_u64(large.wrapping_add(self.part.load(Relaxed)));
         hasher.write_u32(u32::from(kind as u16) << 16 | u32::from(small));
         for part in parts {
             hasher.write_usize(part.len());

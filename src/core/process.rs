@@ -68,6 +68,9 @@ pub struct Description {
     pub gnomon: String,
     /// A child that started by fork goes on with what its parent ran.
     pub forked: bool,
+    /// Whether an event raised on purpose reached the hook: `None` where there is no hook, or from an older writer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hook_proven: Option<bool>,
 }
 
 /// What a process runs.

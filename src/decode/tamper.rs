@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use gnomon_core::event::{Access, Event, Kind, Target};
 
-use super::Decoded;
+use super::{Decoded, Decoder};
 use crate::capi::Object;
 
 /// A record of tampering by a name that does not change.
@@ -38,15 +38,25 @@ pub fn monitoring(_args: Object<'_>) -> Decoded<'_> {
     plain("sys.monitoring.register_callback")
 }
 
-pub fn get_objects(_args: Object<'_>) -> Decoded<'_> {
+/// Who looks through all objects.
+pub fn collector(name: &[u8]) -> Option<Decoder> {
+    Some(match name {
+        b"gc.get_objects" => get_objects,
+        b"gc.get_referrers" => get_referrers,
+        b"gc.get_referents" => get_referents,
+        _ => return None,
+    })
+}
+
+fn get_objects(_args: Object<'_>) -> Decoded<'_> {
     plain("gc.get_objects")
 }
 
-pub fn get_referrers(_args: Object<'_>) -> Decoded<'_> {
+fn get_referrers(_args: Object<'_>) -> Decoded<'_> {
     plain("gc.get_referrers")
 }
 
-pub fn get_referents(_args: Object<'_>) -> Decoded<'_> {
+fn get_referents(_args: Object<'_>) -> Decoded<'_> {
     plain("gc.get_referents")
 }
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from .. import Fault, Record, Spool
+    from ..coverage import Receipt
 
 _POLL_SECONDS = 0.2
 
@@ -22,7 +23,10 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     parser = verbs.add_parser(
         "events",
         help="list records",
-        description="Lists what was recorded, one line a record; docs/records.md describes the fields.",
+        description=(
+            "Lists what was recorded, one line a record; docs/records.md describes the fields. As JSON, a "
+            "list of everything ends with the coverage receipt, which `--kind receipt` gives alone."
+        ),
     )
     add_spool(parser)
     parser.add_argument(
@@ -41,15 +45,12 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 def main(options: argparse.Namespace) -> int:
     """Runs the verb. Exit code 1 when something could not be read."""
     kinds = [kind for group in options.kind or [] for kind in group.split(",") if kind]
-    spool = open_spool(
-        options.spool,
-        kinds=kinds or None,
-        since=parse_since(options.since) if options.since else None,
-        process=options.process,
-        run=options.run,
-        target=options.path,
-        host=options.host,
-    )
+    is_everything = not (kinds or options.path or options.host or options.process or options.since)
+    has_receipt = "receipt" in kinds or (is_everything and options.format == "jsonl")
+    kinds = [kind for kind in kinds if kind != "receipt"]
+    if has_receipt and not options.follow:
+        return _list_with_receipt(options, kinds, is_everything=is_everything)
+    spool = _open(options, kinds)
     line = _as_json if options.format == "jsonl" else _as_text
     if options.follow:
         for record in _follow(spool, is_history_wanted=bool(options.since)):
@@ -59,6 +60,51 @@ def main(options: argparse.Namespace) -> int:
     for record in records:
         print(line(record))
     return _tell(records.faults)
+
+
+def _open(options: argparse.Namespace, kinds: list[str]) -> Spool:
+    return open_spool(
+        options.spool,
+        kinds=kinds or None,
+        since=parse_since(options.since) if options.since else None,
+        process=options.process,
+        run=options.run,
+        target=options.path,
+        host=options.host,
+    )
+
+
+def _list_with_receipt(options: argparse.Namespace, kinds: list[str], *, is_everything: bool) -> int:
+    """The records, and at the end what could not be seen; for that all records are looked at."""
+    from ..answer import Gathered
+
+    _open(options, kinds)  # whether there are such kinds
+    spool = _open(options, [])
+    processes, faults = spool.processes()
+    gathered = Gathered(processes)
+    records = spool.records()
+    line = _as_json if options.format == "jsonl" else _as_text
+    for record in records:
+        gathered.add(record)
+        if is_everything or record.kind in kinds:
+            print(line(record))
+    receipt = gathered.answer(processes, faults).coverage
+    if options.format == "jsonl":
+        print(_receipt_as_json(receipt))
+    else:
+        print("\n".join(f"{'receipt':>29}       {sentence}" for sentence in receipt.sentences()))
+    return _tell(records.faults)
+
+
+def _receipt_as_json(receipt: Receipt) -> str:
+    """One more line with the fields of a record, so that who reads records is not surprised by it."""
+    import json
+
+    from .. import columns
+
+    now = iso_time(time.time_ns())
+    fields = {**dict.fromkeys(columns()), "time": now, "last_time": now, "count": 0, "kind": "receipt"}
+    return json.dumps({**fields, "receipt": receipt.as_dict()}, ensure_ascii=True)
 
 
 def _follow(spool: Spool, *, is_history_wanted: bool) -> Iterator[Record]:

@@ -11,7 +11,8 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from .. import Run
+from .. import Run, Spool
+from .._native import recording
 from ..places import bootstrap, default_spool
 from .errors import Failure, UsageError
 
@@ -61,12 +62,38 @@ def main(arguments: Sequence[str]) -> int:
         raise UsageError("no program to run", hint="say `gnomon run script.py`, or see `gnomon run --help`")
     command = _command(program)
     spool = os.path.abspath(options.spool or default_spool())
-    run = _open_run(spool, program)
-    environment = _environment(spool, run, options.imports)
+    outer = _outer()
+    if outer is not None:
+        _stand_back(outer[0], options)
+        spool = outer[0]
+    outer_run = outer[1] if outer else None
+    run = _open_run(spool, program, outer_run)
+    environment = _environment(spool, run, outer_run, options.imports)
     status = _supervise(command, environment, run)
     if run is not None:
-        _finish(run, status, spool, options)
+        _finish(run, Spool(spool, run=outer_run or run.id), options)
     return _pass_on(status)
+
+
+def _outer() -> tuple[str, str | None] | None:
+    """The spool into which this process, or what started it, is recorded already, and the run of that."""
+    found = recording()
+    if found is not None:
+        return os.fspath(found[0]), found[1]
+    spool, run = os.environ.get("GNOMON_SPOOL"), os.environ.get("GNOMON_RUN")
+    return (spool, run) if spool and run and os.path.isabs(spool) and os.path.isdir(spool) else None
+
+
+def _stand_back(spool: str, options: argparse.Namespace) -> None:
+    """One recording is enough: what runs within another run is recorded by that one, where it wants it."""
+    is_elsewhere = options.spool is not None and not _is_same(options.spool, spool)
+    if is_elsewhere or not options.quiet:
+        instead = f", and not in `{options.spool}`" if is_elsewhere else ""
+        print(f"gnomon: recorded already: the records are in `{spool}`{instead}", file=sys.stderr)
+
+
+def _is_same(one: str, other: str) -> bool:
+    return os.path.realpath(one) == os.path.realpath(other)
 
 
 def _split(parser: argparse.ArgumentParser, arguments: list[str]) -> tuple[list[str], list[str]]:
@@ -90,18 +117,24 @@ def _command(program: list[str]) -> list[str]:
     first = program[0]
     if first.startswith("-"):
         return [sys.executable, *program]
-    if first.lower().endswith(_PYTHON_FILES) or os.path.isdir(first):
+    if first.lower().endswith(_PYTHON_FILES) or _is_program_directory(first):
         if not os.path.exists(first):
             raise Failure(f"cannot run `{first}`: there is no such file", hint="look at the path")
         return [sys.executable, *program]
     return program
 
 
-def _open_run(spool: str, program: list[str]) -> Run | None:
+def _is_program_directory(name: str) -> bool:
+    """Whether Python runs the directory `name`, and it is not a command that only shares a directory's name."""
+    return os.path.isfile(os.path.join(name, "__main__.py"))
+
+
+def _open_run(spool: str, program: list[str], outer: str | None) -> Run | None:
     """The run's own record. Without a spool the program runs all the same, and we say that."""
     try:
-        os.makedirs(spool, mode=0o700, exist_ok=True)
-        return Run(spool, program)
+        if not os.path.isdir(spool):
+            os.makedirs(spool, mode=0o700, exist_ok=True)
+        return Run(spool, program, outer)
     except OSError as error:
         reason = error.strerror or str(error)
         print(f"warning: nothing is recorded: cannot use spool `{spool}`: {reason}", file=sys.stderr)
@@ -109,7 +142,7 @@ def _open_run(spool: str, program: list[str]) -> Run | None:
         return None
 
 
-def _environment(spool: str, run: Run | None, imports: str) -> dict[str, str]:
+def _environment(spool: str, run: Run | None, outer: str | None, imports: str) -> dict[str, str]:
     environment = dict(os.environ)
     if run is None:
         return environment
@@ -118,7 +151,8 @@ def _environment(spool: str, run: Run | None, imports: str) -> dict[str, str]:
     rest = os.pathsep.join(others)
     environment["PYTHONPATH"] = ours + os.pathsep + rest if rest else ours
     environment["GNOMON_SPOOL"] = spool
-    environment["GNOMON_RUN"] = environment["GNOMON_PARENT"] = run.id
+    environment["GNOMON_RUN"] = outer or run.id
+    environment["GNOMON_PARENT"] = run.id
     if imports == "all":
         environment["GNOMON_IMPORTS"] = "all"
     return environment
@@ -167,15 +201,14 @@ def _wait(pid: int, waited: set[signal.Signals]) -> int:
             os.kill(pid, received.si_signo)
 
 
-def _finish(run: Run, status: int, spool: str, options: argparse.Namespace) -> None:
-    from .. import Spool, seal
+def _finish(run: Run, recorded: Spool, options: argparse.Namespace) -> None:
+    from .. import seal
     from ..answer import Answer, as_json
     from ..screen import as_text
     from .spools import is_terminal
 
-    recorded = Spool(spool, run=run.id)
     if not options.quiet:
-        answer = Answer.of(recorded, run_id=run.id, still_running=True)
+        answer = Answer.of(recorded, run_id=run.id)
         form = (
             as_json(answer) if options.format == "json" else as_text(answer, colour=is_terminal(sys.stderr))
         )

@@ -32,7 +32,10 @@ def main(options: argparse.Namespace) -> int:
     spool = open_spool(options.spool)
     run = None if options.all else (options.run or spool.last_run())
     answer = Answer.of(open_spool(options.spool, run=run), run_id=run)
-    if not answer.processes:
+    if not answer.processes and options.run:
+        answer = Answer.of(open_spool(options.spool), run_id=run)  # it may be a part of another
+    is_named = any(options.run == process.id for process in (answer.run, *answer.processes) if process)
+    if not answer.processes or (options.run and not is_named):
         hint = "`gnomon events` lists what is there" if run else "`gnomon run script.py` records something"
         what = f"run {run}" if options.run else "anything"
         raise Failure(f"cannot find {what} in spool `{spool.path}`", hint=hint)

@@ -110,11 +110,22 @@ impl Map {
             let _ = std::fs::remove_file(path); // an empty file would look like a torn segment
         })?;
         let map = Self { memory, length, tail: AtomicUsize::new(format::HEADER_BYTES), backing };
-        // SAFETY: nobody else has the map yet; `header` fits, as every segment is longer than a header.
-        unsafe {
-            std::ptr::copy_nonoverlapping(header.as_ptr(), map.memory.as_mut_ptr(), header.len().min(length))
-        };
+        map.store_header(header);
         Ok(map)
+    }
+
+    /// The magic comes last: until then, also when we are killed here, a reader sees no header.
+    fn store_header(&self, header: &[u8]) {
+        let Some((magic, rest)) = header.split_first_chunk::<8>() else { return };
+        let room = self.length.saturating_sub(magic.len());
+        // SAFETY: nobody else writes to the map yet; no more is copied than there is behind the magic.
+        unsafe {
+            let behind = self.memory.as_mut_ptr().add(magic.len());
+            std::ptr::copy_nonoverlapping(rest.as_ptr(), behind, rest.len().min(room));
+        }
+        if let Some(first) = self.u64(0) {
+            first.store(u64::from_ne_bytes(*magic), Ordering::Release);
+        }
     }
 
     fn shared(file: &File, length: usize) -> io::Result<MmapRaw> {

@@ -37,6 +37,8 @@ pub enum FaultKind {
     Truncated,
     /// The header's checksum is wrong.
     BadHeader,
+    /// Has no header yet: its process just makes it, or died at that. Not corruption.
+    Unbegun,
     /// A record was being written when the process died. Not corruption.
     Torn,
     /// A record's checksum is wrong.
@@ -60,6 +62,7 @@ impl FaultKind {
             Self::TooLarge => "too large",
             Self::Truncated => "truncated header",
             Self::BadHeader => "bad header checksum",
+            Self::Unbegun => "no header yet",
             Self::Torn => "torn record",
             Self::BadChecksum => "bad checksum",
             Self::BadLength => "bad length",
@@ -72,7 +75,7 @@ impl FaultKind {
     #[must_use]
     pub fn severity(self) -> &'static str {
         match self {
-            Self::Torn => "torn",
+            Self::Unbegun | Self::Torn => "torn",
             Self::Unreadable => "io",
             _ => "corrupt",
         }
@@ -213,9 +216,15 @@ impl SegmentFile {
     }
 }
 
+/// Whether these bytes are a segment's before its magic is stored, which comes last of the header.
+fn is_unbegun(bytes: &[u8]) -> bool {
+    let (magic, rest) = (bytes.iter().take(MAGIC.len()), bytes.iter().skip(HEADER_BYTES));
+    magic.chain(rest).all(|byte| *byte == 0)
+}
+
 fn read_identity(bytes: &[u8]) -> Result<Identity, FaultKind> {
     if bytes.get(..MAGIC.len()) != Some(&MAGIC) {
-        return Err(FaultKind::Foreign);
+        return Err(if is_unbegun(bytes) { FaultKind::Unbegun } else { FaultKind::Foreign });
     }
     let version = read_u32(bytes, 8).ok_or(FaultKind::Truncated)?;
     if version > VERSION {

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::format::HEADER_BYTES;
-use super::reader::{Fault, SegmentFile, segment_paths};
+use super::reader::{Fault, FaultKind, SegmentFile, segment_paths};
 use super::seal::{Life, life};
 use crate::columns::for_each_event_after;
 use crate::filter::Filter;
@@ -47,6 +47,7 @@ impl Tail {
                     let next = for_each_event_after(&segment, offset, &self.filter, faults, each);
                     may_go_on.then_some(next)
                 }
+                Err(fault) if fault.kind == FaultKind::Unbegun => Some(HEADER_BYTES),
                 Err(fault) => {
                     faults.push(fault);
                     None

@@ -19,6 +19,7 @@ use gnomon_core::spool::format::{HEADER_BYTES, Identity};
 use gnomon_core::spool::map::Medium;
 use gnomon_core::spool::reader::{FaultKind, SegmentFile, read_processes, segment_paths};
 use gnomon_core::spool::segment::{Head, Refusal, Segment};
+use gnomon_core::spool::tail::Tail;
 use proptest::prelude::*;
 
 fn recorder(spool: &Path, first_bytes: u64) -> Recorder {
@@ -259,7 +260,7 @@ fn foreign_files_are_named() {
     let mut header = identity.to_bytes().to_vec();
     header.resize(HEADER_BYTES, 0);
     let kind = |bytes: Vec<u8>| SegmentFile::parse(path, bytes).unwrap_err().kind;
-    assert_eq!(kind(Vec::new()), FaultKind::Foreign);
+    assert_eq!(kind([vec![0; HEADER_BYTES], header.clone()].concat()), FaultKind::Foreign);
     assert_eq!(kind(b"PAR1 is something else".to_vec()), FaultKind::Foreign);
     assert_eq!(kind(header[..40].to_vec()), FaultKind::Truncated);
     let mut newer = header.clone();
@@ -269,6 +270,28 @@ fn foreign_files_are_named() {
     flipped[20] ^= 1;
     assert_eq!(kind(flipped), FaultKind::BadHeader);
     assert!(SegmentFile::parse(path, header).is_ok());
+}
+
+#[test]
+fn a_segment_that_was_just_made_is_no_damage_and_is_read_later() {
+    let folder = tempfile::tempdir().unwrap();
+    recorder(folder.path(), 4096).record(&opened(b"/later", Access::READ), 1);
+    let path = segment_paths(folder.path(), &Filter::default()).unwrap().remove(0);
+    let whole = std::fs::read(&path).unwrap();
+    let mut without_magic = whole[..HEADER_BYTES].to_vec();
+    without_magic[..8].fill(0);
+    without_magic.resize(whole.len(), 0);
+    let mut tail = Tail::new(folder.path(), Filter::default());
+    let (mut faults, mut seen) = (Vec::new(), 0);
+    // What it is between being created, getting its blocks, and getting its header.
+    for (content, expected) in [(Vec::new(), 0), (vec![0; 4096], 0), (without_magic, 0), (whole, 1)] {
+        std::fs::write(&path, content).unwrap();
+        let (_, found) = read_processes(folder.path(), &Filter::default()).unwrap();
+        assert!(found.iter().all(|fault| fault.kind.severity() == "torn"), "{found:?}");
+        tail.poll(&mut faults, |_, view| seen += u32::from(view.kind == Kind::Open as u16)).unwrap();
+        assert_eq!(seen, expected);
+    }
+    assert!(faults.is_empty(), "{faults:?}");
 }
 
 #[test]

@@ -1,0 +1,291 @@
+"""The coverage receipt: what a recording proves, and what it could not see.
+
+Tables of facts, and what the records say of them. A table names only what changes an answer: what CPython's
+audit events leave out by version, native libraries that act without one, clients of which only the
+connection shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+
+from . import Fault, Process
+from .descent import Node, walk
+from .text import command_line, printable
+
+_SHOWN = 6
+
+
+@dataclass(frozen=True)
+class Limit:
+    """An audit event that CPython raises only since some version.
+
+    Attributes:
+        event: Its name.
+        since: The first version that raises it, as in `3.14`.
+        means: What is not known where it is missing.
+    """
+
+    event: str
+    since: str
+    means: str
+
+
+# CPython's own table is in its documentation ("Audit events table"); these were looked for in the builds.
+LIMITS = (
+    Limit(
+        "http.client.send",
+        "3.10",
+        "requests of http.client, urllib3 and requests show as connections only",
+    ),
+    Limit(
+        "_posixsubprocess.fork_exec",
+        "3.14",
+        "children started by multiprocessing are known by their own records only",
+    ),
+    Limit(
+        "ctypes.call_function",
+        "3.14",
+        "of ctypes, which library was loaded and which function looked up, and no call",
+    ),
+)
+
+# What no version raises an event for.
+NEVER_RAISED = (
+    "the bytes that are read, written, sent and received, and whether an operation succeeded",
+    "connections that others make to a port that was opened here",
+    "files that OpenSSL, SQLite (ATTACH, VACUUM INTO) and readline open by themselves",
+    "what programs that are no Python do: only their command line is known",
+    "what native libraries do by themselves",
+)
+
+_FILES, _NETWORK, _PROGRAMS = "files", "network", "programs"
+_ONLY_FILES = """
+    apsw av cv2 datatable faiss fastavro fitz fiona h5py igraph lightgbm llama_cpp lmdb lxml netCDF4
+    onnxruntime osgeo plyvel pymupdf pyogrio pypdfium2 pyreadstat python_calamine rasterio rdkit safetensors
+    sentencepiece tables tokenizers vtk xgboost
+"""
+_ONLY_NETWORK = """
+    MySQLdb _mysql_connector aiodns confluent_kafka curl_cffi cx_Oracle grpc gssapi ibm_db ldap primp
+    psycopg_binary psycopg_c psycopg2 pycares pycurl pymqi pymssql tls_client uamqp zmq
+"""
+_FILES_AND_NETWORK = """
+    adbc_driver_flightsql adbc_driver_postgresql adbc_driver_snowflake connectorx datafusion deltalake duckdb
+    _duckdb lance polars pyarrow pygit2 pyodbc tensorflow torch turbodbc
+"""
+# Native libraries that can act without an audit event, by the module that loads them.
+_NATIVE: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(_ONLY_FILES.split(), (_FILES,)),
+    **dict.fromkeys(_ONLY_NETWORK.split(), (_NETWORK,)),
+    **dict.fromkeys(_FILES_AND_NETWORK.split(), (_FILES, _NETWORK)),
+    **dict.fromkeys(("uvloop", "gevent"), (_NETWORK, _PROGRAMS)),
+    **dict.fromkeys(("cffi", "jpype", "ray"), (_FILES, _NETWORK, _PROGRAMS)),
+}
+# Clients that speak HTTP over sockets of their own.
+_CONNECTIONS_ONLY = frozenset(("aiohttp", "h2", "httpx", "tornado", "twisted", "websocket", "websockets"))
+_CONNECTIONS_ONLY_39 = frozenset(("botocore", "requests", "urllib3"))
+
+
+@dataclass(frozen=True)
+class Silent:
+    """Pythons that were started and did not report."""
+
+    argv: list[str]
+    count: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What a recording proves and what it could not see.
+
+    Attributes:
+        hook_proven: Processes in which an event raised on purpose reached the hook.
+        hook_refused: Pids of those in which it did not: nothing of them is recorded.
+        hook_unknown: Processes that an older gnomon recorded, which did not say.
+        pythons: Recorded interpreters by version.
+        not_raised: For each version the events that it does not raise, and what is not known therefore.
+        never_raised: What no version tells.
+        lost: Records lost, by reason.
+        native: Native libraries that were loaded, and what they can do unseen.
+        connections_only: Clients that were loaded, of which only connections show.
+        silent: Pythons that were started and did not report.
+        unended: Pids of those that ended without a word: killed, crashed, or left by `os._exit`.
+        running: Pids of those that still run.
+        faults: What could not be read of the spool.
+        torn: Records that were being written when their process died.
+    """
+
+    hook_proven: int = 0
+    hook_refused: list[int] = field(default_factory=list)
+    hook_unknown: int = 0
+    pythons: dict[str, int] = field(default_factory=dict)
+    not_raised: dict[str, dict[str, str]] = field(default_factory=dict)
+    never_raised: tuple[str, ...] = NEVER_RAISED
+    lost: dict[str, int] = field(default_factory=dict)
+    native: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    connections_only: list[str] = field(default_factory=list)
+    silent: list[Silent] = field(default_factory=list)
+    unended: list[int] = field(default_factory=list)
+    running: list[int] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+    torn: int = 0
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing is known to be missing but what no recording has (`never_raised`)."""
+        return not self._gaps()
+
+    def as_dict(self) -> dict[str, object]:
+        """Plain data for JSON."""
+        return {"is_complete": self.is_complete, **asdict(self)}
+
+    def sentences(self) -> list[str]:
+        """The receipt for a person; one sentence where all is well."""
+        gaps = self._gaps()
+        if gaps:
+            return gaps
+        named = {1: "the one Python", 2: "both Pythons"}
+        where = named.get(self.hook_proven, f"all {self.hook_proven} Pythons")
+        return [f"complete: events were proven to arrive in {where}, and none was lost"]
+
+    def _gaps(self) -> list[str]:
+        said: list[str] = []
+        if not self.pythons:
+            said.append("nothing was recorded: no Python was started that gnomon could get into")
+        if self.hook_refused:
+            said.append(f"not recorded, as another audit hook refused gnomon's: {_pids(self.hook_refused)}")
+        if self.hook_unknown:
+            said.append(
+                f"recorded by an older gnomon, which did not prove its hook: {self.hook_unknown} processes"
+            )
+        said += self._silence()
+        if self.native:
+            names = [f"{name} ({_and(can)})" for name, can in sorted(self.native.items())]
+            said.append(f"may have acted unseen, being native: {_some(names)}")
+        if self.connections_only:
+            clients = _some(self.connections_only)
+            said.append(f"seen as connections, without what was asked for: {clients}")
+        said += [f"{count:,} records lost: {reason}" for reason, count in self.lost.items()]
+        if self.unended:
+            said.append(f"ended without a word, as a killed process does: {_pids(self.unended)}")
+        if self.running:
+            said.append(f"still running: {_pids(self.running)}")
+        said += [f"could not be read: {printable(fault)}" for fault in self.faults]
+        return said
+
+    def _silence(self) -> list[str]:
+        """One sentence for each reason."""
+        by_reason: dict[str, list[Silent]] = {}
+        for silent in self.silent:
+            by_reason.setdefault(silent.reason, []).append(silent)
+        said = []
+        for reason, silents in by_reason.items():
+            count = sum(silent.count for silent in silents)
+            argv = silents[0].argv
+            line = printable(command_line([argv[0].rpartition("/")[2], *argv[1:]]), 50)
+            which = f"`{line}`" if count == 1 else f"{count} Pythons, as `{line}`"
+            said.append(f"not recorded: {which}: {printable(reason)}")
+        return said
+
+
+def _pids(pids: list[int]) -> str:
+    return f"pid {_some([str(pid) for pid in pids])}"
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
+
+
+def _and(words: Iterable[str]) -> str:
+    *most, last = words
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def version_of(text: str) -> tuple[int, int]:
+    """`3.12.1` as (3, 12)."""
+    major, _, rest = text.partition(".")
+    minor = rest.partition(".")[0]
+    return (int(major), int(minor)) if major.isdigit() and minor.isdigit() else (3, 0)
+
+
+def limits(python: str) -> list[Limit]:
+    """What this version of CPython raises no event for, and later ones do."""
+    return [limit for limit in LIMITS if version_of(python) < version_of(limit.since)]
+
+
+def receipt(
+    processes: list[Process],
+    *,
+    modules: set[str],
+    has_connected: bool,
+    nodes: Iterable[Node],
+    executed: set[str],
+    faults: list[Fault],
+) -> Receipt:
+    """Puts the receipt together.
+
+    Args:
+        processes: The recorded interpreters.
+        modules: The modules that were loaded, as imports name them.
+        has_connected: Whether a connection was made, without which no client did anything.
+        nodes: The tree of programs.
+        executed: Ids of processes that became another program.
+        faults: What could not be read.
+    """
+    pythons: dict[str, int] = {}
+    for process in processes:
+        pythons[process.python] = pythons.get(process.python, 0) + 1
+    not_raised = {
+        version: {limit.event: limit.means for limit in limits(version)} for version in sorted(pythons)
+    }
+    oldest = min(map(version_of, pythons), default=(3, 99))
+    unseen = _CONNECTIONS_ONLY | (_CONNECTIONS_ONLY_39 if oldest < (3, 10) else frozenset())
+    native = {name: _NATIVE[name] for name in modules & _NATIVE.keys()}
+    lost: dict[str, int] = {}
+    for process in processes:
+        for reason, count in process.lost.items():
+            lost[reason] = lost.get(reason, 0) + count
+    refused = [process.pid for process in processes if process.hook_proven is False]
+    without_end = [
+        process
+        for process in processes
+        if process.ended is None and process.hook_proven is not False and process.id not in executed
+    ]
+    running = {process.id for process in without_end if is_running(process)}
+    return Receipt(
+        hook_proven=sum(process.hook_proven is True for process in processes),
+        hook_refused=refused,
+        hook_unknown=sum(process.hook_proven is None for process in processes),
+        pythons=pythons,
+        not_raised=not_raised,
+        lost=lost,
+        native=native,
+        connections_only=sorted(modules & unseen) if has_connected else [],
+        silent=[
+            Silent(node.argv, node.count, node.reason or "") for node in walk(nodes) if node.state == "silent"
+        ],
+        unended=[
+            process.pid
+            for process in without_end
+            if process.id not in running and not process.forked  # multiprocessing ends its children so
+        ],
+        running=[process.pid for process in without_end if process.id in running],
+        faults=[f"{fault.path}:{fault.offset}: {fault.kind}" for fault in faults if fault.severity != "torn"],
+        torn=sum(fault.severity == "torn" for fault in faults),
+    )
+
+
+def is_running(process: Process) -> bool:
+    """Whether the process still runs on this machine; false where that cannot be told."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id") as file:
+            is_this_boot = file.read().strip() == process.boot
+        with open(f"/proc/{process.pid}/stat", "rb") as file:
+            # proc(5): the name in the second field may hold brackets; the start is the 22nd field.
+            ticks = file.read().rpartition(b")")[2].split()[19]
+    except (OSError, IndexError):
+        return False
+    return is_this_boot and int(ticks) == process.started_ticks

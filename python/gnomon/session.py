@@ -1,0 +1,287 @@
+"""Recording from within: a program, or a notebook, that asks for its own record.
+
+Audit hooks cannot be removed: stopping only disarms the recorder, and what is left of the hook costs a few
+nanoseconds an event.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import TYPE_CHECKING, Literal
+
+from . import _native
+from ._native import Process, Record, Spool
+from .places import bootstrap, default_spool
+
+if TYPE_CHECKING:
+    from .answer import Answer
+
+Imports = Literal["top", "all"]
+
+
+@dataclass(frozen=True)
+class Stats:
+    """What this process has recorded so far.
+
+    Attributes:
+        process: The id it records under.
+        spool: The directory of its segments.
+        kept: Records by kind.
+        lost: Records lost, by reason. Of what kind they would have been is not known.
+        segments: The files, oldest first.
+    """
+
+    process: str
+    spool: str
+    kept: dict[str, int]
+    lost: dict[str, int]
+    segments: list[str]
+
+
+class Recording:
+    """What this process does from one moment to another, on all its threads, and what its children do.
+
+    Made by `start` and `record`.
+
+    Attributes:
+        spool: The directory where the records are.
+        process: The id that this process records under.
+        is_shared: Somebody else recorded this process before (`gnomon run`): the records are theirs too,
+            their spool and options hold, and they go on after the end of this one.
+        began: Nanoseconds since 1970.
+        ended: The same; `None` while it goes on.
+    """
+
+    def __init__(self, spool: str, process: str, run: str | None, *, is_shared: bool) -> None:
+        self.spool = spool
+        self.process = process
+        self.is_shared = is_shared
+        self._run = run
+        self._environment: dict[str, tuple[str | None, str]] = {}
+        self.began = _native.begin_part() or 0
+        self.ended: int | None = None
+
+    def __enter__(self) -> Recording:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def __repr__(self) -> str:
+        return f"<gnomon.Recording of {self.process} in {self.spool}>"
+
+    def stop(self) -> None:
+        """Ends it. Does nothing the second time."""
+        if self.ended is not None:
+            return
+        self.ended = _native.begin_part() or _now()
+        if not self.is_shared:
+            _native.stop()
+        _restore(self._environment)
+        if self in _started:
+            _started.remove(self)
+
+    def records(self, *, kinds: list[str] | None = None) -> Iterator[Record]:
+        """Its records: those of this process, then those of children that started meanwhile, to their end.
+
+        Args:
+            kinds: Only these kinds of event.
+        """
+        processes = {process.id for process in self._processes()[0]}
+        for record in self._open(kinds).records():
+            if record.process == self.process:
+                if self.began <= record.time < (self.ended or _NEVER):
+                    yield record
+            elif record.process in processes:
+                yield record
+
+    def answer(self) -> Answer:
+        """What was done, gathered; `print` shows it as `gnomon show` does."""
+        from .answer import Answer
+
+        processes, faults = self._processes()
+        answer = Answer.gathered(processes, self.records(), faults)
+        running = [pid for pid in answer.coverage.running if pid != os.getpid()]
+        coverage = replace(answer.coverage, running=running)
+        return replace(answer, coverage=coverage, began=self.began, ended=self.ended)
+
+    def _open(self, kinds: list[str] | None = None) -> Spool:
+        return Spool(self.spool, run=self._run, since=self.began, kinds=kinds)
+
+    def _processes(self) -> tuple[list[Process], list[_native.Fault]]:
+        found, faults = self._open().processes()
+        known = {self.process}
+        for process in found:  # parents come before their children
+            is_new = self.began <= process.started < (self.ended or _NEVER)
+            if process.parent in known and (is_new or process.parent != self.process):
+                known.add(process.id)
+        return [process for process in found if process.id in known], faults
+
+
+_NEVER = 1 << 63
+# What `start` began and nobody has stopped yet, the latest last.
+_started: list[Recording] = []
+
+
+def _now() -> int:
+    import time
+
+    return time.time_ns()
+
+
+def start(
+    spool: str | os.PathLike[str] | None = None, *, imports: Imports = "top", children: bool = True
+) -> Recording:
+    """Starts recording this process. Where it is recorded already, that recording goes on and is used.
+
+    The modules that are loaded already are not seen, nor is what happened before.
+
+    Args:
+        spool: Where records go, a directory; by default the user's own (`default_spool`).
+        imports: One record for each top-level package, or for each module.
+        children: Record Python children too. Their environment says so: `os.environ` has other values of
+            `PYTHONPATH`, `GNOMON_SPOOL` and `GNOMON_RUN` until the end.
+
+    Raises:
+        OSError: Nothing can be recorded there, or another audit hook refuses gnomon's.
+    """
+    recording = _begin(spool, imports, children=children)
+    _started.append(recording)
+    return recording
+
+
+def stop() -> Recording | None:
+    """Ends what the last `start` began, and returns it; `None` where there is nothing to end.
+
+    The audit hook stays, as CPython cannot remove it: it is disarmed. A recording of somebody else
+    (`gnomon run`) goes on.
+    """
+    if not _started:
+        return None
+    recording = _started[-1]
+    recording.stop()
+    return recording
+
+
+def record(
+    spool: str | os.PathLike[str] | None = None, *, imports: Imports = "top", children: bool = True
+) -> Recording:
+    """Records what a `with` block does.
+
+    It begins at once, and ends with the block. Arguments and errors are those of `start`.
+
+    Example:
+        >>> with gnomon.record() as recording:  # doctest: +SKIP
+        ...     report()
+        >>> print(recording.answer())  # doctest: +SKIP
+    """
+    return _begin(spool, imports, children=children)
+
+
+def _begin(spool: str | os.PathLike[str] | None, imports: Imports, *, children: bool) -> Recording:
+    place = os.path.abspath(os.fspath(spool) if spool is not None else default_spool())
+    before: dict[str, tuple[str | None, str]] = {}
+    if _native.recording() is None:
+        if not os.path.isdir(place):
+            os.makedirs(place, mode=0o700, exist_ok=True)
+        if children:
+            before = _tell_children(place, imports)
+        try:
+            _native.start(place, every_import=imports == "all")
+        except OSError:
+            _restore(before)
+            raise
+        is_shared = False
+    else:
+        is_shared = True
+    found, process = _native.recording(), _native.process_id()
+    if found is None or process is None:  # pragma: no cover
+        raise OSError(f"cannot record into `{place}`")
+    if before:
+        # What we change in the environment is not the program's doing: it is not recorded meanwhile.
+        _native.stop()
+        _set(before, "GNOMON_RUN", found[1] or process)
+        _native.start(place, every_import=imports == "all")
+    recording = Recording(os.fspath(found[0]), process, found[1], is_shared=is_shared)
+    recording._environment = before
+    return recording
+
+
+def flush() -> None:
+    """Asks the operating system to bring the records to the disk.
+
+    For a sudden power cut only: a record is in the page cache as soon as it is made, where a crash, a kill
+    or `os._exit` of this process cannot reach it.
+
+    Raises:
+        OSError: The disk reports an error.
+    """
+    for path in _own_segments():
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def stats() -> Stats | None:
+    """What this process has recorded so far; `None` where it is not recorded. Reads its segments."""
+    found, process = _native.recording(), _native.process_id()
+    if found is None or process is None:
+        return None
+    spool = Spool(found[0], process=process)
+    kept: dict[str, int] = {}
+    for one in spool.records():
+        kept[one.kind] = kept.get(one.kind, 0) + 1
+    (own,) = (one for one in spool.processes()[0] if one.id == process)
+    return Stats(process, os.fspath(found[0]), dict(sorted(kept.items())), own.lost, _own_segments())
+
+
+def _own_segments() -> list[str]:
+    found, process = _native.recording(), _native.process_id()
+    if found is None or process is None:
+        return []
+    start_of_name = process.replace("-", "")
+    folder = os.fspath(found[0])
+    # Not listed with `os.listdir`: that would be an event of its own.
+    segments = map(os.fspath, Spool(folder, process=process).segments())
+    return [path for path in segments if os.path.basename(path).startswith(start_of_name)]
+
+
+def _tell_children(spool: str, imports: Imports) -> dict[str, tuple[str | None, str]]:
+    """Arms the Pythons that inherit our environment, as `gnomon run` does. Returns what was there before."""
+    before: dict[str, tuple[str | None, str]] = {}
+    ours = bootstrap()
+    others = [
+        entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry not in ("", ours)
+    ]
+    _set(before, "PYTHONPATH", os.pathsep.join([ours, *others]))
+    _set(before, "GNOMON_SPOOL", spool)
+    if imports == "all":
+        _set(before, "GNOMON_IMPORTS", "all")
+    return before
+
+
+def _set(before: dict[str, tuple[str | None, str]], name: str, value: str) -> None:
+    before[name] = os.environ.get(name), value
+    os.environ[name] = value
+
+
+def _restore(before: dict[str, tuple[str | None, str]]) -> None:
+    """Puts the environment back, but for what the program has changed itself meanwhile."""
+    for name, (old, ours) in before.items():
+        if os.environ.get(name) != ours:
+            continue
+        if old is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = old
+    before.clear()

@@ -1,0 +1,5 @@
+"""What CPython calls test_multiprocessing_forkserver, a name that regrtest takes for a folder."""
+
+import test._test_multiprocessing
+
+test._test_multiprocessing.install_tests_in_module_dict(globals(), "forkserver")

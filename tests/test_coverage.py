@@ -1,0 +1,179 @@
+"""The receipt: what a recording proves, and what it could not see."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import gnomon as package
+from commands import gnomon, run
+from gnomon.coverage import LIMITS, version_of
+from watching import Kept, armed, bare, environment, program
+
+
+def _receipt(spool: Path) -> dict[str, Any]:
+    done = gnomon("events", spool, "--kind", "receipt", "--format", "jsonl")
+    (line,) = done.stdout.splitlines()
+    return dict(json.loads(line)["receipt"])
+
+
+def _sentences(spool: Path) -> str:
+    return gnomon("show", spool, COLUMNS="140").checked().stdout.decode().partition("  Coverage ")[2]
+
+
+def test_where_all_is_well_it_is_one_sentence(python: str, spool: Path) -> None:
+    run(spool, python, "-c", "import json").checked()
+    assert _sentences(spool).strip() == (
+        "complete: events were proven to arrive in the one Python, and none was lost"
+    )
+    receipt = _receipt(spool)
+    assert receipt["is_complete"] is True
+    assert (receipt["hook_proven"], receipt["hook_refused"]) == (1, [])
+    assert receipt["never_raised"]
+
+
+def test_the_receipt_is_the_last_line_and_has_the_fields_of_a_record(spool: Path) -> None:
+    run(spool, "-c", "pass").checked()
+    done = gnomon("events", spool, "--format", "jsonl").checked()
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [line["kind"] == "receipt" for line in lines] == [False] * (len(lines) - 1) + [True]
+    assert list(lines[-1]) == [*package.columns(), "receipt"]
+    assert sum(line["count"] for line in lines) == sum(record.count for record in Kept(spool).records())
+    shown = json.loads(gnomon("show", spool, "--format", "json").checked().stdout)
+    assert shown["coverage"] == lines[-1]["receipt"]
+    # Who asks for some records gets those.
+    for words in (
+        ("--kind", "script"),
+        ("--path", "x"),
+        ("--host", "x"),
+        ("--since", "1h"),
+        ("--process", "1"),
+    ):
+        assert b'"receipt"' not in gnomon("events", spool, "--format", "jsonl", *words).checked().stdout
+    assert b"complete" in gnomon("events", spool, "--kind", "receipt").checked().stdout
+
+
+def test_each_version_says_what_it_does_not_raise(python: str) -> None:
+    names = [limit.event for limit in LIMITS]
+    done = bare([python, program("tells_what_is_raised.py"), *names]).checked()
+    version = bare([python, "-c", "import platform; print(platform.python_version())"]).stdout.decode()
+    expected = [limit.event for limit in LIMITS if version_of(version) >= version_of(limit.since)]
+    assert done.stdout.decode().split() == sorted(expected)
+
+
+def test_a_refused_hook_is_said(a_python: str, spool: Path, tmp_path: Path) -> None:
+    # A hook that is there before ours can refuse it, which CPython keeps from us.
+    (tmp_path / "refuses.py").write_text(
+        "import sys\n"
+        "def hook(event, args):\n"
+        "    if event == 'sys.addaudithook': raise RuntimeError\n"
+        "sys.addaudithook(hook)\n"
+    )
+    subprocess.run([a_python, "-m", "venv", "--without-pip", tmp_path / "env"], check=True, env=environment())
+    (packages,) = (tmp_path / "env").glob("lib/python*/site-packages")
+    (packages / "first.pth").write_text(f"import sys; sys.path.append({str(tmp_path)!r}); import refuses\n")
+    run(spool, tmp_path / "env" / "bin" / "python", "-c", "open('/dev/zero')").checked()
+    (process,) = [process for process in Kept(spool).processes() if process.role == "python"]
+    assert process.hook_proven is False
+    assert list(Kept(spool).records("open")) == []
+    assert _receipt(spool)["hook_refused"] == [process.pid]
+    assert "refused" in _sentences(spool)
+
+
+def _module(folder: Path, name: str) -> None:
+    packages = folder / "site-packages"
+    packages.mkdir(exist_ok=True)
+    (packages / f"{name}.py").touch()
+
+
+def test_native_libraries_are_named_with_what_they_can_do(a_python: str, spool: Path, tmp_path: Path) -> None:
+    for name in ("polars", "uvloop", "harmless"):
+        _module(tmp_path, name)
+    code = "import polars, uvloop, harmless"
+    run(spool, a_python, "-c", code, PYTHONPATH=str(tmp_path / "site-packages")).checked()
+    assert _receipt(spool)["native"] == {"polars": ["files", "network"], "uvloop": ["network", "programs"]}
+    assert "polars (files and network), uvloop (network and programs)" in _sentences(spool)
+
+
+def test_clients_that_show_as_connections_are_named(python: str, spool: Path, tmp_path: Path) -> None:
+    for name in ("httpx", "requests"):
+        _module(tmp_path, name)
+    code = "import httpx, requests, socket; socket.socket().connect_ex(('127.0.0.1', 9))"
+    run(spool, python, "-c", code, PYTHONPATH=str(tmp_path / "site-packages")).checked()
+    (version,) = _receipt(spool)["pythons"]
+    expected = ["httpx", "requests"] if version_of(version) < (3, 10) else ["httpx"]
+    assert _receipt(spool)["connections_only"] == expected
+    # Loaded and not used: nothing to say.
+    other = tmp_path / "other"
+    run(other, python, "-c", "import httpx", PYTHONPATH=str(tmp_path / "site-packages")).checked()
+    assert _receipt(other)["connections_only"] == []
+
+
+def test_an_end_without_a_word_is_said(a_python: str, spool: Path) -> None:
+    run(spool, "sh", "-c", f"{a_python} -c 'import os; os.kill(os.getpid(), 9)'; true").checked()
+    (process,) = [process for process in Kept(spool).processes() if process.role == "python"]
+    assert _receipt(spool)["unended"] == [process.pid]
+    assert f"ended without a word, as a killed process does: pid {process.pid}" in _sentences(spool)
+
+
+def test_what_still_runs_is_told_from_what_died(a_python: str, spool: Path) -> None:
+    command = [a_python, "-c", "print('ready', flush=True); input()"]
+    with subprocess.Popen(
+        command,
+        env={
+            **environment(),
+            "PYTHONPATH": str(Path(package.__file__).parent / "bootstrap"),
+            "GNOMON_SPOOL": str(spool),
+        },
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as child:
+        assert child.stdout is not None and child.stdout.readline() == b"ready\n"
+        receipt = _receipt(spool)
+        assert (receipt["running"], receipt["unended"]) == ([child.pid], [])
+        child.communicate(b"\n", timeout=60)
+    assert _receipt(spool)["is_complete"] is True
+
+
+def test_damage_and_loss_are_said(a_python: str, spool: Path) -> None:
+    run(spool, a_python, "-c", "pass").checked()
+    (spool / "foreign.gnomon").write_bytes(b"PAR1" + bytes(100))
+    receipt = _receipt(spool)
+    assert receipt["faults"] == [f"{spool}/foreign.gnomon:0: not a segment"]
+    assert "could not be read" in _sentences(spool)
+    assert receipt["is_complete"] is False
+
+
+def test_nothing_recorded_is_not_complete(spool: Path) -> None:
+    done = gnomon("run", "--spool", spool, "true").checked()
+    assert b"nothing was recorded" in done.stderr and b"complete" not in done.stderr
+
+
+def test_an_odd_event_is_a_loss_with_its_reason(a_python: str, spool: Path) -> None:
+    armed([a_python, "-c", "import sys; sys.audit('os.rename', None)"], spool).checked()
+    (process,) = Kept(spool).processes()
+    if not process.lost:
+        pytest.skip("this event is understood")
+    (reason,) = process.lost
+    assert _receipt(spool)["lost"] == {reason: 1}
+    assert f"1 records lost: {reason}" in gnomon("show", "--all", spool).checked().stdout.decode()
+
+
+def test_the_suite_is_not_recorded() -> None:
+    assert "GNOMON_RUN" not in os.environ
+
+
+def test_an_exec_that_failed_does_not_explain_a_missing_end(a_python: str, spool: Path) -> None:
+    code = (
+        "import os\n"
+        "try: os.execv('/no/such', ['x'])\n"
+        "except OSError: open('/dev/zero'); os.kill(os.getpid(), 9)\n"
+    )
+    armed([a_python, "-c", code], spool)
+    (process,) = Kept(spool).processes()
+    assert _receipt(spool)["unended"] == [process.pid]

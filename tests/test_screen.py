@@ -1,0 +1,206 @@
+"""The answer on one screen, from records made for the purpose."""
+
+from __future__ import annotations
+
+import re
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from gnomon.answer import Answer, Gathered, as_json
+from gnomon.causes import Cause, in_words
+from gnomon.descent import walk
+from gnomon.screen import as_text
+
+_NULL = """
+    access target destination requested host port address argv detail size sha256 file line function
+    distribution via status child
+"""
+
+
+def _record(kind: str, target: str | None = None, **more: Any) -> Any:
+    """A record with these fields; the others are null."""
+    fields: dict[str, Any] = dict.fromkeys(_NULL.split())
+    fields.update(kind=kind, target=target, count=1, process="p", pid=7, time=1, last_time=1, seq=0, **{})
+    return SimpleNamespace(**{**fields, **more})
+
+
+def _process(**more: Any) -> Any:
+    known = {
+        "id": "p",
+        "role": "python",
+        "pid": 7,
+        "hook_proven": True,
+        "forked": False,
+        "user": "ann",
+        "host": "laptop",
+        "executable": "/usr/bin/python3",
+        "python": "3.12.1",
+        "argv": ["python3", "report.py"],
+        "directory": "/work",
+        "started": 1,
+        "ended": 2,
+        "script_form": "file",
+        "script": "report.py",
+        "script_file": "/work/report.py",
+        "script_sha256": "ab" * 32,
+        "distributions": {},
+        "lost": {},
+    }
+    null = "parent run parent_name environment status script_owner script_modified started_ticks boot"
+    return SimpleNamespace(**{**dict.fromkeys(null.split()), **known, **more})
+
+
+def _answer(*records: Any, processes: list[Any] | None = None) -> Answer:
+    found = processes or [_process()]
+    gathered = Gathered(found)
+    for record in records:
+        gathered.add(record)
+    return gathered.answer(found, [])
+
+
+def _by(line: int, distribution: str | None = None, via: str | None = None) -> dict[str, Any]:
+    return {"file": "/work/report.py", "line": line, "distribution": distribution, "via": via}
+
+
+def _section(text: str, label: str) -> list[str]:
+    """The lines of a section, without their margin."""
+    lines = text.splitlines()
+    (first,) = [at for at, line in enumerate(lines) if line.startswith(f"  {label} ")]
+    found = [lines[first][13:]]
+    for line in lines[first + 1 :]:
+        if not line.startswith(" " * 13):
+            break
+        found.append(line[13:])
+    return found
+
+
+def test_each_thing_names_the_line_and_the_libraries() -> None:
+    text = as_text(
+        _answer(
+            _record("open", "/data/orders.xlsx", access="read", **_by(12, "openpyxl", "pandas")),
+            _record("open", "/data/out.csv", access="write", **_by(14)),
+            _record(
+                "http",
+                "http://127.0.0.1:80/report",
+                detail="POST",
+                size=1123,
+                host="127.0.0.1",
+                port=80,
+                **_by(30, "urllib3", "requests"),
+            ),
+            _record("connect", "127.0.0.1:80", host=None, address="127.0.0.1", port=80, **_by(30, "urllib3")),
+            _record("connect", "db:5432", host="db", address="10.0.0.7", port=5432, **_by(31, "pymysql")),
+            _record("database", "/work/sales.db", detail="sqlite", **_by(40)),
+            _record("spawn", "/bin/true", argv=["true"], **_by(50)),
+        ),
+        width=110,
+    )
+    assert re.search(r"/data/orders.xlsx +report.py:12 through openpyxl via pandas", text)
+    assert re.search(
+        r"POST http://127.0.0.1:80/report \(1,123 bytes\) +report.py:30 through urllib3 via req", text
+    )
+    assert _section(text, "Contacted")[0].startswith("db:5432  (10.0.0.7)")  # the called one is said once
+    assert len(_section(text, "Contacted")) == 1
+    assert re.search(r"Database +sales.db  sqlite +report.py:40", text)
+    assert re.search(r"Started +true +report.py:50", text)
+    # One column for all of them.
+    assert len({line.index("report.py:") for line in text.splitlines() if "report.py:" in line}) == 1
+
+
+def test_what_is_not_known_is_left_out() -> None:
+    text = as_text(_answer(_record("open", "/data/orders.xlsx", access="read")), width=100)
+    assert _section(text, "Read") == ["/data/orders.xlsx"]
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 140])
+def test_no_line_is_wider_than_the_screen(width: int) -> None:
+    deep = "/work/" + "a folder with a long name/" * 3 + "orders of the month.xlsx"
+    text = as_text(
+        _answer(
+            _record("open", deep, access="read", **_by(12, "openpyxl", "pandas")),
+            _record("open", "/data/a", access="write", **_by(14)),
+            _record("spawn", "x", argv=["x", *["argument"] * 40], **_by(50)),
+        ),
+        width=width,
+    )
+    assert max(map(len, text.splitlines())) <= width
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_hundreds_of_files_are_a_few_lines(width: int) -> None:
+    months = [
+        _record("open", f"/data/2026/d{at}.csv", access="read", **_by(8, "pandas")) for at in range(300)
+    ]
+    odd = [_record("open", f"/data/odd{at}/x", access="read", **_by(9)) for at in range(50)]
+    made = [_record("open", f"/work/out/{at}.json", access="write", count=2, **_by(20)) for at in range(120)]
+    text = as_text(_answer(*months, *odd, *made), width=width)
+    read = _section(text, "Read")
+    assert read[0].startswith("/data/2026/  300 files: d0.csv, d1.csv … d299.csv")
+    assert "report.py:8 through pandas" in text
+    assert read[-1].startswith("… and ") and len(read) <= 16
+    assert _section(text, "Wrote")[0].startswith("out/  120 files, 240 times: 0.json, 1.json … 119.json")
+    assert len(text.splitlines()) <= 40
+
+
+def test_tampering_is_shown_and_a_librarys_own_code_is_not() -> None:
+    text = as_text(
+        _answer(
+            _record("code", "<string>", detail="exec", size=120, sha256="cd" * 32, **_by(3)),
+            _record("code", "<attrs>", detail="exec", size=99, **_by(4, "attrs")),
+            _record("code", "<string>", detail="command", size=99),
+            _record("tamper", "sys.settrace", **_by(5)),
+            _record("list", "/data", **_by(6)),
+        ),
+        width=100,
+    )
+    assert _section(text, "Ran code")[0].startswith("<string>  exec  120 bytes  sha256 cdcdcdcdcdcd…")
+    assert len(_section(text, "Ran code")) == 1
+    assert _section(text, "Tampered")[0].startswith("sys.settrace")
+
+
+def test_a_chain_of_a_thousand_programs_is_told_to_its_end() -> None:
+    chain = [_process(id=str(at), parent=str(at - 1), pid=7, started=at) for at in range(1, 1001)]
+    answer = _answer(processes=chain)
+    assert sum(node.state == "recorded" for node in walk(answer.tree)) == 1000
+    assert as_text(answer) and as_json(answer)
+
+
+def test_processes_that_claim_each_other_as_parents_are_both_there() -> None:
+    answer = _answer(processes=[_process(id="a", parent="b", pid=1), _process(id="b", parent="a", pid=2)])
+    assert sorted(node.process.id for node in walk(answer.tree) if node.process) == ["a", "b"]
+
+
+def test_what_an_older_gnomon_recorded_is_not_called_proven() -> None:
+    text = as_text(_answer(processes=[_process(hook_proven=None)]), width=140)
+    assert _section(text, "Coverage") == [
+        "recorded by an older gnomon, which did not prove its hook: 1 processes"
+    ]
+
+
+def test_colours_change_no_word() -> None:
+    answer = _answer(
+        _record("spawn", "python", argv=["python", "-S", "x.py"], **_by(3)),
+        _record("open", "/data/a", access="read", **_by(1)),
+    )
+    coloured = as_text(answer, colour=True, width=100)
+    assert "\x1b[1m— not recorded\x1b[0m" in coloured
+    assert re.sub(r"\x1b\[\dm", "", coloured) == as_text(answer, width=100)
+
+
+def test_copies_are_a_read_and_a_write() -> None:
+    answer = _answer(_record("copy", "/data/a", destination="/data/b", **_by(1)))
+    assert [(use.path, use.reads, use.writes) for use in answer.files] == [
+        ("/data/b", 0, 1),
+        ("/data/a", 1, 0),
+    ]
+
+
+def test_causes_of_one_file_are_put_together() -> None:
+    causes = [Cause("/w/a.py", line, "f", "pandas") for line in (9, 3)]
+    assert in_words([*causes, Cause("/w/b.py", 1)]) == "a.py:3, 9 through pandas; b.py:1"
+    assert in_words([Cause("", 0, "", "openpyxl", "pandas")]) == "through openpyxl via pandas"
+    assert in_words([Cause("/w/x.ipynb[3]", 2, "", "ipython", "pandas")]) == "x.ipynb[3]:2 through pandas"
+    assert in_words([Cause(f"/w/{at}.py", 1) for at in range(9)]) == "0.py:1; 1.py:1; and 7 more places"
+    assert in_words([]) == ""
