@@ -275,7 +275,7 @@ fn foreign_files_are_named() {
 #[test]
 fn a_segment_that_was_just_made_is_no_damage_and_is_read_later() {
     let folder = tempfile::tempdir().unwrap();
-    recorder(folder.path(), 4096).record(&opened(b"/later", Access::READ), 1);
+    recorder(folder.path(), 4096).record(&opened(b"/later", Access::READ), 1, || None);
     let path = segment_paths(folder.path(), &Filter::default()).unwrap().remove(0);
     let whole = std::fs::read(&path).unwrap();
     let mut without_magic = whole[..HEADER_BYTES].to_vec();
