@@ -5,19 +5,9 @@ use std::hash::BuildHasher as _;
 
 use gnomon_core::event::{Event, FilePath, Kind, Target};
 
-use super::{Decoded, Decoder};
+use super::Decoded;
 use crate::capi::Object;
 use crate::frames;
-
-/// The decoder for an event of shutil.
-pub fn decoder(name: &[u8]) -> Option<Decoder> {
-    Some(match name {
-        b"shutil.copyfile" => copyfile,
-        b"shutil.copystat" | b"shutil.copymode" => copystat,
-        b"shutil.copytree" | b"shutil.rmtree" => tree,
-        _ => return None,
-    })
-}
 
 const SHUTIL: &str = "/shutil.py";
 
@@ -47,7 +37,7 @@ fn change(change: impl FnOnce(&mut Work)) {
 }
 
 /// `shutil.copyfile(source, destination)`.
-fn copyfile(args: Object<'_>) -> Decoded<'_> {
+pub fn copyfile(args: Object<'_>) -> Decoded<'_> {
     let (Some(source), Some(destination)) =
         (args.item(0).and_then(Object::path), args.item(1).and_then(Object::path))
     else {
@@ -59,7 +49,7 @@ fn copyfile(args: Object<'_>) -> Decoded<'_> {
 }
 
 /// `shutil.copystat(source, destination)` and `copymode`: part of a copy, where shutil itself asks for it.
-fn copystat(args: Object<'_>) -> Decoded<'_> {
+pub fn copystat(args: Object<'_>) -> Decoded<'_> {
     let is_part = frames::caller_file_ends_with(SHUTIL);
     let destination = args.item(1).and_then(Object::path).filter(|_| is_part);
     change(|work| work.state = destination.map_or(0, |path| hash(&path)));
@@ -67,7 +57,7 @@ fn copystat(args: Object<'_>) -> Decoded<'_> {
 }
 
 /// `shutil.copytree(…)` and `shutil.rmtree(…)`: copies and removals follow.
-fn tree(_args: Object<'_>) -> Decoded<'_> {
+pub fn tree(_args: Object<'_>) -> Decoded<'_> {
     change(|work| work.is_tree = true);
     Decoded::Nothing
 }

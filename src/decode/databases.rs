@@ -4,21 +4,11 @@ use std::borrow::Cow;
 
 use gnomon_core::event::{Base, Event, FilePath, Kind, Target};
 
-use super::{Decoded, Decoder};
+use super::Decoded;
 use crate::capi::Object;
 
-/// The decoder for an event of SQLite.
-pub fn decoder(name: &[u8]) -> Option<Decoder> {
-    Some(match name {
-        b"sqlite3.connect" => connect,
-        b"sqlite3.enable_load_extension" => enable_extensions,
-        b"sqlite3.load_extension" => load_extension,
-        _ => return None,
-    })
-}
-
 /// `sqlite3.connect(database)`: a path, `:memory:`, nothing (a temporary one), or a `file:` URI, kept as it is.
-fn connect(args: Object<'_>) -> Decoded<'_> {
+pub fn connect(args: Object<'_>) -> Decoded<'_> {
     let Some(given) = args.item(0).and_then(Object::path) else {
         return Decoded::Odd;
     };
@@ -35,7 +25,7 @@ fn sqlite<'a>(name: impl Into<Cow<'a, [u8]>>, how: &'static [u8]) -> Decoded<'a>
 }
 
 /// `sqlite3.enable_load_extension(connection, is_on)`.
-fn enable_extensions(args: Object<'_>) -> Decoded<'_> {
+pub fn enable_extensions(args: Object<'_>) -> Decoded<'_> {
     match args.item(1).and_then(Object::integer) {
         Some(0) => Decoded::Nothing,
         Some(_) => sqlite(&b"sqlite3"[..], b"enable extensions"),
@@ -44,7 +34,7 @@ fn enable_extensions(args: Object<'_>) -> Decoded<'_> {
 }
 
 /// `sqlite3.load_extension(connection, path)`.
-fn load_extension(args: Object<'_>) -> Decoded<'_> {
+pub fn load_extension(args: Object<'_>) -> Decoded<'_> {
     match args.item(1).and_then(Object::path) {
         Some(path) => sqlite(path, b"load extension"),
         None => Decoded::Odd,

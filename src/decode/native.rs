@@ -4,20 +4,9 @@ use std::borrow::Cow;
 
 use gnomon_core::event::{Event, Kind, Target};
 
-use super::{Decoded, Decoder};
+use super::Decoded;
 use crate::capi::Object;
 use crate::frames;
-
-/// The decoder for an event of ctypes.
-pub fn decoder(name: &[u8]) -> Option<Decoder> {
-    Some(match name {
-        b"ctypes.dlopen" => dlopen,
-        b"ctypes.dlsym" => dlsym,
-        b"ctypes.dlsym/handle" => dlsym_in_handle,
-        b"ctypes.call_function" => call,
-        _ => return None,
-    })
-}
 
 /// What stands for the library where a program looks into all that it has loaded.
 const ITSELF: &[u8] = b"<process>";
@@ -27,7 +16,7 @@ fn native<'a>(name: impl Into<Cow<'a, [u8]>>, how: &'static [u8]) -> Event<'a> {
 }
 
 /// `ctypes.dlopen(name or None)`. ctypes itself opens the process when it is imported.
-fn dlopen(args: Object<'_>) -> Decoded<'_> {
+pub fn dlopen(args: Object<'_>) -> Decoded<'_> {
     let Some(name) = args.item(0) else {
         return Decoded::Odd;
     };
@@ -45,7 +34,7 @@ fn dlopen(args: Object<'_>) -> Decoded<'_> {
 }
 
 /// `ctypes.dlsym(library, name or number)`: the target is `library:name`.
-fn dlsym(args: Object<'_>) -> Decoded<'_> {
+pub fn dlsym(args: Object<'_>) -> Decoded<'_> {
     let (Some(library), Some(name)) = (args.item(0), args.item(1).and_then(symbol_name)) else {
         return Decoded::Odd;
     };
@@ -62,7 +51,7 @@ fn dlsym(args: Object<'_>) -> Decoded<'_> {
 }
 
 /// `ctypes.dlsym/handle(handle, name)`: only the address of the library is at hand.
-fn dlsym_in_handle(args: Object<'_>) -> Decoded<'_> {
+pub fn dlsym_in_handle(args: Object<'_>) -> Decoded<'_> {
     match args.item(1).and_then(symbol_name) {
         Some(name) => Decoded::Event(native([b"?:", &*name].concat(), b"symbol")),
         None => Decoded::Odd,
@@ -77,6 +66,6 @@ fn symbol_name(name: Object<'_>) -> Option<Cow<'_, [u8]>> {
 }
 
 /// `ctypes.call_function(address, arguments)`: since 3.14 for every call, by the million in some programs.
-fn call(_args: Object<'_>) -> Decoded<'_> {
+pub fn call(_args: Object<'_>) -> Decoded<'_> {
     Decoded::Counted(native(&b"<functions>"[..], b"call"))
 }

@@ -4,31 +4,8 @@ use std::borrow::Cow;
 
 use gnomon_core::event::{Access, Base, Event, FilePath, Kind, Target};
 
-use super::{Decoded, Decoder, processes};
+use super::Decoded;
 use crate::capi::Object;
-
-/// The decoder for an event of Windows.
-pub fn decoder(name: &[u8]) -> Option<Decoder> {
-    Some(match name {
-        b"_winapi.CreateProcess" => processes::create_process,
-        b"_winapi.CreateFile" => create_file,
-        b"_winapi.CopyFile2" => copy_file,
-        b"_winapi.CreateJunction" => create_junction,
-        b"_winapi.TerminateProcess" => terminate_process,
-        b"winreg.ConnectRegistry" => connect_registry,
-        b"winreg.CreateKey" => create_key,
-        b"winreg.DeleteKey" => delete_key,
-        b"winreg.DeleteValue" => delete_value,
-        b"winreg.EnumKey" | b"winreg.EnumValue" | b"winreg.QueryInfoKey" => enumerate,
-        b"winreg.LoadKey" => load_key,
-        b"winreg.OpenKey" => open_key,
-        b"winreg.QueryValue" => query,
-        b"winreg.SaveKey" => save_key,
-        b"winreg.SetValue" => set_value,
-        b"winreg.DisableReflectionKey" | b"winreg.EnableReflectionKey" => reflection,
-        _ => return None,
-    })
-}
 
 fn registry<'a>(key: Option<Vec<u8>>, how: impl Into<Cow<'a, [u8]>>) -> Decoded<'a> {
     match key {
@@ -63,7 +40,7 @@ fn key_of(args: Object<'_>) -> Option<Vec<u8>> {
 /// The events of `winreg` by what they do; what they read or write is not stored.
 macro_rules! registry_decoders {
     ($($name:ident $how:literal),* $(,)?) => {
-        $(fn $name(args: Object<'_>) -> Decoded<'_> { registry(key_of(args), &$how[..]) })*
+        $(pub fn $name(args: Object<'_>) -> Decoded<'_> { registry(key_of(args), &$how[..]) })*
     };
 }
 
@@ -73,18 +50,18 @@ registry_decoders! {
 }
 
 /// `winreg.ConnectRegistry(computer, key)`.
-fn connect_registry(args: Object<'_>) -> Decoded<'_> {
+pub fn connect_registry(args: Object<'_>) -> Decoded<'_> {
     let computer = args.item(0).and_then(Object::path).unwrap_or_default().into_owned();
     registry(Some(computer), &b"connect"[..])
 }
 
 /// `winreg.LoadKey(key, sub_key, file)`.
-fn load_key(args: Object<'_>) -> Decoded<'_> {
+pub fn load_key(args: Object<'_>) -> Decoded<'_> {
     registry(key_of(args), with_file(b"load ", args.item(2)))
 }
 
 /// `winreg.SaveKey(key, file)`.
-fn save_key(args: Object<'_>) -> Decoded<'_> {
+pub fn save_key(args: Object<'_>) -> Decoded<'_> {
     let handle = args.item(0).and_then(Object::integer);
     registry(handle.map(|handle| format!("handle {handle}").into_bytes()), with_file(b"save ", args.item(1)))
 }
@@ -99,7 +76,7 @@ fn verbatim(path: Option<Object<'_>>) -> Option<FilePath<'_>> {
 }
 
 /// `_winapi.CreateFile(name, access, share, disposition, flags)`.
-fn create_file(args: Object<'_>) -> Decoded<'_> {
+pub fn create_file(args: Object<'_>) -> Decoded<'_> {
     let number = |index| args.item(index).and_then(Object::integer);
     let (Some(path), Some(wanted), Some(disposition)) = (verbatim(args.item(0)), number(1), number(3)) else {
         return Decoded::Odd;
@@ -127,17 +104,17 @@ fn from_to<'a>(kind: Kind, args: Object<'a>) -> Decoded<'a> {
 }
 
 /// `_winapi.CopyFile2(existing, new, flags)`.
-fn copy_file(args: Object<'_>) -> Decoded<'_> {
+pub fn copy_file(args: Object<'_>) -> Decoded<'_> {
     from_to(Kind::Copy, args)
 }
 
 /// `_winapi.CreateJunction(source, junction)`.
-fn create_junction(args: Object<'_>) -> Decoded<'_> {
+pub fn create_junction(args: Object<'_>) -> Decoded<'_> {
     from_to(Kind::Symlink, args)
 }
 
 /// `_winapi.TerminateProcess(handle, exit code)`: which process is not at hand.
-fn terminate_process(args: Object<'_>) -> Decoded<'_> {
+pub fn terminate_process(args: Object<'_>) -> Decoded<'_> {
     let Some(handle) = args.item(0).and_then(Object::integer) else {
         return Decoded::Odd;
     };
