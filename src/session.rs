@@ -109,6 +109,7 @@ pub fn start(settings: &Settings) -> Result<bool, &'static str> {
     if armed().is_some() {
         return Ok(false);
     }
+    watcher::watch();
     IS_ARMED.store(true, Release);
     IS_ASKED_FOR.store(true, Release);
     let stopped = STOPPED.swap(std::ptr::null_mut(), AcqRel);

@@ -125,7 +125,7 @@ def _command(program: list[str]) -> list[str]:
 
 
 def _is_program_directory(name: str) -> bool:
-    """Whether Python runs the directory `name`, and it is not a command that only shares a directory's name."""
+    """Whether Python runs the directory `name`, which is not only called like a command."""
     return os.path.isfile(os.path.join(name, "__main__.py"))
 
 
