@@ -11,6 +11,7 @@ mod imports;
 mod native;
 mod network;
 mod processes;
+mod requests;
 mod settings;
 mod signals;
 pub mod tamper;
@@ -35,7 +36,7 @@ pub enum Decoded<'a> {
     DirectoryChanges,
     /// The interpreter is about to run this.
     Runs(Script),
-    /// What an event before it has told already: a child's start, the opens of a copy.
+    /// What an event before it has told already: a child's start, a request, the opens of a copy.
     Told,
     /// Nothing of interest.
     Nothing,
@@ -99,6 +100,17 @@ pub fn decoder(name: &[u8], args: Option<Object<'_>>) -> Option<Decoder> {
         b"socket.bind" => network::bind,
         b"socket.getaddrinfo" => network::getaddrinfo,
         b"socket.gethostbyname" => network::gethostbyname,
+        b"socket.gethostbyaddr" => network::gethostbyaddr,
+        b"socket.sendto" | b"socket.sendmsg" => network::send,
+        [b'h', b't', b't', ..]
+        | [b'u', b'r', b'l', ..]
+        | [b's', b'm', b't', ..]
+        | [b'f', b't', b'p', ..]
+        | [b'i', b'm', b'a', ..]
+        | [b'p', b'o', b'p', ..]
+        | [b'n', b'n', b't', ..]
+        | [b't', b'e', b'l', ..]
+        | [b'w', b'e', b'b', ..] => return requests::decoder(name),
         b"subprocess.Popen" => processes::popen,
         b"os.system" => processes::system,
         b"os.exec" => processes::exec,
