@@ -102,15 +102,21 @@ pub fn decoder(name: &[u8], args: Option<Object<'_>>) -> Option<Decoder> {
         b"socket.gethostbyname" => network::gethostbyname,
         b"socket.gethostbyaddr" => network::gethostbyaddr,
         b"socket.sendto" | b"socket.sendmsg" => network::send,
-        [b'h', b't', b't', ..]
-        | [b'u', b'r', b'l', ..]
-        | [b's', b'm', b't', ..]
-        | [b'f', b't', b'p', ..]
-        | [b'i', b'm', b'a', ..]
-        | [b'p', b'o', b'p', ..]
-        | [b'n', b'n', b't', ..]
-        | [b't', b'e', b'l', ..]
-        | [b'w', b'e', b'b', ..] => return requests::decoder(name),
+        b"urllib.Request" => requests::urllib_request,
+        b"http.client.connect" => requests::http_connect,
+        b"http.client.send" => requests::http_send,
+        b"smtplib.connect" => requests::smtp_connect,
+        b"smtplib.send" => requests::smtp_send,
+        b"ftplib.connect" => requests::ftp_connect,
+        b"ftplib.sendcmd" => requests::ftp_command,
+        b"imaplib.open" => requests::imap_open,
+        b"imaplib.send" => requests::imap_send,
+        b"poplib.connect" => requests::pop_connect,
+        b"poplib.putline" => requests::pop_command,
+        b"nntplib.connect" => requests::news_connect,
+        b"nntplib.putline" => requests::news_command,
+        b"telnetlib.Telnet.open" => requests::telnet_open,
+        b"webbrowser.open" => requests::browser,
         b"subprocess.Popen" => processes::popen,
         b"os.system" => processes::system,
         b"os.exec" => processes::exec,

@@ -10,8 +10,8 @@ use std::sync::Mutex;
 
 use gnomon_core::event::{Event, Kind, Target};
 
+use super::Decoded;
 use super::network::text_of;
-use super::{Decoded, Decoder};
 use crate::capi::Object;
 
 thread_local! {
@@ -28,30 +28,8 @@ struct Told {
     authority: u64,
 }
 
-/// The decoder for an event of a client in the standard library.
-pub fn decoder(name: &[u8]) -> Option<Decoder> {
-    Some(match name {
-        b"urllib.Request" => urllib_request,
-        b"http.client.connect" => http_connect,
-        b"http.client.send" => http_send,
-        b"smtplib.connect" => smtp_connect,
-        b"smtplib.send" => smtp_send,
-        b"ftplib.connect" => ftp_connect,
-        b"ftplib.sendcmd" => ftp_command,
-        b"imaplib.open" => imap_open,
-        b"imaplib.send" => imap_send,
-        b"poplib.connect" => pop_connect,
-        b"poplib.putline" => pop_command,
-        b"nntplib.connect" => news_connect,
-        b"nntplib.putline" => news_command,
-        b"telnetlib.Telnet.open" => telnet_open,
-        b"webbrowser.open" => browser,
-        _ => return None,
-    })
-}
-
 /// `urllib.Request(url, data, headers, method)`, before a name is resolved. Redirects come as requests.
-fn urllib_request(args: Object<'_>) -> Decoded<'_> {
+pub fn urllib_request(args: Object<'_>) -> Decoded<'_> {
     let (Some(url), Some(method)) =
         (args.item(0).and_then(Object::text), args.item(3).and_then(Object::text))
     else {
@@ -76,13 +54,13 @@ fn body_size(data: Object<'_>) -> Option<u64> {
 }
 
 /// `http.client.connect(connection, host, port)`: whatever was sent before is over.
-fn http_connect(_args: Object<'_>) -> Decoded<'_> {
+pub fn http_connect(_args: Object<'_>) -> Decoded<'_> {
     BODY.with(|body| body.set((0, 0)));
     Decoded::Nothing
 }
 
 /// `http.client.send(connection, data)`, since 3.10: the head of a request, or some of its body.
-fn http_send(args: Object<'_>) -> Decoded<'_> {
+pub fn http_send(args: Object<'_>) -> Decoded<'_> {
     let (Some(connection), Some(data)) = (args.item(0), args.item(1)) else {
         return Decoded::Odd;
     };
@@ -291,7 +269,7 @@ impl Url {
 }
 
 /// `webbrowser.open(url)`: another program makes the request.
-fn browser(args: Object<'_>) -> Decoded<'_> {
+pub fn browser(args: Object<'_>) -> Decoded<'_> {
     match args.item(0).and_then(Object::text) {
         Some(url) => Decoded::Event(Url::parse(url).event(Kind::Request, Cow::Borrowed("OPEN"), None)),
         None => Decoded::Odd,
@@ -366,23 +344,23 @@ fn command<'a>(args: Object<'a>, verbs: &[&'static str]) -> Decoded<'a> {
     }
 }
 
-fn smtp_connect(args: Object<'_>) -> Decoded<'_> {
+pub fn smtp_connect(args: Object<'_>) -> Decoded<'_> {
     let is_encrypted = args.item(0).is_some_and(|client| client.is_a(c"smtplib", c"SMTP_SSL"));
     connects(args, if is_encrypted { "smtps" } else { "smtp" })
 }
 
 /// `smtplib.send(client, data)`: a command, an answer to a challenge, or a message.
-fn smtp_send(args: Object<'_>) -> Decoded<'_> {
+pub fn smtp_send(args: Object<'_>) -> Decoded<'_> {
     command(args, &["AUTH", "MAIL", "RCPT", "VRFY", "EXPN"])
 }
 
-fn ftp_connect(args: Object<'_>) -> Decoded<'_> {
+pub fn ftp_connect(args: Object<'_>) -> Decoded<'_> {
     let is_encrypted = args.item(0).is_some_and(|client| client.is_a(c"ftplib", c"FTP_TLS"));
     connects(args, if is_encrypted { "ftps" } else { "ftp" })
 }
 
 /// `ftplib.sendcmd(client, line)`. Only these commands have a path for an argument.
-fn ftp_command(args: Object<'_>) -> Decoded<'_> {
+pub fn ftp_command(args: Object<'_>) -> Decoded<'_> {
     const WITH_PATH: [&str; 15] = [
         "RETR", "STOR", "STOU", "APPE", "DELE", "RNFR", "RNTO", "MKD", "XMKD", "RMD", "XRMD", "LIST", "NLST",
         "MLSD", "CWD",
@@ -399,13 +377,13 @@ fn ftp_command(args: Object<'_>) -> Decoded<'_> {
     }
 }
 
-fn imap_open(args: Object<'_>) -> Decoded<'_> {
+pub fn imap_open(args: Object<'_>) -> Decoded<'_> {
     let is_encrypted = args.item(0).is_some_and(|client| client.is_a(c"imaplib", c"IMAP4_SSL"));
     connects(args, if is_encrypted { "imaps" } else { "imap" })
 }
 
 /// `imaplib.send(client, data)`: `TAG VERB …`, or the text that a command announced.
-fn imap_send(args: Object<'_>) -> Decoded<'_> {
+pub fn imap_send(args: Object<'_>) -> Decoded<'_> {
     const VERBS: [&str; 15] = [
         "LOGIN",
         "AUTHENTICATE",
@@ -443,25 +421,25 @@ fn imap_verb(line: &str) -> Option<&str> {
     words.next().and_then(|word| if word == "UID" { words.next() } else { Some(word) })
 }
 
-fn pop_connect(args: Object<'_>) -> Decoded<'_> {
+pub fn pop_connect(args: Object<'_>) -> Decoded<'_> {
     let is_encrypted = args.item(0).is_some_and(|client| client.is_a(c"poplib", c"POP3_SSL"));
     connects(args, if is_encrypted { "pop3s" } else { "pop3" })
 }
 
-fn pop_command(args: Object<'_>) -> Decoded<'_> {
+pub fn pop_command(args: Object<'_>) -> Decoded<'_> {
     command(args, &["PASS", "APOP", "AUTH", "RETR", "TOP", "DELE"])
 }
 
-fn news_connect(args: Object<'_>) -> Decoded<'_> {
+pub fn news_connect(args: Object<'_>) -> Decoded<'_> {
     connects(args, "nntp")
 }
 
-fn news_command(args: Object<'_>) -> Decoded<'_> {
+pub fn news_command(args: Object<'_>) -> Decoded<'_> {
     command(args, &["AUTHINFO", "GROUP", "ARTICLE", "BODY", "HEAD", "POST", "IHAVE", "XOVER", "OVER"])
 }
 
 /// `telnetlib.Telnet.open(client, host, port)`. What is typed then is nobody's business.
-fn telnet_open(args: Object<'_>) -> Decoded<'_> {
+pub fn telnet_open(args: Object<'_>) -> Decoded<'_> {
     connects(args, "telnet")
 }
 
