@@ -291,6 +291,7 @@ pub fn list(args: Object<'_>) -> Decoded<'_> {
 fn is_module_search() -> bool {
     frames::is_in_import_system()
         || frames::running_file_ends_with("/importlib/metadata/__init__.py")
+        || frames::running_file_ends_with("/importlib/metadata.py") // 3.9
         || frames::running_file_ends_with("/pkgutil.py")
 }
 
