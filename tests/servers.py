@@ -191,7 +191,8 @@ def redis_server(password: str, folder: Path) -> Iterator[str]:
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
-        # It takes any password.
+        # Some versions take any password.
+        server.fake_server.config[b"requirepass"] = password.encode()
         yield f"localhost:{server.server_address[1]}"
     finally:
         server.shutdown()

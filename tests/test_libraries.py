@@ -187,7 +187,7 @@ def test_a_library_leaves_what_it_does_and_no_secret(library: str, spool: Path, 
     for record in kept.records("http"):
         if record.target and record.target.startswith(address):
             asked[record.detail or "", record.target.removeprefix(address)] += record.count
-    assert not asked or asked.total() == len(requests)
+    assert not asked or sum(asked.values()) == len(requests)
 
     installed = {pair for pairs in process.distributions.values() for pair in pairs}
     for name in {record.distribution for record in records} - {None}:
