@@ -6,7 +6,7 @@ The programs in tests/programs/libraries say themselves what is expected, below 
     # ? the same, of what may be recorded and need not be [-- why]
     # ~ the same, of what is recorded, but of nobody's line
 
-In a target `*` matches anything, PORT is the server's, `~` the home directory, `$TMP` that of temporary
+A `*` matches anything, PORT is the server's, `~` the home directory, `$TMP` that of temporary
 files. What is not expected fails the test; only imports may be more, as a library's dependencies change.
 """
 
@@ -76,12 +76,15 @@ class Row:
         return f"{self.line}: {self.text}{libraries}"
 
     def matches(self, found: Row) -> bool:
-        pattern = re.escape(self.text).replace(r"\*", ".*")
         return (
             found.line == self.line
-            and re.fullmatch(pattern, found.text) is not None
-            and found.libraries == self.libraries
+            and _fits(found.text, self.text)
+            and _fits(found.libraries or "", self.libraries or "")
         )
+
+
+def _fits(text: str, pattern: str) -> bool:
+    return re.fullmatch(re.escape(pattern).replace(r"\*", ".*"), text) is not None
 
 
 def _expected(program: Path, port: str) -> tuple[list[Row], list[Row]]:
@@ -90,7 +93,7 @@ def _expected(program: Path, port: str) -> tuple[list[Row], list[Row]]:
     may: list[Row] = []
     above = 0
     for number, line in enumerate(program.read_text().splitlines(), 1):
-        found = re.fullmatch(r"\s*# ([>?~]) (.*?)(?: \(([\w.-]+(?: via [\w.-]+)?)\))?(?: -- .*)?", line)
+        found = re.fullmatch(r"\s*# ([>?~]) (.*?)(?: \(([\w.*-]+(?: via [\w.-]+)?)\))?(?: -- .*)?", line)
         if found:
             mark, text, libraries = found.groups()
             row = Row(None if mark == "~" else above, text.replace("PORT", port), libraries)
@@ -151,6 +154,8 @@ def _place(folder: Path, name: str) -> tuple[Path, dict[str, Any]]:
 
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_a_library_leaves_what_it_does_and_no_secret(library: str, spool: Path, tmp_path: Path) -> None:
+    if sys.version_info < (3, 10):
+        pytest.skip("Python 3.9 raises no event for a request, and its libraries are old ones")
     pytest.importorskip(library, reason=f"{library} is not installed: pip install --group libraries")
     program = PROGRAMS / "libraries" / f"with_{library}.py"
     results: list[Ended] = []

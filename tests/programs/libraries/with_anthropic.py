@@ -7,14 +7,14 @@ import sys
 import anthropic
 # > import anthropic
 # > import pydantic (anthropic)
-# > import httpx2 (anthropic)
+# > import httpx* (anthropic)
 
 question = [{"role": "user", "content": "What is in the report? prompt-secret-3391"}]
 client = anthropic.Anthropic(base_url=sys.argv[1])
 # ? open read ~/.config/anthropic/active_config (anthropic) -- its own settings, since 2.0
 answer = client.messages.create(model="claude-test", max_tokens=100, messages=question)
-# > resolve localhost:PORT (httpcore2 via anthropic)
-# > connect localhost:PORT (httpcore2 via anthropic)
+# > resolve localhost:PORT (httpcore* via anthropic)
+# > connect localhost:PORT (httpcore* via anthropic)
 print(answer.content[0].text)
 
 

@@ -7,15 +7,15 @@ import sys
 import openai
 # > import openai
 # > import pydantic (openai)
-# > import httpx2 (openai)
+# > import httpx* (openai)
 
 question = [{"role": "user", "content": "What is in the report? prompt-secret-3391"}]
 client = openai.OpenAI(base_url=f"{sys.argv[1]}/v1")
 answer = client.chat.completions.create(model="gpt-test", messages=question)
 # ? spawn uname -p (openai) -- platform.processor(), for the header that says who asks
 # ? open read /etc/os-release (openai) -- for the header that says who asks
-# > resolve localhost:PORT (httpcore2 via openai)
-# > connect localhost:PORT (httpcore2 via openai)
+# > resolve localhost:PORT (httpcore* via openai)
+# > connect localhost:PORT (httpcore* via openai)
 print(answer.choices[0].message.content)
 for piece in client.chat.completions.create(model="gpt-test", messages=question, stream=True):
     print(piece.choices[0].delta.content)
