@@ -22,6 +22,8 @@ pub mod variable {
     pub const PARENT: &str = "GNOMON_PARENT";
     /// `all` keeps one record for each module.
     pub const IMPORTS: &str = "GNOMON_IMPORTS";
+    /// `1` stores accounts and their home directories under a pseudonym.
+    pub const PRIVACY: &str = "GNOMON_PRIVACY";
     /// `ask` has CPython's functions asked for each frame, instead of reading its structures.
     pub const FRAMES: &str = "GNOMON_FRAMES";
 }

@@ -11,7 +11,8 @@ use std::sync::atomic::{AtomicBool, AtomicPtr};
 
 use gnomon_core::interest::Interest;
 use gnomon_core::pipeline::{Recorder, now};
-use gnomon_core::process::{Description, capped_command, executable, new_id};
+use gnomon_core::privacy::Privacy;
+use gnomon_core::process::{Description, account, executable, new_id, stored_command};
 use gnomon_core::record::{Bytes, encoded};
 use uuid::Uuid;
 
@@ -78,7 +79,8 @@ fn begin(settings: &Settings) -> Result<(), &'static str> {
     if IS_ASKED_FOR.load(Acquire) {
         description.run = description.run.or(Some(id)); // a run of its own, with the children it will have
     }
-    let recorder = Recorder::new(&settings.spool, id, description, Arc::new(interest(settings)));
+    let privacy = privacy(&description);
+    let recorder = Recorder::new(&settings.spool, id, description, Arc::new(interest(settings)), privacy);
     let opened = recorder.open();
     proof?; // the segment stays, and says that nothing was seen
     tell_children(recorder.process());
@@ -213,6 +215,14 @@ fn describe(settings: &Settings) -> Description {
     description
 }
 
+/// Pseudonyms for this machine's accounts, if the environment asks for them.
+fn privacy(description: &Description) -> Option<Arc<Privacy>> {
+    std::env::var_os(variable::PRIVACY).filter(|value| value == "1")?;
+    let (user, home) = account(description.uid).unwrap_or_default();
+    let salt = if description.machine.is_empty() { &description.host } else { &description.machine };
+    Some(Arc::new(Privacy::new(salt, &user, home.as_bytes())))
+}
+
 fn sys_path(name: &std::ffi::CStr) -> Option<Vec<u8>> {
     sys_attribute(name).and_then(Object::path).map(std::borrow::Cow::into_owned)
 }
@@ -275,8 +285,10 @@ pub fn runner(spool: &OsStr, outer: Option<Uuid>, argv: Vec<OsString>) -> Record
     description.run = outer.or(Some(id));
     description.parent = id_from(variable::PARENT);
     description.executable = Bytes(executable().unwrap_or_default());
-    let argv = capped_command(argv.into_iter().map(|text| Cow::Owned(text.into_vec())));
+    let argv = stored_command(argv.into_iter().map(|text| Cow::Owned(text.into_vec())), None);
     description.argv = argv.into_iter().map(|argument| Bytes(argument.into_owned())).collect();
     let bytes = encoded(&description).len() as u64 + 4096;
-    Recorder::new(Path::new(spool), id, description, Arc::new(Interest::default())).with_first_segment(bytes)
+    let privacy = privacy(&description);
+    Recorder::new(Path::new(spool), id, description, Arc::new(Interest::default()), privacy)
+        .with_first_segment(bytes)
 }

@@ -15,8 +15,10 @@ pub mod origin;
 mod pack;
 pub mod paths;
 pub mod pipeline;
+pub mod privacy;
 pub mod process;
 pub mod record;
+pub mod redact;
 pub mod spool;
 
 #[cfg(feature = "read")]

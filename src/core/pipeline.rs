@@ -19,6 +19,7 @@ use crate::hosts::Hosts;
 use crate::interest::{Interest, installed_root};
 use crate::origin::Origin;
 use crate::paths;
+use crate::privacy::Privacy;
 use crate::process::{self, Description, Script};
 use crate::record::{Draft, encoded};
 use crate::spool::format::{HEADER_BYTES, Identity, Loss};
@@ -31,6 +32,7 @@ pub struct Recorder {
     writer: Writer,
     interest: Arc<Interest>,
     description: Description,
+    privacy: Option<Arc<Privacy>>,
     script: Mutex<Option<Script>>,
     hosts: Hosts,
     directory: CurrentDirectory,
@@ -55,14 +57,23 @@ impl<'a> Cause<'a> {
 }
 
 impl Recorder {
-    /// A recorder for the process `id`. Nothing is created before [`Recorder::open`] or the first record.
+    /// A recorder for the process `id`, which stores homes and accounts as `privacy` says. Nothing is created
+    /// before [`Recorder::open`] or the first record.
     #[must_use]
-    pub fn new(spool: &Path, id: Uuid, description: Description, interest: Arc<Interest>) -> Self {
+    pub fn new(
+        spool: &Path,
+        id: Uuid,
+        description: Description,
+        interest: Arc<Interest>,
+        privacy: Option<Arc<Privacy>>,
+    ) -> Self {
+        let description = description.as_stored(privacy.as_deref());
         let writer = Writer::new(spool.to_owned(), id, description.pid, encoded(&description));
         Self {
             writer,
             interest,
             description,
+            privacy,
             script: Mutex::new(None),
             hosts: Hosts::default(),
             directory: CurrentDirectory::default(),
@@ -83,7 +94,8 @@ impl Recorder {
     #[must_use]
     pub fn forked(&self, id: Uuid) -> Self {
         let description = self.description.of_forked_child(self.writer.process(), now());
-        let child = Self::new(self.writer.spool(), id, description, Arc::clone(&self.interest));
+        let child =
+            Self::new(self.writer.spool(), id, description, Arc::clone(&self.interest), self.privacy.clone());
         if let Some(script) = self.script.try_lock().and_then(|script| script.clone()) {
             child.set_script(script);
         }
@@ -148,6 +160,7 @@ impl Recorder {
 
     /// Notes what the process runs.
     pub fn set_script(&self, script: Script) {
+        let script = script.as_stored(self.privacy.as_deref());
         let payload = encoded(&script);
         if let Some(mut known) = self.script.try_lock() {
             *known = Some(script);
@@ -376,7 +389,7 @@ impl Recorder {
             if crate::hosts::is_address(name) {
                 return; // an address written out: nothing is resolved
             }
-        } else if kind == Kind::Connect && host.is_none() {
+        } else if matches!(kind, Kind::Connect | Kind::Send) && host.is_none() {
             host = self.hosts.name_for(thread, port, now_coarse());
         }
         let octets = address.map(|address| address.to_string()).unwrap_or_default();
@@ -437,7 +450,7 @@ impl Recorder {
         let Some(draft) = draft() else { return false };
         let head = Head { kind, flags: 0, time: now() };
         let write = |segment: &Segment| {
-            let place = draft.append(head, segment, |text| self.hash_text(text))?;
+            let place = draft.append(head, segment, self.privacy.as_deref(), |text| self.hash_text(text))?;
             segment.remember(key, place);
             Ok(place)
         };
@@ -456,7 +469,9 @@ impl Recorder {
 
     fn store(&self, kind: Kind, draft: &Draft<'_>, time: u64) -> Option<Place> {
         let head = Head { kind, flags: 0, time };
-        self.writer.with_segment(time, |segment| draft.append(head, segment, |text| self.hash_text(text)))
+        self.writer.with_segment(time, |segment| {
+            draft.append(head, segment, self.privacy.as_deref(), |text| self.hash_text(text))
+        })
     }
 
     fn hash_text(&self, text: &[u8]) -> u64 {

@@ -18,7 +18,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
+use crate::privacy::{Privacy, hidden};
 use crate::record::Bytes;
+use crate::redact;
 
 /// Scripts up to this size are hashed when they start; a larger one (a fat zipapp) has no hash.
 pub const MAX_HASHED_BYTES: u64 = 16 * 1024 * 1024;
@@ -149,6 +151,21 @@ impl Description {
         }
     }
 
+    /// The same as it may be stored: paths without secrets, accounts under a pseudonym. The command line is
+    /// without secrets already.
+    #[must_use]
+    pub fn as_stored(mut self, privacy: Option<&Privacy>) -> Self {
+        for path in [&mut self.executable, &mut self.environment, &mut self.directory] {
+            *path = capped(&path.0);
+            hide(path, privacy);
+        }
+        self.argv.iter_mut().for_each(|argument| hide(argument, privacy));
+        if let Some(privacy) = privacy {
+            self.user = privacy.user(&self.user);
+        }
+        self
+    }
+
     /// The same program after a fork: a new pid, and the parent is the process that forked.
     #[must_use]
     pub fn of_forked_child(&self, parent: Uuid, started: u64) -> Self {
@@ -190,6 +207,17 @@ impl Script {
         script
     }
 
+    /// The same as it may be stored: accounts under a pseudonym. Secrets never come this far.
+    #[must_use]
+    pub fn as_stored(mut self, privacy: Option<&Privacy>) -> Self {
+        hide(&mut self.name, privacy);
+        self.file.iter_mut().for_each(|file| hide(file, privacy));
+        if let Some(privacy) = privacy {
+            self.owner = self.owner.map(|owner| privacy.user(&owner));
+        }
+        self
+    }
+
     /// A command given as text (`-c`).
     #[must_use]
     pub fn of_command(code: &[u8]) -> Self {
@@ -209,23 +237,29 @@ impl Script {
     }
 }
 
-/// `text` as stored: not longer than the cap, and marked where it was cut.
-#[must_use]
-pub fn capped(text: &[u8]) -> Bytes {
-    match text.get(..MAX_TEXT_BYTES) {
-        Some(start) if text.len() > MAX_TEXT_BYTES => Bytes([start, "…".as_bytes()].concat()),
-        _ => Bytes(text.to_vec()),
+fn hide(text: &mut Bytes, privacy: Option<&Privacy>) {
+    if let Some(Cow::Owned(hidden)) = privacy.map(|privacy| privacy.hidden(&text.0)) {
+        text.0 = hidden;
     }
 }
 
-/// A command line as stored: long arguments cut, and what goes beyond the cap replaced by one `…`.
+/// `text` as stored: without secrets, not longer than the cap, and marked where it was cut.
 #[must_use]
-pub fn capped_command<'a>(arguments: impl IntoIterator<Item = Cow<'a, [u8]>>) -> Vec<Cow<'a, [u8]>> {
+pub fn capped(text: &[u8]) -> Bytes {
+    Bytes(redact::cut(text, MAX_TEXT_BYTES).into_owned())
+}
+
+/// A command line as stored: without secrets, homes under a pseudonym, long arguments cut, what goes beyond the cap replaced by one `…`.
+#[must_use]
+pub fn stored_command<'a>(
+    arguments: impl IntoIterator<Item = Cow<'a, [u8]>>,
+    privacy: Option<&Privacy>,
+) -> Vec<Cow<'a, [u8]>> {
     let mut kept = Vec::new();
     let mut room = MAX_COMMAND_BYTES;
+    let mut command = redact::Command::default();
     for argument in arguments {
-        let argument =
-            if argument.len() > MAX_TEXT_BYTES { Cow::Owned(capped(&argument).0) } else { argument };
+        let argument = hidden(command.next(argument, MAX_TEXT_BYTES), privacy);
         // Five bytes more: an empty argument takes place too.
         let Some(rest) = room.checked_sub(argument.len() + 5) else {
             kept.push(Cow::Borrowed("…".as_bytes()));
@@ -347,11 +381,18 @@ fn first_line(path: &str) -> String {
 /// The name of `uid` in the local account file. Directory services are not asked from a watched process.
 #[must_use]
 pub fn user_name(uid: u32) -> Option<String> {
+    account(uid).map(|(name, _)| name)
+}
+
+/// The name and home directory of `uid` in the local account file.
+#[must_use]
+pub fn account(uid: u32) -> Option<(String, String)> {
     let accounts = read_small("/etc/passwd")?;
     accounts.lines().find_map(|line| {
         let mut fields = line.split(':');
         let name = fields.next()?;
-        (fields.nth(1)?.parse() == Ok(uid)).then(|| name.to_owned())
+        (fields.nth(1)?.parse() == Ok(uid)).then_some(())?;
+        Some((name.to_owned(), fields.nth(2)?.to_owned()))
     })
 }
 
@@ -359,12 +400,12 @@ pub fn user_name(uid: u32) -> Option<String> {
 /// is loaded later (musl), the kernel does, for twenty times the price.
 fn command_line() -> Vec<Bytes> {
     let told = std::env::args_os().map(|argument| Cow::Owned(argument.into_vec()));
-    let mut arguments = capped_command(told);
+    let mut arguments = stored_command(told, None);
     let bytes;
     if arguments.is_empty() {
         bytes = read_start("/proc/self/cmdline").unwrap_or_default();
         let bytes = bytes.strip_suffix(b"\0").unwrap_or(&bytes);
-        arguments = capped_command(bytes.split(|byte| *byte == 0).map(Cow::Borrowed));
+        arguments = stored_command(bytes.split(|byte| *byte == 0).map(Cow::Borrowed), None);
     }
     arguments.into_iter().map(|argument| Bytes(argument.into_owned())).collect()
 }
@@ -476,10 +517,10 @@ mod tests {
 
     #[test]
     fn a_long_command_line_is_cut_and_marked() {
-        let many = capped_command((0..100_000).map(|_| Cow::Borrowed(&b"x"[..])));
+        let many = stored_command((0..100_000).map(|_| Cow::Borrowed(&b"x"[..])), None);
         assert!(many.len() < 4096 && many.last().unwrap().as_ref() == "…".as_bytes());
         let long = vec![b'x'; 1 << 20];
-        let one = capped_command([Cow::Borrowed(&b"cat"[..]), Cow::Borrowed(&long[..])]);
+        let one = stored_command([Cow::Borrowed(&b"cat"[..]), Cow::Borrowed(&long[..])], None);
         assert_eq!(one.len(), 2);
         assert!(one[1].len() < 5000);
     }

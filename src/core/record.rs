@@ -15,6 +15,9 @@ use crate::event::{Access, Kind};
 use crate::origin::Origin;
 use crate::pack::{Item, Packer, Unpacker};
 use crate::paths;
+use crate::privacy::{Privacy, hidden};
+use crate::process::stored_command;
+use crate::redact;
 use crate::spool::format::HEAD_BYTES;
 use crate::spool::segment::{Head, Place, Refusal, Segment};
 
@@ -312,6 +315,7 @@ pub struct Draft<'a> {
 
 impl Draft<'_> {
     /// Stores the record in `segment`, the text that it shares with others first. `hash` hashes text.
+    /// This is where secrets are masked: nothing of an event is stored by another way.
     ///
     /// # Errors
     /// The segment is full, or the record is lost.
@@ -319,34 +323,40 @@ impl Draft<'_> {
         &self,
         head: Head,
         segment: &Segment,
+        privacy: Option<&Privacy>,
         hash: impl Fn(&[u8]) -> u64,
     ) -> Result<Place, Refusal> {
         let intern = |text: &[u8]| segment.intern(text, hash(text), head.time);
+        let target = self.target.as_deref().map(|text| stored(text, privacy));
+        let destination = self.destination.as_deref().map(|text| stored(text, privacy));
+        let requested = self.requested.as_deref().map(|text| stored(text, privacy));
+        let host = self.host.as_deref().map(|host| stored(host.as_bytes(), privacy));
+        let detail = self.detail.as_deref().map(|text| stored(text, privacy));
+        let argv = self.argv.map(|argv| stored_command(argv.iter().cloned(), privacy));
         let wire = Wire {
             access: self.access.0,
-            target: self.target.as_ref().map(|text| shared_path(text, intern)).transpose()?,
-            destination: match (&self.destination, self.shared_bytes) {
-                (Some(text), 0) => Some(shared_path(text, intern)?),
-                (Some(text), shared) => Some(shared_text(text, shared, intern)?),
-                (None, _) => None,
+            target: target.as_deref().map(|text| shared_path(text, intern)).transpose()?,
+            destination: match &destination {
+                Some(Cow::Borrowed(text)) if self.shared_bytes > 0 => {
+                    Some(shared_text(text, self.shared_bytes, intern)?)
+                }
+                Some(text) => Some(shared_path(text, intern)?),
+                None => None,
             },
-            requested: self.requested_text(),
-            host: self
-                .host
-                .as_ref()
-                .map(|host| shared_text(host.as_bytes(), host.len(), intern))
-                .transpose()?,
+            requested: requested.as_deref().map(|text| requested_text(text, target.as_deref())),
+            host: host.as_deref().map(|host| shared_text(host, host.len(), intern)).transpose()?,
             address: self.address.map(|address| Text::Whole(Cow::Owned(octets(address)))),
             port: self.port,
-            argv: self
-                .argv
-                .map(|argv| argv.iter().map(|text| Text::Whole(Cow::Borrowed(text.as_ref()))).collect()),
-            detail: self.detail.as_ref().map(|text| Text::Whole(cut(text))),
+            argv: argv.map(|argv| argv.into_iter().map(Text::Whole).collect()),
+            detail: detail.map(Text::Whole),
             size: self.size,
             sha256: self.sha256.as_ref().map(|digest| Text::Whole(Cow::Borrowed(&digest[..]))),
             child: self.child,
             status: self.status,
-            origin: self.origin.map(|origin| store_origin(origin, segment, head.time, &hash)).transpose()?,
+            origin: self
+                .origin
+                .map(|origin| store_origin(origin, segment, head.time, privacy, &hash))
+                .transpose()?,
         };
         let mut room = [0; HEAD_BYTES + INLINE_BYTES];
         let packed = room.get_mut(HEAD_BYTES..).and_then(|room| wire.packed(room)).map(<[u8]>::len);
@@ -355,16 +365,21 @@ impl Draft<'_> {
             None => segment.append(head, &encoded(&wire)),
         }
     }
+}
 
-    fn requested_text(&self) -> Option<Text<'_>> {
-        let requested = self.requested.as_ref()?;
-        match &self.target {
-            Some(target) if target.len() <= MAX_TEXT_BYTES && target.ends_with(requested) => {
-                Some(Text::Interned(requested.len() as u32))
-            }
-            _ => Some(Text::Whole(cut(requested))),
+/// What was asked for: where it is the end of the target, its length.
+fn requested_text<'a>(requested: &'a [u8], target: Option<&[u8]>) -> Text<'a> {
+    match target {
+        Some(target) if target.len() <= MAX_TEXT_BYTES && target.ends_with(requested) => {
+            Text::Interned(requested.len() as u32)
         }
+        _ => Text::Whole(Cow::Borrowed(requested)),
     }
+}
+
+/// `text` as it may be stored: without secrets, not longer than the cap, homes under a pseudonym.
+fn stored<'a>(text: &'a [u8], privacy: Option<&Privacy>) -> Cow<'a, [u8]> {
+    hidden(redact::cut(text, MAX_TEXT_BYTES), privacy)
 }
 
 /// Where `origin` stands in the segment, stored now if it is new there.
@@ -372,6 +387,7 @@ fn store_origin(
     origin: &Origin,
     segment: &Segment,
     time: u64,
+    privacy: Option<&Privacy>,
     hash: impl Fn(&[u8]) -> u64,
 ) -> Result<u32, Refusal> {
     let intern = |text: &[u8]| segment.intern(text, hash(text), time);
@@ -379,11 +395,13 @@ fn store_origin(
         if text.len() < MIN_INTERNED {
             return Ok(Text::Whole(Cow::Owned(text.to_vec())));
         }
-        Ok(Text::Interned(intern(&cut(text))?.0))
+        Ok(Text::Interned(intern(text.get(..MAX_TEXT_BYTES).unwrap_or(text))?.0))
     };
+    let file = stored(&origin.file, privacy);
     let wire = OriginWire {
-        file: Some(&origin.file).filter(|file| !file.is_empty()).map(|file| whole(file)).transpose()?,
+        file: Some(&file).filter(|file| !file.is_empty()).map(|file| whole(file)).transpose()?,
         line: (origin.line != 0).then_some(origin.line),
+        // Names of functions and distributions are identifiers: nothing in them is looked for.
         function: Some(&origin.function)
             .filter(|name| !name.is_empty())
             .map(|name| whole(name.as_bytes()))
@@ -407,7 +425,7 @@ fn shared_text(
     intern: impl Fn(&[u8]) -> Result<Place, Refusal>,
 ) -> Result<Text<'_>, Refusal> {
     if text.len() > MAX_TEXT_BYTES {
-        return Ok(Text::Whole(cut(text)));
+        return Ok(Text::Whole(Cow::Borrowed(text)));
     }
     let (start, rest) = text.split_at_checked(at).unwrap_or((text, &[]));
     if start.len() < MIN_INTERNED {
@@ -415,13 +433,6 @@ fn shared_text(
     }
     let place = intern(start)?.0;
     Ok(if rest.is_empty() { Text::Interned(place) } else { Text::Joined(place, Cow::Borrowed(rest)) })
-}
-
-fn cut(text: &[u8]) -> Cow<'_, [u8]> {
-    match text.split_at_checked(MAX_TEXT_BYTES) {
-        Some((start, rest)) if !rest.is_empty() => Cow::Owned([start, "…".as_bytes()].concat()),
-        _ => Cow::Borrowed(text),
-    }
 }
 
 fn octets(address: IpAddr) -> Vec<u8> {

@@ -11,6 +11,7 @@ mod imports;
 mod native;
 mod network;
 mod processes;
+mod requests;
 mod settings;
 mod signals;
 pub mod tamper;
@@ -35,7 +36,7 @@ pub enum Decoded<'a> {
     DirectoryChanges,
     /// The interpreter is about to run this.
     Runs(Script),
-    /// What an event before it has told already: a child's start, the opens of a copy.
+    /// What an event before it has told already: a child's start, a request, the opens of a copy.
     Told,
     /// Nothing of interest.
     Nothing,
@@ -99,6 +100,23 @@ pub fn decoder(name: &[u8], args: Option<Object<'_>>) -> Option<Decoder> {
         b"socket.bind" => network::bind,
         b"socket.getaddrinfo" => network::getaddrinfo,
         b"socket.gethostbyname" => network::gethostbyname,
+        b"socket.gethostbyaddr" => network::gethostbyaddr,
+        b"socket.sendto" | b"socket.sendmsg" => network::send,
+        b"urllib.Request" => requests::urllib_request,
+        b"http.client.connect" => requests::http_connect,
+        b"http.client.send" => requests::http_send,
+        b"smtplib.connect" => requests::smtp_connect,
+        b"smtplib.send" => requests::smtp_send,
+        b"ftplib.connect" => requests::ftp_connect,
+        b"ftplib.sendcmd" => requests::ftp_command,
+        b"imaplib.open" => requests::imap_open,
+        b"imaplib.send" => requests::imap_send,
+        b"poplib.connect" => requests::pop_connect,
+        b"poplib.putline" => requests::pop_command,
+        b"nntplib.connect" => requests::news_connect,
+        b"nntplib.putline" => requests::news_command,
+        b"telnetlib.Telnet.open" => requests::telnet_open,
+        b"webbrowser.open" => requests::browser,
         b"subprocess.Popen" => processes::popen,
         b"os.system" => processes::system,
         b"os.exec" => processes::exec,

@@ -23,6 +23,15 @@ pub fn bind(args: Object<'_>) -> Decoded<'_> {
     }
 }
 
+/// `socket.sendto(socket, address)` and `socket.sendmsg(socket, address or None)`.
+pub fn send(args: Object<'_>) -> Decoded<'_> {
+    match args.item(1) {
+        // On a connected socket there is no address, and in other families it names no host.
+        Some(address) => endpoint(Kind::Send, address).map_or(Decoded::Nothing, Decoded::Event),
+        None => Decoded::Odd,
+    }
+}
+
 fn endpoint(kind: Kind, address: Object<'_>) -> Option<Event<'_>> {
     if let Some(path) = address.path() {
         return Some(Event::new(kind, Target::Socket(FilePath::current(path))));
@@ -38,7 +47,8 @@ fn endpoint(kind: Kind, address: Object<'_>) -> Option<Event<'_>> {
     Some(Event::new(kind, Target::Endpoint { host, address, port: Some(port) }))
 }
 
-fn text_of(value: Object<'_>) -> Option<Cow<'_, str>> {
+/// The text of a str or of bytes.
+pub fn text_of(value: Object<'_>) -> Option<Cow<'_, str>> {
     if let Some(text) = value.text() {
         return Some(Cow::Borrowed(text));
     }
@@ -57,6 +67,15 @@ pub fn getaddrinfo(args: Object<'_>) -> Decoded<'_> {
 /// `socket.gethostbyname(host)`, also of `gethostbyname_ex`.
 pub fn gethostbyname(args: Object<'_>) -> Decoded<'_> {
     resolve(args.item(0), None)
+}
+
+/// `socket.gethostbyaddr(host)`, which takes a name too. `socket.getfqdn` asks it for the machine's own.
+pub fn gethostbyaddr(args: Object<'_>) -> Decoded<'_> {
+    let own = rustix::system::uname();
+    match args.item(0).and_then(text_of) {
+        Some(name) if name.as_bytes() == own.nodename().to_bytes() => Decoded::Nothing,
+        _ => resolve(args.item(0), None),
+    }
 }
 
 fn resolve(host: Option<Object<'_>>, port: Option<u16>) -> Decoded<'_> {

@@ -9,7 +9,7 @@ use std::sync::Mutex;
 
 use gnomon_core::event::{Event, Kind, Target};
 use gnomon_core::paths::absolute;
-use gnomon_core::process::{Script, capped_command, current_directory};
+use gnomon_core::process::{Script, current_directory};
 
 use super::Decoded;
 use crate::capi::{Object, sys_attribute};
@@ -20,6 +20,8 @@ thread_local! {
 }
 
 const PTY: u64 = 1;
+/// More than a record has room for.
+const MAX_ARGUMENTS: usize = 4096;
 
 /// Forgets the last start: something else happened on this thread since.
 pub fn forget_last_start() {
@@ -28,16 +30,12 @@ pub fn forget_last_start() {
 
 fn arguments(list: Object<'_>) -> Option<Vec<Cow<'_, [u8]>>> {
     if let Some(single) = list.path() {
-        return Some(vec![argument(single)]);
+        return Some(vec![single]);
     }
     let count = list.length()?;
     let texts = (0..count).filter_map(|index| list.item(index));
     // What is no text (an object with a path of its own) is a question mark.
-    Some(capped_command(texts.map(|value| value.path().unwrap_or(Cow::Borrowed(b"?")))))
-}
-
-fn argument(text: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
-    capped_command([text]).pop().unwrap_or_default()
+    Some(texts.take(MAX_ARGUMENTS).map(|value| value.path().unwrap_or(Cow::Borrowed(b"?"))).collect())
 }
 
 fn command<'a>(kind: Kind, program: Option<Cow<'a, [u8]>>, argv: Vec<Cow<'a, [u8]>>) -> Event<'a> {
@@ -104,7 +102,7 @@ fn start<'a>(program: Option<Cow<'a, [u8]>>, argv: Option<Object<'a>>) -> Decode
 
 /// `os.system(command)`.
 pub fn system(args: Object<'_>) -> Decoded<'_> {
-    let Some(line) = args.item(0).and_then(Object::path).map(argument) else {
+    let Some(line) = args.item(0).and_then(Object::path) else {
         return Decoded::Odd;
     };
     let argv = vec![Cow::Borrowed(&b"sh"[..]), Cow::Borrowed(&b"-c"[..]), line];

@@ -54,6 +54,9 @@ VALUES = [
     os.scandir,
 ]
 NAMES = """
+    urllib.Request http.client.connect http.client.send smtplib.connect smtplib.send ftplib.connect ftplib.sendcmd
+    imaplib.open imaplib.send poplib.connect poplib.putline nntplib.connect nntplib.putline telnetlib.Telnet.open
+    webbrowser.open socket.sendto socket.sendmsg socket.gethostbyaddr
     open exec import os.remove os.rmdir os.rename os.mkdir os.link os.symlink os.chmod os.truncate
     socket.connect socket.bind socket.getaddrinfo socket.gethostbyname subprocess.Popen os.system os.exec
     os.posix_spawn _posixsubprocess.fork_exec pty.spawn os.fork os.forkpty cpython.run_module

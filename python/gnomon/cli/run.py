@@ -34,6 +34,9 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--imports", choices=("top", "all"), default="top", help="one record a package, or one a module"
     )
+    parser.add_argument(
+        "--privacy", action="store_true", help="store home directories and user names under a pseudonym"
+    )
 
 
 def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -62,6 +65,8 @@ def main(arguments: Sequence[str]) -> int:
         raise UsageError("no program to run", hint="say `gnomon run script.py`, or see `gnomon run --help`")
     command = _command(program)
     spool = os.path.abspath(options.spool or default_spool())
+    if options.privacy:
+        os.environ["GNOMON_PRIVACY"] = "1"  # for the run's own record too
     outer = _outer()
     if outer is not None:
         _stand_back(outer[0], options)

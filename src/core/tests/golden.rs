@@ -148,7 +148,7 @@ fn write(file: &Path) {
         (Kind::Kill, Draft { target: path("4711"), origin: Some(&library), ..Draft::default() }),
     ];
     for (time, (kind, draft)) in (2_000..).zip(drafts) {
-        let place = draft.append(head(kind, time), &segment, |text| text.len() as u64 * 77).unwrap();
+        let place = draft.append(head(kind, time), &segment, None, |text| text.len() as u64 * 77).unwrap();
         if kind == Kind::Open {
             assert!(segment.repeat(place, 5_000));
         }

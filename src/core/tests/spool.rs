@@ -24,7 +24,7 @@ use proptest::prelude::*;
 
 fn recorder(spool: &Path, first_bytes: u64) -> Recorder {
     let description = Description::of_this_process(1);
-    Recorder::new(spool, new_id(None), description, Arc::new(Interest::default()))
+    Recorder::new(spool, new_id(None), description, Arc::new(Interest::default()), None)
         .with_first_segment(first_bytes)
 }
 
