@@ -65,6 +65,8 @@ struct Layout {
     /// Who owns the frame: from 3 on it belongs to no Python code.
     owner: Option<usize>,
     file: usize,
+    /// The code's name, in versions that have frames which only clean up after an `__init__`.
+    name: Option<usize>,
     /// The table of lines: bytes.
     lines: usize,
     first_line: usize,
@@ -277,7 +279,26 @@ impl Layout {
             // Since 3.14 the low bits say whether the frame counts as an owner.
             let address = read::<usize>(frame, self.code) & !3;
             let code = Object::borrowed(std::ptr::with_exposed_provenance_mut(address))?;
-            (code.type_address() == self.code_type).then_some(Frame { code, place: Place::Read(frame, self) })
+            if code.type_address() != self.code_type || self.is_cleanup(address) {
+                return None;
+            }
+            Some(Frame { code, place: Place::Read(frame, self) })
+        }
+    }
+
+    /// Whether code is CPython's own that a frame between a class's caller and its `__init__` seems to run, once
+    /// the call is specialised (`_Py_InitCleanup`): its file is called as it is, and `PyFrame_GetBack` skips it.
+    ///
+    /// # Safety
+    /// Live code is there.
+    #[inline]
+    unsafe fn is_cleanup(&self, code: usize) -> bool {
+        // SAFETY: as the caller promises; its name and its file's name are objects that it holds.
+        unsafe {
+            let Some(name) = self.name.map(|offset| read::<usize>(code, offset)) else { return false };
+            name == read::<usize>(code, self.file)
+                && Object::borrowed(std::ptr::with_exposed_provenance_mut(name)).and_then(Object::text)
+                    == Some("__init__")
         }
     }
 
@@ -340,6 +361,7 @@ impl Layout {
                 instruction: Instruction::Pointer { at: 56, start: 184 },
                 owner: Some(69),
                 file: 112,
+                name: None,
                 lines: 136,
                 first_line: 72,
                 code_type,
@@ -351,6 +373,7 @@ impl Layout {
                 instruction: Instruction::Pointer { at: 56, start: 192 },
                 owner: Some(70),
                 file: 112,
+                name: None,
                 lines: 136,
                 first_line: 68,
                 code_type,
@@ -368,6 +391,7 @@ impl Layout {
             instruction: Instruction::Index { at: last_instruction, unit_bytes },
             owner: None,
             file: 104,
+            name: None,
             lines: 120,
             first_line: 40,
             code_type,
@@ -396,6 +420,7 @@ impl Layout {
             instruction: Instruction::Pointer { at: offset(frame + 3)?, start: offset(code + 9)? },
             owner: Some(offset(frame + 5)?),
             file: offset(code + 1)?,
+            name: Some(offset(code + 2)?),
             lines: offset(code + 4)?,
             first_line: offset(code + 5)?,
             code_type,

@@ -125,7 +125,7 @@ TABLE: list[tuple[str, list[Row] | dict[str, list[Row]]]] = [
     (
         "zips",
         [
-            ("open", "read+write+create", "archive.zip", None, 1),
+            ("open", "write+create", "archive.zip", None, 1),
             ("open", "read", "made", None, 1),
             ("open", "read", "archive.zip", None, 1),
             ("mkdir", None, "out", None, 1),
@@ -147,7 +147,7 @@ TABLE: list[tuple[str, list[Row] | dict[str, list[Row]]]] = [
         "makes_an_archive",
         {
             "3.9": [
-                ("open", "read+write+create", "archive.zip", None, 1),
+                ("open", "write+create", "archive.zip", None, 1),
                 ("list", None, "folder", None, 1),
                 ("open", "read", "folder/inside", None, 1),
             ],
@@ -156,7 +156,7 @@ TABLE: list[tuple[str, list[Row] | dict[str, list[Row]]]] = [
     (
         "unpacks_an_archive",
         [
-            ("open", "read+write+create", "archive.zip", None, 1),
+            ("open", "write+create", "archive.zip", None, 1),
             ("open", "read", "archive.zip", None, None),
             ("open", "write+create", "empty/inner", None, 1),
         ],

@@ -14,6 +14,8 @@ from watching import Kept, Record, armed, program
 
 INNER = """
 import os
+class Reader:
+    def __init__(self, path): read(path)
 def read(path):
     try:
         open(path)

@@ -40,7 +40,9 @@ def _process(**more: Any) -> Any:
         "argv": ["python3", "report.py"],
         "directory": "/work",
         "started": 1,
+        "last_seen": 0,
         "ended": 2,
+        "last_seen": 2,
         "script_form": "file",
         "script": "report.py",
         "script_file": "/work/report.py",
@@ -158,6 +160,44 @@ def test_tampering_is_shown_and_a_librarys_own_code_is_not() -> None:
     assert _section(text, "Ran code")[0].startswith("<string>  exec  120 bytes  sha256 cdcdcdcdcdcd…")
     assert len(_section(text, "Ran code")) == 1
     assert _section(text, "Tampered")[0].startswith("sys.settrace")
+
+
+def test_a_pickle_that_can_act_is_shown_whoever_loads_it() -> None:
+    text = as_text(
+        _answer(
+            _record("unpickle", "posix.system", **_by(3, "pandas")),
+            _record("unpickle", "builtins.eval", **_by(4, "joblib")),
+            _record("unpickle", "sklearn.tree._tree.Tree", **_by(4, "joblib")),
+        ),
+        width=100,
+    )
+    first, second = _section(text, "Unpickled")
+    assert first.startswith("posix.system") and "report.py:3 through pandas" in first
+    assert second.startswith("builtins.eval")
+
+
+def test_a_programs_own_sources_and_a_probe_for_ipv6_are_no_news() -> None:
+    text = as_text(
+        _answer(
+            _record("import", "own", destination="/work/own.py"),
+            _record("open", "/work/own.py", access="read"),
+            _record("open", "/work/report.py", access="read"),
+            _record("bind", "[::1]:0", **_by(1, "urllib3", "requests")),
+        ),
+        width=100,
+    )
+    assert _section(text, "Read") == ["no file"]
+    assert "Listened" not in text
+
+
+def test_of_the_clients_that_were_loaded_the_one_that_connected_is_named() -> None:
+    loaded = [
+        _record("import", name, destination=f"/l/site-packages/{name}.py") for name in ("aiohttp", "httpx2")
+    ]
+    connect = _record("connect", "api:443", host="api", port=443, **_by(3, "httpcore2", "openai"))
+    assert _answer(*loaded, connect).coverage.connections_only == ["httpx2"]
+    unknown = _record("connect", "api:443", host="api", port=443)
+    assert _answer(*loaded, connect, unknown).coverage.connections_only == ["aiohttp", "httpx2"]
 
 
 def test_a_chain_of_a_thousand_programs_is_told_to_its_end() -> None:

@@ -169,6 +169,7 @@ class Gathered:
     def __init__(self, processes: Iterable[Process]) -> None:
         self.prefixes = tuple({prefix(process) + "/" for process in processes})
         self.scripts = {process.script_file for process in processes}
+        self.sources = {file for file in self.scripts if file}
         self.files: dict[str, FileUse] = {}
         self.contacts: dict[tuple[str | None, int | None], Contact] = {}
         self.requests: dict[tuple[object, ...], Request] = {}
@@ -178,6 +179,7 @@ class Gathered:
         self.standard: set[str] = set()
         self.own: set[str] = set()
         self.listens: set[str] = set()
+        self.connected_by: set[str] = set()
         self.started: list[Start] = []
         self.executed: dict[str, int] = {}
         self.ends: dict[str, int] = {}
@@ -196,7 +198,8 @@ class Gathered:
         elif kind in _ACTS:
             self._add_act(record)
         elif kind == "bind" and record.target:
-            self.listens.add(record.target)
+            if not _is_probe(record):
+                self.listens.add(record.target)
         elif kind in ("spawn", "exec"):
             self._add_start(record)
         elif kind == "exit" and record.status is not None:
@@ -220,7 +223,7 @@ class Gathered:
             libraries=libraries(self.installed, installed),
             standard_modules=sorted(self.standard),
             own_modules=sorted(self.own),
-            files=list(self.files.values()),
+            files=[use for use in self.files.values() if not self._is_own_source(use)],
             contacts=list(self.contacts.values()),
             requests=list(self.requests.values()),
             acts=list(self.acts.values()),
@@ -230,7 +233,7 @@ class Gathered:
             coverage=receipt(
                 processes,
                 modules=self.modules,
-                has_connected=any(contact.connects for contact in self.contacts.values()),
+                connected_by=self.connected_by,
                 nodes=nodes,
                 executed={
                     process.id
@@ -250,6 +253,7 @@ class Gathered:
             self.standard.add(module)
         elif file not in self.scripts:
             self.own.add(module)
+            self.sources.add(file)
 
     def _add_start(self, record: Record) -> None:
         argv = record.argv or [record.target or "?"]
@@ -259,6 +263,10 @@ class Gathered:
         )
         if record.kind == "exec":
             self.executed[record.process] = max(self.executed.get(record.process, 0), record.last_time)
+
+    def _is_own_source(self, use: FileUse) -> bool:
+        """Whether a program's own code was read and no more: for a traceback, or to inspect it."""
+        return use.path in self.sources and not use.writes and not use.changes
 
     def _file(self, path: str) -> FileUse:
         return self.files.setdefault(path, FileUse(path))
@@ -303,6 +311,7 @@ class Gathered:
         contact = self.contacts.setdefault((name, record.port), Contact(name, record.port))
         if record.kind == "connect":
             contact.connects += record.count
+            self.connected_by.update({record.distribution or "", record.via or record.distribution or ""})
         else:
             contact.resolves += record.count
         _note(contact.by, Cause.of(record))
@@ -323,6 +332,11 @@ class Gathered:
         found = self.acts.setdefault(key, Act(record.kind, target, record.detail, record.size, record.sha256))
         found.count += record.count
         _note(found.by, Cause.of(record))
+
+
+def _is_probe(record: Record) -> bool:
+    """Whether a library only looks if the machine has IPv6, and listens nowhere."""
+    return record.distribution == "urllib3" and record.target == "[::1]:0"
 
 
 def _note(causes: list[Cause], cause: Cause | None) -> None:

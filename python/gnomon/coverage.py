@@ -83,7 +83,16 @@ _NATIVE: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("cffi", "jpype", "ray"), (_FILES, _NETWORK, _PROGRAMS)),
 }
 # Clients that speak HTTP over sockets of their own.
-_CONNECTIONS_ONLY = frozenset(("aiohttp", "h2", "httpx", "tornado", "twisted", "websocket", "websockets"))
+_CONNECTIONS_ONLY = frozenset(
+    ("aiohttp", "h2", "httpx", "httpx2", "tornado", "twisted", "websocket", "websockets")
+)
+# What makes their connections, where that is a distribution of its own.
+_CLIENT_OF = {
+    "aiohappyeyeballs": "aiohttp",
+    "httpcore": "httpx",
+    "httpcore2": "httpx2",
+    "websocket_client": "websocket",
+}
 _CONNECTIONS_ONLY_39 = frozenset(("botocore", "requests", "urllib3"))
 
 
@@ -216,11 +225,19 @@ def limits(python: str) -> list[Limit]:
     return [limit for limit in LIMITS if version_of(python) < version_of(limit.since)]
 
 
+def _clients(loaded: set[str], connected_by: set[str]) -> list[str]:
+    """Those clients that connected; all that were loaded, where that cannot be told."""
+    named = loaded & {_CLIENT_OF.get(name, name).lower() for name in connected_by}
+    if not connected_by:
+        return []
+    return sorted(loaded if "" in connected_by or not named else named)
+
+
 def receipt(
     processes: list[Process],
     *,
     modules: set[str],
-    has_connected: bool,
+    connected_by: set[str],
     nodes: Iterable[Node],
     executed: set[str],
     faults: list[Fault],
@@ -230,7 +247,8 @@ def receipt(
     Args:
         processes: The recorded interpreters.
         modules: The modules that were loaded, as imports name them.
-        has_connected: Whether a connection was made, without which no client did anything.
+        connected_by: The distributions that made connections, empty text for one of none; without a
+            connection no client did anything.
         nodes: The tree of programs.
         executed: Ids of processes that became another program.
         faults: What could not be read.
@@ -243,7 +261,8 @@ def receipt(
     }
     oldest = min(map(version_of, pythons), default=(3, 99))
     unseen = _CONNECTIONS_ONLY | (_CONNECTIONS_ONLY_39 if oldest < (3, 10) else frozenset())
-    native = {name: _NATIVE[name] for name in modules & _NATIVE.keys()}
+    loaded = modules & _NATIVE.keys()
+    native = {name: _NATIVE[name] for name in loaded if name.lstrip("_") not in loaded - {name}}
     lost: dict[str, int] = {}
     for process in processes:
         for reason, count in process.lost.items():
@@ -263,7 +282,7 @@ def receipt(
         not_raised=not_raised,
         lost=lost,
         native=native,
-        connections_only=sorted(modules & unseen) if has_connected else [],
+        connections_only=_clients(modules & unseen, connected_by),
         silent=[
             Silent(node.argv, node.count, node.reason or "") for node in walk(nodes) if node.state == "silent"
         ],

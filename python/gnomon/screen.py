@@ -410,7 +410,41 @@ def _act_sections(acts: list[Act], directory: str | None) -> Iterable[tuple[str,
             yield label, _some_rows(rows, f"gnomon events --kind {kind}")
 
 
+# Modules with functions that a pickle of data has no use for.
+_ACTING = frozenset(
+    (
+        "asyncio",
+        "code",
+        "ctypes",
+        "importlib",
+        "marshal",
+        "multiprocessing",
+        "nt",
+        "os",
+        "pip",
+        "platform",
+        "posix",
+        "pty",
+        "runpy",
+        "shutil",
+        "socket",
+        "subprocess",
+        "sys",
+        "timeit",
+        "urllib",
+        "webbrowser",
+    )
+)
+_ACTING_BUILTINS = frozenset(
+    f"{module}.{name}"
+    for module in ("builtins", "__builtin__")
+    for name in ("__import__", "compile", "eval", "exec", "execfile", "open")
+)
+
+
 def _is_worth_showing(act: Act) -> bool:
+    if act.kind == "unpickle" and (act.target.partition(".")[0] in _ACTING or act.target in _ACTING_BUILTINS):
+        return True  # whoever unpickles: this is how a model from elsewhere takes over
     if act.kind == "code" and act.detail in _ITSELF:
         return False
     if act.kind in ("database", "send", "kill", "registry"):

@@ -198,6 +198,12 @@ impl Access {
         Self(self.0 | other.0)
     }
 
+    /// This set without `other`.
+    #[must_use]
+    pub fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
     /// Whether all of `other` is in this set.
     #[must_use]
     pub fn has(self, other: Self) -> bool {

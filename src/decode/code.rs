@@ -251,7 +251,8 @@ fn is_plain_data(module: &str, name: &str) -> bool {
     match module {
         "builtins" | "__builtin__" => {
             let is_listed = |word: &str| word == name;
-            BUILTINS.split_ascii_whitespace().any(is_listed) || name.ends_with("Error")
+            let is_exception = ["Error", "Exception", "Warning"].iter().any(|end| name.ends_with(end));
+            BUILTINS.split_ascii_whitespace().any(is_listed) || is_exception
         }
         "exceptions" => name.ends_with("Error"),
         "copyreg" | "copy_reg" => matches!(name, "_reconstructor" | "__newobj__" | "__newobj_ex__"),
@@ -266,7 +267,7 @@ fn is_plain_data(module: &str, name: &str) -> bool {
     }
 }
 
-/// Arrays and tables of numpy and pandas.
+/// Arrays and tables of numpy, pandas and pyarrow, which holds the texts of pandas 3.
 fn is_of_arrays(module: &str, name: &str) -> bool {
     const TABLES: [&str; 8] = [
         "pandas.core.frame",
@@ -285,6 +286,7 @@ fn is_of_arrays(module: &str, name: &str) -> bool {
         "numpy.core.multiarray" | "numpy._core.multiarray" => matches!(name, "_reconstruct" | "scalar"),
         "numpy.core.numeric" | "numpy._core.numeric" => name == "_frombuffer",
         "pandas._libs.arrays" | "pandas._libs.interval" => true,
+        "pyarrow.lib" => is_of_arrow(name),
         _ => TABLES.iter().any(|known| module.starts_with(known)),
     }
 }
@@ -305,6 +307,13 @@ fn is_table_type(name: &str) -> bool {
     ends.iter().any(|end| name.ends_with(end))
 }
 
+/// What arrays, tables and types of pyarrow say that they are made by.
+fn is_of_arrow(name: &str) -> bool {
+    const MAKERS: &str = "_reconstruct_record_batch _reconstruct_table _restore_array binary chunked_array dictionary \
+                          field large_list list_ map_ py_buffer scalar schema struct timestamp type_for_alias union ";
+    MAKERS.split_ascii_whitespace().any(|maker| maker == name) || name.starts_with("decimal")
+}
+
 fn is_number_type(name: &str) -> bool {
     const TYPES: [&str; 9] =
         ["bool_", "int", "uint", "float", "complex", "datetime64", "timedelta64", "str_", "bytes_"];
@@ -320,6 +329,7 @@ mod tests {
         for (module, name, expected) in [
             ("builtins", "dict", true),
             ("builtins", "ValueError", true),
+            ("builtins", "DeprecationWarning", true),
             ("builtins", "eval", false),
             ("builtins", "getattr", false),
             ("builtins", "di", false),
@@ -345,6 +355,9 @@ mod tests {
             ("pandas", "read_pickle", false),
             ("pandas.core.computation.eval", "eval", false),
             ("pandas.io.pickle", "read_pickle", false),
+            ("pyarrow.lib", "_restore_array", true),
+            ("pyarrow.lib", "memory_map", false),
+            ("pyarrow.fs", "LocalFileSystem", false),
             ("__main__", "Report", false),
         ] {
             assert_eq!(is_plain_data(module, name), expected, "{module}.{name}");

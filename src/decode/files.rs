@@ -86,7 +86,13 @@ fn access_of(mode: Option<&str>, flags: i32) -> Access {
             _ => Access::default(),
         });
     }
-    access
+    if starts_empty(mode, flags) { access.without(Access::READ) } else { access }
+}
+
+/// Whether nothing can be read but what is written: a new workbook is opened as `w+`, and nobody reads it.
+fn starts_empty(mode: Option<&str>, flags: i32) -> bool {
+    let is_new = flags & libc::O_CREAT != 0 && flags & libc::O_EXCL != 0;
+    is_new || flags & libc::O_TRUNC != 0 || mode.is_some_and(|mode| mode.contains(['w', 'x']))
 }
 
 fn open_file(descriptor: i64) -> Option<Vec<u8>> {
@@ -150,7 +156,11 @@ fn change<'a>(
 }
 
 pub fn remove(args: Object<'_>) -> Decoded<'_> {
-    change(Kind::Delete, path_at(args, 0, Some(1)), None)
+    match path_at(args, 0, Some(1)) {
+        // `Path.unlink(missing_ok=True)`
+        Some(path) if is_on_disk(&path) == Some(false) => Decoded::Nothing,
+        path => change(Kind::Delete, path, None),
+    }
 }
 
 pub fn rename(args: Object<'_>) -> Decoded<'_> {
@@ -158,7 +168,28 @@ pub fn rename(args: Object<'_>) -> Decoded<'_> {
 }
 
 pub fn mkdir(args: Object<'_>) -> Decoded<'_> {
-    change(Kind::Mkdir, path_at(args, 0, Some(2)), None)
+    match path_at(args, 0, Some(2)) {
+        // `os.makedirs(path, exist_ok=True)`
+        Some(path) if is_on_disk(&path) == Some(true) => Decoded::Nothing,
+        path => change(Kind::Mkdir, path, None),
+    }
+}
+
+/// Whether there is something at `path`, a link counting as itself; `None` where that cannot be told. What is
+/// there cannot be made, and what is not cannot be removed: such an attempt is habit, and changes nothing.
+fn is_on_disk(path: &FilePath<'_>) -> Option<bool> {
+    let found = match &path.base {
+        Base::Current => std::fs::symlink_metadata(as_path(&path.given)),
+        Base::Directory(directory) => {
+            std::fs::symlink_metadata(as_path(directory).join(as_path(&path.given)))
+        }
+        Base::Uncertain | Base::Verbatim => return None,
+    };
+    match found {
+        Ok(_) => Some(true),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Some(false),
+        Err(_) => None,
+    }
 }
 
 pub fn link(args: Object<'_>) -> Decoded<'_> {
@@ -260,6 +291,7 @@ pub fn list(args: Object<'_>) -> Decoded<'_> {
 fn is_module_search() -> bool {
     frames::is_in_import_system()
         || frames::running_file_ends_with("/importlib/metadata/__init__.py")
+        || frames::running_file_ends_with("/importlib/metadata.py") // 3.9
         || frames::running_file_ends_with("/pkgutil.py")
 }
 
@@ -317,7 +349,10 @@ mod tests {
             (None, libc::O_RDONLY, "read"),
             (None, libc::O_WRONLY | libc::O_APPEND, "write+append"),
             (None, libc::O_RDWR | libc::O_CREAT, "read+write+create"),
-            (None, libc::O_RDONLY | libc::O_TRUNC, "read+write"),
+            (None, libc::O_RDWR | libc::O_CREAT | libc::O_EXCL, "write+create"),
+            (None, libc::O_RDONLY | libc::O_TRUNC, "write"),
+            (Some("w+b"), cloexec | libc::O_RDWR | libc::O_CREAT | libc::O_TRUNC, "write+create"),
+            (Some("a+"), libc::O_RDWR | libc::O_CREAT | libc::O_APPEND, "read+write+append+create"),
         ] {
             assert_eq!(access_of(mode, flags).name(), expected, "{mode:?} {flags:o}");
         }

@@ -174,6 +174,17 @@ def mkdir():
     os.mkdir("new")
 
 
+def mkdir_of_what_is_there():
+    os.makedirs("folder", exist_ok=True)
+
+
+def remove_what_is_missing():
+    try:
+        os.remove("missing")
+    except FileNotFoundError:
+        pass
+
+
 def link():
     os.link("made", "linked")
 

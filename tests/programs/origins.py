@@ -77,6 +77,10 @@ def by_libraries():
     import inner
 
     inner.read(here("/by/one/library", "Inner_Thing"))
+    for number in range(20):
+        # A call that happens often is specialised, and leaves a frame of CPython's own.
+        inner.Reader(here(f"/by/a/class/{number}", "Inner_Thing"))
+
     outer.calls_back(lambda: open(here("/by/a/callback"), opener=closed))
 
 
