@@ -42,7 +42,6 @@ def _process(**more: Any) -> Any:
         "started": 1,
         "last_seen": 0,
         "ended": 2,
-        "last_seen": 2,
         "script_form": "file",
         "script": "report.py",
         "script_file": "/work/report.py",
