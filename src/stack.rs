@@ -279,10 +279,10 @@ impl Layout {
             // Since 3.14 the low bits say whether the frame counts as an owner.
             let address = read::<usize>(frame, self.code) & !3;
             let code = Object::borrowed(std::ptr::with_exposed_provenance_mut(address))?;
-            if self.is_cleanup(address) {
+            if code.type_address() != self.code_type || self.is_cleanup(address) {
                 return None;
             }
-            (code.type_address() == self.code_type).then_some(Frame { code, place: Place::Read(frame, self) })
+            Some(Frame { code, place: Place::Read(frame, self) })
         }
     }
 

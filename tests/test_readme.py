@@ -48,7 +48,7 @@ def test_the_main_command_prints_what_the_readme_shows(spool: Path) -> None:
         assert (
             "  Coverage   may have acted unseen, being native: pyarrow (files and network)\n" in said + "\n"
         )
-    for name in ("Read", "Wrote", "Contacted", "Started", *(() if has_pyarrow else ("Coverage",))):
+    for name in ("Read", "Wrote", "Called", "Started", *(() if has_pyarrow else ("Coverage",))):
         expected, found = (
             re.sub(volatile, "~", next(line for line in _unwrapped(text) if line.startswith(f"  {name} ")))
             for text in (shown, said)

@@ -40,7 +40,6 @@ def _process(**more: Any) -> Any:
         "argv": ["python3", "report.py"],
         "directory": "/work",
         "started": 1,
-        "last_seen": 0,
         "ended": 2,
         "script_form": "file",
         "script": "report.py",

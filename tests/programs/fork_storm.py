@@ -39,8 +39,10 @@ def fork_children(thread):
         os.waitpid(child, 0)
 
 
-openers = [threading.Thread(target=open_files, args=(str(n),)) for n in range(3)]
-forkers = [threading.Thread(target=fork_children, args=(str(n),)) for n in range(3)]
+# CPython 3.14 counts a process's threads wrongly where a thread's name has a space in it, as it has by default: it then
+# takes the niceness for their number, so that a forked child warns of threads, for ever where a lock was held.
+openers = [threading.Thread(target=open_files, args=(str(n),), name="opener") for n in range(3)]
+forkers = [threading.Thread(target=fork_children, args=(str(n),), name="forker") for n in range(3)]
 for thread in openers + forkers:
     thread.start()
 for thread in forkers:
