@@ -41,6 +41,7 @@ def _process(**more: Any) -> Any:
         "directory": "/work",
         "started": 1,
         "ended": 2,
+        "last_seen": 2,
         "script_form": "file",
         "script": "report.py",
         "script_file": "/work/report.py",
