@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from interpreters import needed, present
+from interpreters import VERSIONS, needed, present, wanted
 from watching import process_id
 
 # The subjects, some of which have the names of tests.
@@ -21,6 +21,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--long", action="store_true", help="every test on every version: an hour and not minutes"
     )
     parser.addoption(
+        "--only", action="append", choices=VERSIONS, help="a version of CPython to test with; repeatable"
+    )
+    parser.addoption(
         "--seed", type=int, help="repeats the random choices of an earlier run, which printed it"
     )
 
@@ -29,6 +32,7 @@ def pytest_configure(config: pytest.Config) -> None:
     # A skip that nobody sees looks like a pass.
     if "s" not in config.option.reportchars:
         config.option.reportchars += "s"
+    wanted.extend(config.option.only or ())
     if config.option.seed is None:
         config.option.seed = random.SystemRandom().randrange(1 << 32)
 

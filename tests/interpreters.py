@@ -60,7 +60,11 @@ def needed(version: str) -> str:
     return path
 
 
+# What `--only` restricts a test run to.
+wanted: list[str] = []
+
+
 @functools.cache
 def present() -> tuple[str, ...]:
-    """The versions that are here, oldest first."""
-    return tuple(version for version in VERSIONS if interpreter(version))
+    """The versions that are here and wanted, oldest first."""
+    return tuple(version for version in wanted or VERSIONS if interpreter(version))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from interpreters import needed
-from watching import Kept, Record, armed, program
+from watching import BOOTSTRAP, Kept, Record, armed, program
 
 INNER = """
 import os
@@ -66,7 +66,7 @@ def test_every_way_to_open_a_file_is_traced_to_its_line(
 
 def test_frames_are_read_on_every_version_that_is_known(python: str, spool: Path, tmp_path: Path) -> None:
     question = "from gnomon._native import reads_frames; print(reads_frames())"
-    package = str(Path(__file__).resolve().parent.parent / "python")
+    package = str(BOOTSTRAP.parent.parent)
     for frames, answer in (("", b"True\n"), ("ask", b"False\n")):
         done = armed([python, "-c", question], spool, PYTHONPATH=package, GNOMON_FRAMES=frames).checked()
         assert done.stdout == answer

@@ -96,8 +96,12 @@ def program(name: str) -> str:
     return str(PROGRAMS / name)
 
 
-def _run(argv: Sequence[str], env: Mapping[str, str], stdin: bytes, cwd: Path | None) -> Ended:
-    done = subprocess.run(argv, env=env, input=stdin, cwd=cwd, capture_output=True, check=False, timeout=60)
+def _run(
+    argv: Sequence[str], env: Mapping[str, str], stdin: bytes, cwd: Path | None, seconds: int = 60
+) -> Ended:
+    done = subprocess.run(
+        argv, env=env, input=stdin, cwd=cwd, capture_output=True, check=False, timeout=seconds
+    )
     return Ended(done.returncode, done.stdout, done.stderr)
 
 
@@ -107,7 +111,13 @@ def bare(argv: Sequence[str], *, stdin: bytes = b"", cwd: Path | None = None, **
 
 
 def armed(
-    argv: Sequence[str], spool: Path, *, stdin: bytes = b"", cwd: Path | None = None, **more: str
+    argv: Sequence[str],
+    spool: Path,
+    *,
+    stdin: bytes = b"",
+    cwd: Path | None = None,
+    seconds: int = 60,
+    **more: str,
 ) -> Ended:
     """Runs `argv` to its end, recording into `spool`. `more` goes into its environment."""
-    return _run(argv, armed_environment(spool, **more), stdin, cwd)
+    return _run(argv, armed_environment(spool, **more), stdin, cwd, seconds)
