@@ -390,6 +390,11 @@ fn store_origin(
     privacy: Option<&Privacy>,
     hash: impl Fn(&[u8]) -> u64,
 ) -> Result<u32, Refusal> {
+    // Known by its hash, as repeats are: nearly every record has an origin that the segment holds already.
+    let is_hashed = origin.hash != 0;
+    if let Some(place) = is_hashed.then(|| segment.lookup(origin.hash)).flatten() {
+        return Ok(place.0);
+    }
     let intern = |text: &[u8]| segment.intern(text, hash(text), time);
     let whole = |text: &'_ [u8]| -> Result<Text<'static>, Refusal> {
         if text.len() < MIN_INTERNED {
@@ -410,7 +415,11 @@ fn store_origin(
         via: origin.via.as_ref().map(|name| whole(name.as_bytes())).transpose()?,
     };
     let payload = encoded(&wire);
-    Ok(segment.intern_as(Kind::Origin, &payload, hash(&payload).wrapping_add(1), time)?.0)
+    let place = segment.intern_as(Kind::Origin, &payload, hash(&payload).wrapping_add(1), time)?;
+    if is_hashed {
+        segment.remember(origin.hash, place);
+    }
+    Ok(place.0)
 }
 
 /// `text` with its directory stored once in the segment.
