@@ -67,9 +67,22 @@ pub enum Executor {
     Other,
 }
 
+/// What `test` says of what the code that runs is; false where none does.
+fn innermost_is(test: impl Fn(&Class) -> bool) -> bool {
+    let holds = with_known(|known| {
+        let mut holds = false;
+        walk(1, |frame| {
+            holds = known.codes.class_of(frame).is_some_and(&test);
+            false
+        });
+        Some(holds)
+    });
+    holds.unwrap_or(false)
+}
+
 /// Who executes the code that an `exec` event is about.
 pub fn executor() -> Executor {
-    if innermost(is_import_system) {
+    if innermost_is(|class| matches!(class, Class::Importer)) {
         return Executor::ImportSystem;
     }
     let is_runpy = |file: &str| file == "<frozen runpy>" || file.ends_with("/runpy.py");
@@ -88,39 +101,27 @@ pub enum Caller {
 }
 
 /// Whose code raised the event. Text is whoever's that executes it, and the parts of the standard library that
-/// only pass on what they are told to call do not count.
+/// only pass on what they are told to call do not count: where nothing else runs, it is the user's.
 pub fn caller() -> Caller {
-    let Some(recorder) = session::recorder() else { return Caller::Machinery };
-    let mut found = Caller::Nobody;
-    walk(MAX_FRAMES, |frame| {
-        let name = frame.code().attribute(c"co_filename");
-        let file = name.as_ref().and_then(|name| name.object().path()).unwrap_or_default();
-        found = match SourceFile::of(&file, recorder.interest()) {
-            SourceFile::Cell | SourceFile::User => Caller::User,
-            SourceFile::Generated => return set_aside(&mut found),
-            SourceFile::Standard if passes_on(&file) => return set_aside(&mut found),
-            SourceFile::Standard | SourceFile::Installed { .. } => Caller::Machinery,
-        };
-        false
+    let found = with_known(|known| {
+        let mut found = Caller::Nobody;
+        walk(MAX_FRAMES, |frame| {
+            let class = known.codes.class_of(frame);
+            let goes_on = matches!(class, Some(Class::Generated | Class::Passing));
+            found = match class {
+                Some(Class::User | Class::Generated | Class::Passing) => Caller::User,
+                _ => Caller::Machinery,
+            };
+            goes_on
+        });
+        Some(found)
     });
-    found
+    found.unwrap_or(Caller::Machinery)
 }
 
 /// Whether the code that runs is the interpreter's own.
 pub fn is_standard_at_work() -> bool {
-    session::recorder().is_some_and(|recorder| {
-        innermost(|code| {
-            let name = code.attribute(c"co_filename");
-            let file = name.as_ref().and_then(|name| name.object().path()).unwrap_or_default();
-            matches!(SourceFile::of(&file, recorder.interest()), SourceFile::Standard)
-        })
-    })
-}
-
-/// Where only such frames run, it is the user: the main program is text, or a thread runs a function in C.
-fn set_aside(found: &mut Caller) -> bool {
-    *found = Caller::User;
-    true
+    innermost_is(|class| matches!(class, Class::Importer | Class::Standard | Class::Passing))
 }
 
 /// Modules of the standard library that call what they are given, or time or trace the text that they are given.
@@ -184,6 +185,8 @@ enum Class {
     Importer,
     /// Of the interpreter: looked through.
     Standard,
+    /// The same, where it only calls what it is given.
+    Passing,
     /// Of an installed distribution.
     Library(Rc<str>),
     /// Compiled from text: the user's only where nothing else is.
@@ -374,6 +377,7 @@ fn classify(frame: &Frame<'_>, libraries: &mut HashMap<String, Rc<str>, FixedSta
     let name = frame.code().attribute(c"co_filename")?;
     let file = name.object().path()?;
     Some(match SourceFile::of(&file, recorder.interest()) {
+        SourceFile::Standard if passes_on(&file) => Class::Passing,
         SourceFile::Standard => Class::Standard,
         SourceFile::Installed { root, path } => {
             let owner = recorder.distribution(root, path)?;

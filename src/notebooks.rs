@@ -7,8 +7,7 @@ use std::collections::HashMap;
 use std::os::unix::ffi::OsStrExt as _;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use gnomon_core::interest::Interest;
-use gnomon_core::origin::SourceFile;
+use gnomon_core::origin::is_cell;
 use parking_lot::Mutex;
 
 use crate::capi::main_variable;
@@ -46,12 +45,6 @@ pub fn name_of(file: &[u8]) -> Option<Vec<u8>> {
     let notebook = std::env::var_os("JPY_SESSION_NAME").filter(|name| name.as_bytes().ends_with(b".ipynb"));
     let notebook = notebook.as_ref().map_or(&b"notebook"[..], |name| name.as_bytes());
     Some([notebook, format!("[{number}]").as_bytes()].concat())
-}
-
-fn is_cell(file: &[u8]) -> bool {
-    // What is a cell does not depend on where the libraries are.
-    matches!(file.first(), Some(b'/' | b'<'))
-        && SourceFile::of(file, &Interest::default()) == SourceFile::Cell
 }
 
 /// `<ipython-input-3-0a1b>`, as IPython in a terminal calls its inputs.

@@ -31,12 +31,6 @@ impl Origin {
         self.hash = foldhash::quality::FixedState::default().hash_one(&self);
         self
     }
-
-    /// Whether nothing at all is known.
-    #[must_use]
-    pub fn is_unknown(&self) -> bool {
-        self.file.is_empty() && self.distribution.is_none()
-    }
 }
 
 /// What a source file is, seen from the user.
@@ -58,17 +52,11 @@ impl<'a> SourceFile<'a> {
     /// What the code that names `file` as its source belongs to. `file` is as the code has it.
     #[must_use]
     pub fn of(file: &'a [u8], interest: &Interest) -> Self {
-        if file.first() == Some(&b'<') {
-            return if file.starts_with(b"<frozen ") {
-                Self::Standard
-            } else if file.starts_with(b"<ipython-input-") {
-                Self::Cell
-            } else {
-                Self::Generated
-            };
-        }
         if is_cell(file) {
             return Self::Cell;
+        }
+        if file.first() == Some(&b'<') {
+            return if file.starts_with(b"<frozen ") { Self::Standard } else { Self::Generated };
         }
         if let Some(root) = installed_root(file) {
             let (root, path) = file.split_at_checked(root).unwrap_or((file, b""));
@@ -82,9 +70,13 @@ impl<'a> SourceFile<'a> {
     }
 }
 
-/// `…/ipykernel_PID/HASH.py`, as ipykernel names the text of a cell.
+/// Whether code from `file` is a notebook's cell: `…/ipykernel_PID/HASH.py`, as ipykernel names its text, or
+/// `<ipython-input-3-0a1b>`, as IPython in a terminal does.
 #[must_use]
 pub fn is_cell(file: &[u8]) -> bool {
+    if file.starts_with(b"<ipython-input-") {
+        return true;
+    }
     let (directory, name) = crate::paths::split(file);
     let directory = directory.strip_suffix(b"/").unwrap_or(directory);
     let (_, folder) = crate::paths::split(directory);

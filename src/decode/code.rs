@@ -115,7 +115,7 @@ pub fn compile(args: Object<'_>) -> Decoded<'_> {
         return Decoded::Nothing;
     };
     let from = match name.as_ref() {
-        name if is_cell(name) || name.starts_with(b"<ipython-input-") => Source::Cell,
+        name if is_cell(name) => Source::Cell,
         name if is_prompt(name) => Source::Prompt,
         _ => match frames::caller() {
             Caller::User => Source::Program,
