@@ -11,9 +11,10 @@ use gnomon_core::event::Kind;
 use gnomon_core::filter::{Filter, PathPattern};
 use gnomon_core::pipeline::Recorder;
 use gnomon_core::process::hex;
-use gnomon_core::record::{Pieces, View};
+use gnomon_core::record::View;
 use gnomon_core::spool::reader::{self, ProcessSummary, SegmentFile, read_processes, segment_paths};
 use gnomon_core::spool::{seal as sealing, tail};
+use gnomon_core::text::Pieces;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
@@ -199,7 +200,7 @@ impl Process {
 
 impl From<ProcessSummary> for Process {
     fn from(found: ProcessSummary) -> Self {
-        let os = |bytes: gnomon_core::record::Bytes| OsString::from_vec(bytes.0);
+        let os = |bytes: gnomon_core::text::Bytes| OsString::from_vec(bytes.0);
         let id = |id: Uuid| id.as_hyphenated().to_string();
         let description = found.description;
         let (has_script, script) = (found.script.is_some(), found.script.unwrap_or_default());

@@ -13,7 +13,8 @@ use gnomon_core::interest::Interest;
 use gnomon_core::pipeline::{Recorder, now};
 use gnomon_core::privacy::Privacy;
 use gnomon_core::process::{Description, account, executable, new_id, stored_command};
-use gnomon_core::record::{Bytes, encoded};
+use gnomon_core::record::encoded;
+use gnomon_core::text::Bytes;
 use uuid::Uuid;
 
 use crate::capi::{self, Object, sys_attribute};

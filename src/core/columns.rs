@@ -19,8 +19,9 @@ use crossbeam_channel::{Receiver, bounded};
 use crate::event::Kind;
 use crate::filter::Filter;
 use crate::process::{Description, hex};
-use crate::record::{Bytes, Pieces, View, push_escaped};
+use crate::record::View;
 use crate::spool::reader::{Fault, Records, SegmentFile};
+use crate::text::{Bytes, Pieces, push_escaped};
 
 /// Rows of a batch, at most.
 const BATCH_ROWS: usize = 16 * 1024;

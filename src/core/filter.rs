@@ -3,7 +3,8 @@
 use uuid::Uuid;
 
 use crate::event::Kind;
-use crate::record::{Pieces, View};
+use crate::record::View;
+use crate::text::Pieces;
 
 /// What must hold of a record; empty lists and `None` hold of every one.
 #[derive(Clone, Debug, Default)]

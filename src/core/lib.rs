@@ -7,6 +7,7 @@
 //! Knows no Python, no environment, no printing and no global state. The write half ([`pipeline`],
 //! [`spool::writer`]) may run on any thread, without the GIL; the read half runs anywhere, later.
 
+mod directory;
 pub mod distributions;
 pub mod event;
 pub mod hosts;
@@ -20,6 +21,7 @@ pub mod process;
 pub mod record;
 pub mod redact;
 pub mod spool;
+pub mod text;
 
 #[cfg(feature = "read")]
 pub mod columns;

@@ -9,10 +9,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use foldhash::fast::RandomState;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use rustix::time::{ClockId, clock_gettime};
 use uuid::Uuid;
 
+use crate::directory::{CurrentDirectory, Directory};
 use crate::distributions::Distributions;
 use crate::event::{Base, Event, FilePath, Kind, Target};
 use crate::hosts::Hosts;
@@ -181,7 +182,7 @@ impl Recorder {
 
     /// Notes that `thread` is about to change the current directory.
     pub fn directory_changes(&self, thread: u64) {
-        self.directory.changing.store(thread, Relaxed);
+        self.directory.changes(thread);
     }
 
     /// The name of the installed distribution that holds the source file at `path` below the library directory
@@ -591,52 +592,4 @@ fn now_coarse() -> u64 {
 fn nanoseconds(clock: ClockId) -> u64 {
     let time = clock_gettime(clock);
     u64::try_from(time.tv_sec).unwrap_or(0) * 1_000_000_000 + u64::try_from(time.tv_nsec).unwrap_or(0)
-}
-
-/// The current directory, asked for only when it may have changed: `getcwd` costs more than a record.
-///
-/// The event of a change comes before the change: until the changing thread has something else to record,
-/// other threads ask each time.
-#[derive(Default)]
-struct CurrentDirectory {
-    changing: AtomicU64,
-    cached: Mutex<Option<(Vec<u8>, u64)>>,
-}
-
-enum Directory<'a> {
-    Cached(MutexGuard<'a, Option<(Vec<u8>, u64)>>),
-    Fresh(Vec<u8>, u64),
-}
-
-impl Directory<'_> {
-    fn parts(&self) -> (&[u8], u64) {
-        match self {
-            Self::Cached(guard) => guard.as_ref().map_or((&[], 0), |(path, hash)| (path, *hash)),
-            Self::Fresh(path, hash) => (path, *hash),
-        }
-    }
-}
-
-impl CurrentDirectory {
-    fn get(&self, thread: u64, hasher: &RandomState) -> Option<Directory<'_>> {
-        let ask = || {
-            let path = process::current_directory()?;
-            let hash = hasher.hash_one(&path);
-            Some((path, hash))
-        };
-        let changing = self.changing.load(Relaxed);
-        let cached = if changing == 0 || changing == thread { self.cached.try_lock() } else { None };
-        let Some(mut cached) = cached else {
-            let (path, hash) = ask()?;
-            return Some(Directory::Fresh(path, hash));
-        };
-        if changing != 0 {
-            self.changing.store(0, Relaxed);
-            *cached = None;
-        }
-        if cached.is_none() {
-            *cached = ask();
-        }
-        Some(Directory::Cached(cached))
-    }
 }

@@ -19,8 +19,8 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use crate::privacy::{Privacy, hidden};
-use crate::record::Bytes;
 use crate::redact;
+use crate::text::Bytes;
 
 /// Scripts up to this size are hashed when they start; a larger one (a fat zipapp) has no hash.
 pub const MAX_HASHED_BYTES: u64 = 16 * 1024 * 1024;

@@ -4,12 +4,9 @@
 //! referred to by its offset; docs/segment-format.md has the table of keys.
 
 use std::borrow::Cow;
-use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use serde::de::{self, Visitor};
-use serde::ser::SerializeTuple as _;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use crate::event::{Access, Kind};
 use crate::origin::Origin;
@@ -20,6 +17,7 @@ use crate::process::stored_command;
 use crate::redact;
 use crate::spool::format::HEAD_BYTES;
 use crate::spool::segment::{Head, Place, Refusal, Segment};
+use crate::text::{Pieces, Text};
 
 /// Text shorter than this is not worth a record of its own.
 const MIN_INTERNED: usize = 12;
@@ -27,115 +25,6 @@ const MIN_INTERNED: usize = 12;
 const MAX_TEXT_BYTES: usize = 8 * 1024;
 /// Payloads up to this size, which is nearly all, are put together on the stack.
 const INLINE_BYTES: usize = 256;
-
-/// Bytes that are text nearly always: MessagePack `str` where they are UTF-8, else `bin`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Bytes(pub Vec<u8>);
-
-impl Serialize for Bytes {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        write_text(&self.0, serializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for Bytes {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Any;
-        impl Visitor<'_> for Any {
-            type Value = Bytes;
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("text or bytes")
-            }
-            fn visit_str<E>(self, text: &str) -> Result<Bytes, E> {
-                Ok(Bytes(text.as_bytes().to_vec()))
-            }
-            fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Bytes, E> {
-                Ok(Bytes(bytes.to_vec()))
-            }
-        }
-        deserializer.deserialize_any(Any)
-    }
-}
-
-fn write_text<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => serializer.serialize_str(text),
-        Err(_) => serializer.serialize_bytes(bytes),
-    }
-}
-
-/// Text in a payload: whole, a reference, or a reference and a rest.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Text<'a> {
-    Whole(Cow<'a, [u8]>),
-    Interned(u32),
-    Joined(u32, Cow<'a, [u8]>),
-}
-
-impl Serialize for Text<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Whole(bytes) => write_text(bytes, serializer),
-            Self::Interned(place) => serializer.serialize_u32(*place),
-            Self::Joined(place, rest) => {
-                let mut pair = serializer.serialize_tuple(2)?;
-                pair.serialize_element(place)?;
-                pair.serialize_element(&Text::Whole(Cow::Borrowed(rest)))?;
-                pair.end()
-            }
-        }
-    }
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(TextVisitor { pairs: true })
-    }
-}
-
-struct TextVisitor {
-    pairs: bool,
-}
-
-/// The second half of a pair: itself never a pair, so hostile nesting ends here.
-struct Rest<'a>(Cow<'a, [u8]>);
-
-impl<'de> Deserialize<'de> for Rest<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match deserializer.deserialize_any(TextVisitor { pairs: false })? {
-            Text::Whole(bytes) => Ok(Rest(bytes)),
-            _ => Err(de::Error::custom("the rest of a text is no text")),
-        }
-    }
-}
-
-impl<'de> Visitor<'de> for TextVisitor {
-    type Value = Text<'de>;
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("text, bytes, a reference or a pair")
-    }
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Text<'de>, E> {
-        Ok(Text::Whole(Cow::Borrowed(text.as_bytes())))
-    }
-    fn visit_borrowed_bytes<E>(self, bytes: &'de [u8]) -> Result<Text<'de>, E> {
-        Ok(Text::Whole(Cow::Borrowed(bytes)))
-    }
-    fn visit_str<E>(self, text: &str) -> Result<Text<'de>, E> {
-        Ok(Text::Whole(Cow::Owned(text.as_bytes().to_vec())))
-    }
-    fn visit_u64<E: de::Error>(self, place: u64) -> Result<Text<'de>, E> {
-        Ok(Text::Interned(u32::try_from(place).map_err(de::Error::custom)?))
-    }
-    fn visit_seq<A: de::SeqAccess<'de>>(self, mut sequence: A) -> Result<Text<'de>, A::Error> {
-        if !self.pairs {
-            return Err(de::Error::custom("a pair within a pair"));
-        }
-        let missing = || de::Error::custom("half a pair");
-        let place = sequence.next_element::<u32>()?.ok_or_else(missing)?;
-        let rest = sequence.next_element::<Rest<'de>>()?.ok_or_else(missing)?;
-        Ok(Text::Joined(place, rest.0))
-    }
-}
 
 /// The payload of an event record. Fields are only ever added; a reader skips what it does not know.
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -460,50 +349,6 @@ pub fn encoded<T: Serialize>(value: &T) -> Vec<u8> {
         Ok(()) => payload,
         Err(_) => Vec::new(),
     }
-}
-
-/// Text in two pieces that belong together; the first is often shared.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Pieces<'a>(pub &'a [u8], pub &'a [u8]);
-
-impl Pieces<'_> {
-    /// Both pieces as one.
-    #[must_use]
-    pub fn to_vec(&self) -> Vec<u8> {
-        [self.0, self.1].concat()
-    }
-
-    /// Appends both pieces to `text`; bytes that are no UTF-8 appear as `\xNN`.
-    pub fn push_to(&self, text: &mut impl fmt::Write) {
-        if let (Ok(first), Ok(second)) = (std::str::from_utf8(self.0), std::str::from_utf8(self.1)) {
-            put(text, first);
-            put(text, second);
-        } else {
-            push_escaped(text, &self.to_vec());
-        }
-    }
-
-    fn end(&self, length: usize) -> Self {
-        if length <= self.1.len() {
-            return Self(self.1.get(self.1.len() - length..).unwrap_or_default(), &[]);
-        }
-        let rest = (length - self.1.len()).min(self.0.len());
-        Self(self.0.get(self.0.len() - rest..).unwrap_or_default(), self.1)
-    }
-}
-
-/// Appends `bytes` to `text`; those that are no UTF-8 appear as `\xNN`.
-pub fn push_escaped(text: &mut impl fmt::Write, bytes: &[u8]) {
-    for chunk in bytes.utf8_chunks() {
-        put(text, chunk.valid());
-        for byte in chunk.invalid() {
-            put(text, &format!("\\x{byte:02x}"));
-        }
-    }
-}
-
-fn put(text: &mut impl fmt::Write, piece: &str) {
-    let _ = text.write_str(piece); // memory takes whatever comes
 }
 
 /// A record as it stands in a segment, its text looked up.

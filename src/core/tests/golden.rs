@@ -12,11 +12,12 @@ use gnomon_core::event::{Access, Kind};
 use gnomon_core::filter::Filter;
 use gnomon_core::origin::Origin;
 use gnomon_core::process::{Description, Script};
-use gnomon_core::record::{Bytes, Draft, View, encoded};
+use gnomon_core::record::{Draft, View, encoded};
 use gnomon_core::spool::format::{Identity, Loss};
 use gnomon_core::spool::map::Medium;
 use gnomon_core::spool::reader::SegmentFile;
 use gnomon_core::spool::segment::{Head, Segment};
+use gnomon_core::text::Bytes;
 use uuid::Uuid;
 
 const PROCESS: Uuid = Uuid::from_u128(0x01a2_0000_0000_7000_8000_0000_0000_0001);
@@ -192,7 +193,7 @@ fn read(file: &Path) -> String {
 fn line(view: &View<'_>) -> String {
     let mut target = String::new();
     let _ = view.push_target_to(&mut target);
-    let bytes = |pieces: Option<gnomon_core::record::Pieces<'_>>| {
+    let bytes = |pieces: Option<gnomon_core::text::Pieces<'_>>| {
         pieces.map(|pieces| pieces.to_vec().escape_ascii().to_string()).unwrap_or_default()
     };
     let argv: Vec<_> = view.argv.iter().flatten().map(|piece| bytes(Some(*piece))).collect();

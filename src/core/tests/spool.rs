@@ -14,12 +14,13 @@ use gnomon_core::interest::Interest;
 use gnomon_core::origin::Origin;
 use gnomon_core::pipeline::Recorder;
 use gnomon_core::process::{Description, new_id};
-use gnomon_core::record::{Pieces, View};
+use gnomon_core::record::View;
 use gnomon_core::spool::format::{HEADER_BYTES, Identity};
 use gnomon_core::spool::map::Medium;
 use gnomon_core::spool::reader::{FaultKind, SegmentFile, read_processes, segment_paths};
 use gnomon_core::spool::segment::{Head, Refusal, Segment};
 use gnomon_core::spool::tail::Tail;
+use gnomon_core::text::Pieces;
 use proptest::prelude::*;
 
 fn recorder(spool: &Path, first_bytes: u64) -> Recorder {
