@@ -38,13 +38,13 @@ def _process(**more: Any) -> Any:
         "executable": "/usr/bin/python3",
         "python": "3.12.1",
         "argv": ["python3", "report.py"],
-        "directory": "/work",
+        "directory": "/desk",
         "started": 1,
         "ended": 2,
         "last_seen": 2,
         "script_form": "file",
         "script": "report.py",
-        "script_file": "/work/report.py",
+        "script_file": "/desk/report.py",
         "script_sha256": "ab" * 32,
         "distributions": {},
         "lost": {},
@@ -62,7 +62,7 @@ def _answer(*records: Any, processes: list[Any] | None = None) -> Answer:
 
 
 def _by(line: int, distribution: str | None = None, via: str | None = None) -> dict[str, Any]:
-    return {"file": "/work/report.py", "line": line, "distribution": distribution, "via": via}
+    return {"file": "/desk/report.py", "line": line, "distribution": distribution, "via": via}
 
 
 def _section(text: str, label: str) -> list[str]:
@@ -93,7 +93,7 @@ def test_each_thing_names_the_line_and_the_libraries() -> None:
             ),
             _record("connect", "127.0.0.1:80", host=None, address="127.0.0.1", port=80, **_by(30, "urllib3")),
             _record("connect", "db:5432", host="db", address="10.0.0.7", port=5432, **_by(31, "pymysql")),
-            _record("database", "/work/sales.db", detail="sqlite", **_by(40)),
+            _record("database", "/desk/sales.db", detail="sqlite", **_by(40)),
             _record("spawn", "/bin/true", argv=["true"], **_by(50)),
         ),
         width=110,
@@ -117,7 +117,7 @@ def test_what_is_not_known_is_left_out() -> None:
 
 @pytest.mark.parametrize("width", [60, 80, 100, 140])
 def test_no_line_is_wider_than_the_screen(width: int) -> None:
-    deep = "/work/" + "a folder with a long name/" * 3 + "orders of the month.xlsx"
+    deep = "/desk/" + "a folder with a long name/" * 3 + "orders of the month.xlsx"
     text = as_text(
         _answer(
             _record("open", deep, access="read", **_by(12, "openpyxl", "pandas")),
@@ -135,7 +135,7 @@ def test_hundreds_of_files_are_a_few_lines(width: int) -> None:
         _record("open", f"/data/2026/d{at}.csv", access="read", **_by(8, "pandas")) for at in range(300)
     ]
     odd = [_record("open", f"/data/odd{at}/x", access="read", **_by(9)) for at in range(50)]
-    made = [_record("open", f"/work/out/{at}.json", access="write", count=2, **_by(20)) for at in range(120)]
+    made = [_record("open", f"/desk/out/{at}.json", access="write", count=2, **_by(20)) for at in range(120)]
     text = as_text(_answer(*months, *odd, *made), width=width)
     read = _section(text, "Read")
     assert read[0].startswith("/data/2026/  300 files: d0.csv, d1.csv … d299.csv")
@@ -178,9 +178,9 @@ def test_a_pickle_that_can_act_is_shown_whoever_loads_it() -> None:
 def test_a_programs_own_sources_and_a_probe_for_ipv6_are_no_news() -> None:
     text = as_text(
         _answer(
-            _record("import", "own", destination="/work/own.py"),
-            _record("open", "/work/own.py", access="read"),
-            _record("open", "/work/report.py", access="read"),
+            _record("import", "own", destination="/desk/own.py"),
+            _record("open", "/desk/own.py", access="read"),
+            _record("open", "/desk/report.py", access="read"),
             _record("bind", "[::1]:0", **_by(1, "urllib3", "requests")),
         ),
         width=100,

@@ -15,12 +15,12 @@ from typing import Literal
 from . import Process
 from .causes import Cause
 from .commands import Python, pythons
+from .program import is_python_file
 
 State = Literal["recorded", "silent", "failed", "other"]
 
 # Deeper ones stand at the top: a service may replace itself for years.
 _MAX_DEPTH = 100
-_PYTHON_FILES = (".py", ".pyw", ".pyc", ".pyz")
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ def _grouped(processes: list[Process], known: set[str]) -> dict[str | None, list
 
 def run_command(argv: list[str]) -> list[str]:
     """What `gnomon run` executes for the program it was given."""
-    if argv and (argv[0].startswith("-") or argv[0].lower().endswith(_PYTHON_FILES)):
+    if argv and (argv[0].startswith("-") or is_python_file(argv[0])):
         return ["python", *argv]
     return argv
 

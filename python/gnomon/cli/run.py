@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from .. import Run, Spool
 from .._native import recording
 from ..places import bootstrap, default_spool
+from ..program import is_python_file
 from .errors import Failure, UsageError
 
 _EPILOG = """\
@@ -23,8 +24,6 @@ PROGRAM is a Python script, a directory or archive with a __main__.py, python's 
   gnomon run report.py --month 3      gnomon run -m pytest tests
   gnomon run -- bash nightly.sh       gnomon run python3.12 report.py
 """
-
-_PYTHON_FILES = (".py", ".pyw", ".pyc", ".pyz")
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
@@ -122,7 +121,7 @@ def _command(program: list[str]) -> list[str]:
     first = program[0]
     if first.startswith("-"):
         return [sys.executable, *program]
-    if first.lower().endswith(_PYTHON_FILES) or _is_program_directory(first):
+    if is_python_file(first) or _is_program_directory(first):
         if not os.path.exists(first):
             raise Failure(f"cannot run `{first}`: there is no such file", hint="look at the path")
         return [sys.executable, *program]
