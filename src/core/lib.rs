@@ -22,6 +22,7 @@ pub mod record;
 pub mod redact;
 pub mod spool;
 pub mod text;
+pub mod verdict;
 
 #[cfg(feature = "read")]
 pub mod columns;
