@@ -443,7 +443,8 @@ fn grams_in(grams: Table<'_>, text: &[u8], probe: &mut impl FnMut(KeyHash)) {
     }
 }
 
-#[cfg(all(test, feature = "read"))]
+#[cfg(feature = "read")]
+#[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
