@@ -1,5 +1,6 @@
 //! Python's view of the read side: typed objects, and the Arrow stream.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
@@ -58,7 +59,7 @@ pub struct Record {
     distribution: Option<Text>,
     via: Option<Text>,
     source: &'static str,
-    outcome: Option<&'static str>,
+    outcome: Option<String>,
     verdict: Option<&'static str>,
     rule: Option<Text>,
     reason: Option<Text>,
@@ -110,7 +111,7 @@ impl Record {
             distribution: view.origin.distribution.map(text),
             via: view.origin.via.map(text),
             source: "audit",
-            outcome: verdict.and_then(|verdict| verdict.outcome()),
+            outcome: view.outcome().map(Cow::into_owned),
             verdict: verdict.map(|verdict| verdict.action.name()),
             rule: verdict.and_then(|verdict| verdict.rule).map(text),
             reason: verdict.and_then(|verdict| verdict.reason).map(text),

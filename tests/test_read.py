@@ -264,6 +264,15 @@ def test_lines_end_with_what_policy_said() -> None:
         assert any(line.endswith(end) for line in lines), (end, lines)
 
 
+def test_the_outcome_of_an_exit_is_its_status(recorded: Path) -> None:
+    (exit_,) = package.Spool(recorded, kinds=["exit"]).records()
+    (listed,) = events(recorded, "--kind", "exit")
+    assert (exit_.status, exit_.outcome, listed["outcome"]) == (0, "0", "0")
+    assert listed["pid"] == exit_.child
+    pyarrow = pytest.importorskip("pyarrow")
+    assert pyarrow.table(package.Spool(recorded, kinds=["exit"]))["outcome"].to_pylist() == ["0"]
+
+
 def test_a_live_process_can_be_read(spool: Path) -> None:
     command = [sys.executable, "-m", "gnomon", "run", "--quiet", "--spool", str(spool), "--"]
     with subprocess.Popen(

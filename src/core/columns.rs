@@ -20,7 +20,7 @@ use crossbeam_channel::{Receiver, bounded};
 use crate::event::Kind;
 use crate::filter::Filter;
 use crate::process::{Description, hex};
-use crate::record::{VerdictView, View};
+use crate::record::View;
 use crate::spool::reader::{Fault, Records, SegmentFile};
 use crate::text::{Bytes, Pieces, push_escaped};
 
@@ -102,7 +102,7 @@ struct Columns {
     verdicts: Option<Verdicts>,
 }
 
-/// The columns of a verdict, which few records have: the rows without one are filled in by the next that has.
+/// The columns of outcome and verdict, which few records have: the rows without are filled in by the next that has.
 #[derive(Default)]
 struct Verdicts {
     outcome: StringBuilder,
@@ -114,10 +114,11 @@ struct Verdicts {
 }
 
 impl Verdicts {
-    /// Makes it row `row`, counted from 0.
-    fn push(&mut self, row: usize, verdict: &VerdictView<'_>) {
+    /// Makes what `view` has of them row `row`, counted from 0.
+    fn push(&mut self, row: usize, view: &View<'_>) {
         self.fill(row);
-        self.outcome.append_option(verdict.outcome());
+        self.outcome.append_option(view.outcome());
+        let Some(verdict) = &view.verdict else { return };
         self.verdict.append_value(verdict.action.name());
         append(&mut self.rule, verdict.rule);
         append(&mut self.reason, verdict.reason);
@@ -194,8 +195,8 @@ impl Columns {
     }
 
     fn push(&mut self, view: &View<'_>) {
-        if let Some(verdict) = &view.verdict {
-            self.verdicts.get_or_insert_default().push(self.rows, verdict);
+        if view.verdict.is_some() || view.status.is_some() {
+            self.verdicts.get_or_insert_default().push(self.rows, view);
         }
         self.rows += 1;
         self.time.append_value(view.time.cast_signed());
@@ -502,6 +503,7 @@ pub fn text_of(bytes: &Bytes) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::VerdictView;
     use crate::verdict::Action;
     use arrow_array::{Array as _, cast::AsArray as _};
 
@@ -519,6 +521,7 @@ mod tests {
         for verdict in [None, Some(deny), None, None, Some(observed), None] {
             columns.push(&View { verdict, ..View::default() });
         }
+        columns.push(&View { status: Some(-9), ..View::default() });
         let batch = columns.finish().unwrap();
         let of = |name: &str| {
             let column = batch.column_by_name(name).unwrap().as_string::<i32>();
@@ -528,7 +531,7 @@ mod tests {
                 .collect()
         };
         let expected: [(&str, Vec<(usize, &str)>); 6] = [
-            ("outcome", vec![(1, "denied")]),
+            ("outcome", vec![(1, "denied"), (6, "-9")]),
             ("verdict", vec![(1, "deny"), (4, "allow")]),
             ("rule", vec![(1, "finance/hr-data")]),
             ("reason", vec![]),

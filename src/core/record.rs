@@ -480,12 +480,6 @@ impl<'a> VerdictView<'a> {
         })
     }
 
-    /// `denied` where the operation was stopped. Otherwise nobody knows: the event comes before the act.
-    #[must_use]
-    pub fn outcome(&self) -> Option<&'static str> {
-        self.is_stopped.then_some("denied")
-    }
-
     /// Each action that a rule said, enforced and shadow, with the rule.
     pub fn spoken(&self) -> impl Iterator<Item = (Action, Option<Pieces<'a>>)> {
         let shadow = self.shadow.map(|(action, rule)| (action, Some(rule)));
@@ -589,6 +583,16 @@ impl<'a> View<'a> {
     pub fn kind_name(&self) -> Cow<'static, str> {
         Kind::from_number(self.kind)
             .map_or_else(|| Cow::Owned(format!("kind-{}", self.kind)), |kind| Cow::Borrowed(kind.name()))
+    }
+
+    /// `denied` where the operation was stopped; of an exit, the status. Otherwise nobody knows: the event comes
+    /// before the act.
+    #[must_use]
+    pub fn outcome(&self) -> Option<Cow<'static, str>> {
+        if self.verdict.is_some_and(|verdict| verdict.is_stopped) {
+            return Some(Cow::Borrowed("denied"));
+        }
+        self.status.map(|status| Cow::Owned(status.to_string()))
     }
 
     /// What the event acts on, as one text: a path, a module, a program, or `host:port`.

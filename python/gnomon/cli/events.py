@@ -162,7 +162,7 @@ def _as_json(record: Record) -> str:
     fields = {name: getattr(record, name) for name in columns()}
     fields["time"], fields["last_time"] = iso_time(record.time), iso_time(record.last_time)
     if record.kind == "exit":
-        fields["pid"], fields["outcome"] = record.child, str(record.status)
+        fields["pid"] = record.child
     # Undecodable bytes are lone surrogates here, which JSON can hold when it is ASCII.
     return json.dumps(fields, ensure_ascii=True)
 
