@@ -16,6 +16,7 @@ pub mod origin;
 mod pack;
 pub mod paths;
 pub mod pipeline;
+pub mod policy;
 pub mod privacy;
 pub mod process;
 pub mod record;

@@ -1,0 +1,15 @@
+//! What the organisation says: rules as people write them, the form that processes map, and the decision.
+//!
+//! ```text
+//! TOML ─> parse ─> Layer of Rules ─> compile ─> image ═ file ═> Policy ─> decide(Facts) ─> Decision
+//! ```
+//!
+//! The right half runs in watched programs: it parses nothing, builds nothing, takes no lock and never panics,
+//! whatever the mapped bytes are.
+
+pub mod facts;
+pub mod field;
+pub mod glob;
+
+#[cfg(feature = "read")]
+pub mod rule;
