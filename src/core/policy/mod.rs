@@ -12,6 +12,7 @@ pub mod facts;
 pub mod field;
 pub mod glob;
 pub mod image;
+pub mod observed;
 
 #[cfg(feature = "read")]
 pub mod compile;
