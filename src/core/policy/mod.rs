@@ -13,6 +13,7 @@ pub mod facts;
 pub mod field;
 pub mod glob;
 pub mod image;
+pub mod judge;
 pub mod message;
 pub mod observed;
 
