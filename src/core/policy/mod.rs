@@ -12,4 +12,8 @@ pub mod field;
 pub mod glob;
 
 #[cfg(feature = "read")]
+pub mod covers;
+#[cfg(feature = "read")]
+pub mod parse;
+#[cfg(feature = "read")]
 pub mod rule;
