@@ -260,3 +260,106 @@ fn folders(rest: &[Piece<'_>]) -> Vec<usize> {
     }
     lengths
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::field::Field;
+    use crate::policy::glob::matches;
+    use proptest::prelude::*;
+
+    fn globs(pattern: &str, separator: Option<u8>) -> Vec<Glob> {
+        Glob::parse(pattern, separator).unwrap_or_default()
+    }
+
+    fn covers(wide: &str, narrow: &str) -> bool {
+        let (wide, narrow) = (globs(wide, Some(b'/')), globs(narrow, Some(b'/')));
+        glob_covers(&wide[0].tokens, &narrow[0].tokens)
+    }
+
+    #[test]
+    fn wide_patterns_cover_narrow_ones() {
+        for (wide, narrow, expected) in [
+            ("/data/**", "/data/hr/**", true),
+            ("/data/**", "/data/*.csv", true),
+            ("/data/**", "/data", true),
+            ("/data/**", "/database", false),
+            ("/data/*", "/data/hr/x", false),
+            ("/data/*", "/data/?r", true),
+            ("/data/*", "/data/**", false),
+            ("/**", "/data/**", true),
+            ("/**", "**/x", false),
+            ("**", "**/x", true),
+            ("**/x", "/a/b/x", true),
+            ("**/x", "/a/**/x", true),
+            ("**/x", "/a/*x", false),
+            ("/a/?", "/a/é", false),
+            ("/a/[a-c]", "/a/b", true),
+            ("/a/[!a-c]", "/a/X", false),
+            ("/a/[!a-c]", "/a/[!a-c]", true),
+            ("/a/*", "/a/[!a-c]x", true),
+            ("/a/**/b", "/a/**/b", true),
+        ] {
+            assert_eq!(covers(wide, narrow), expected, "{wide} {narrow}");
+        }
+    }
+
+    #[test]
+    fn addresses_ports_and_versions_cover_what_is_within() {
+        let network = |text: &str, bits| Pattern::Network(text.parse().unwrap(), bits);
+        let version = |text: &str| Pattern::Requirement { name: "x".to_owned(), specifiers: text.to_owned() };
+        for (wide, narrow, expected) in [
+            (network("10.0.0.0", 8), network("10.1.0.0", 16), true),
+            (network("10.0.0.0", 16), network("10.0.0.0", 8), false),
+            (network("0.0.0.0", 0), network("10.0.0.0", 8), true),
+            (network("0.0.0.0", 0), network("::", 0), false),
+            (Pattern::Word(AddressWord::Private), network("172.31.0.0", 16), true),
+            (Pattern::Word(AddressWord::Private), network("172.32.0.0", 16), false),
+            (Pattern::Word(AddressWord::Loopback), network("::1", 128), true),
+            (Pattern::Word(AddressWord::Unix), Pattern::Word(AddressWord::Unix), true),
+            (Pattern::Word(AddressWord::Public), Pattern::Word(AddressWord::Private), false),
+            (Pattern::Ports(1, 9), Pattern::Ports(9, 9), true),
+            (Pattern::Ports(1, 9), Pattern::Ports(9, 10), false),
+            (version(""), version("<2"), true),
+            (version("<2"), version("<1"), false),
+        ] {
+            assert_eq!(pattern_covers(&wide, &narrow), expected, "{wide:?} {narrow:?}");
+        }
+    }
+
+    #[test]
+    fn long_lists_are_looked_up() {
+        let condition = |count: u32, extra: &str| {
+            let names = (0..count).map(|number| format!("{number}.example")).chain([extra.to_owned()]);
+            let patterns: Vec<_> = names.flat_map(|name| globs(&name, None)).map(Pattern::Glob).collect();
+            Condition { field: Field::Host, patterns: patterns.into() }
+        };
+        let mut budget = Budget::default();
+        let wide = condition(20_000, "*.test");
+        assert!(condition_covers(&wide, &condition(10_000, "a.test"), &mut budget));
+        assert!(!condition_covers(&wide, &condition(10_000, "a.b"), &mut budget));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(500))]
+
+        #[test]
+        fn what_is_covered_is_matched(
+            wide in r"(\*\*/|/\*\*|\[a-b\]|\[!A\]|[aAé/*?]){0,5}",
+            narrow in r"(\*\*/|/\*\*|\[a-b\]|\[!A\]|[aAé/*?]){0,5}",
+            texts in prop::collection::vec("[aAbé/]{0,6}", 8),
+            folds: bool,
+            separator in prop_oneof![Just(Some(b'/')), Just(None)],
+        ) {
+            for (wide, narrow) in globs(&wide, separator).iter().zip(&globs(&narrow, separator)) {
+                if !glob_covers(&wide.tokens, &narrow.tokens) {
+                    continue;
+                }
+                let is_matched = |glob: &Glob, text: &str| matches(&glob.program(), text.as_bytes(), separator, folds);
+                for text in &texts {
+                    prop_assert!(!is_matched(narrow, text) || is_matched(wide, text), "{:?}", text);
+                }
+            }
+        }
+    }
+}
