@@ -11,6 +11,7 @@ mod fork;
 mod frames;
 mod hook;
 mod notebooks;
+mod policies;
 mod reader;
 mod recording;
 mod session;
@@ -23,6 +24,8 @@ use pyo3::prelude::*;
 /// Reads spools, and records for `gnomon run`.
 #[pymodule(gil_used = false)]
 mod _native {
+    #[pymodule_export]
+    use crate::policies::{Problem, check_policy};
     #[pymodule_export]
     use crate::reader::{
         Fault, Process, Record, Records, Run, Segment, Spool, Tail, columns, reads_frames, seal,

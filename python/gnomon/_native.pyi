@@ -43,6 +43,8 @@ class Record:
     verdict: str | None
     rule: str | None
     reason: str | None
+    shadow_verdict: str | None
+    shadow_rule: str | None
     child: int | None
     status: int | None
 
@@ -141,10 +143,13 @@ class Spool:
         run: Only processes of the `gnomon run` with this id.
         target: Only records with this in a path; a glob where it has a `*` or `?`.
         host: Only this host, its subdomains, or this address.
+        verdicts: Only records of which policy said one of these, or would have said it were observed rules
+            enforced.
+        rule: Only records of which this rule said it: `policy/rule`, or either half.
 
     Raises:
         OSError: The path cannot be read.
-        ValueError: No kind is called so, or the run's id is none.
+        ValueError: No kind or verdict is called so, or the run's id is none.
     """
 
     path: os.PathLike[str]
@@ -158,6 +163,8 @@ class Spool:
         run: str | None = None,
         target: str | None = None,
         host: str | None = None,
+        verdicts: Sequence[str] | None = None,
+        rule: str | None = None,
     ) -> Spool: ...
     def processes(self) -> tuple[list[Process], list[Fault]]:
         """Its processes in the order they started, and what could not be read on the way."""
@@ -193,6 +200,27 @@ class Run:
         """Notes how a child ended: its exit status, or minus the signal."""
     def end(self, status: int) -> None:
         """Notes the end of the run, with the exit status that it passes on."""
+
+@final
+class Problem:
+    """Something that a policy file says wrongly, and where; `severity` is `error` or `warning`.
+
+    What the file says may stand in `message` and `hint` as it is: escape it before it is shown.
+    """
+
+    file: str
+    line: int
+    column: int
+    severity: str
+    message: str
+    hint: str | None
+
+def check_policy(path: StrPath) -> tuple[int | None, list[Problem]]:
+    """The number of rules of the policy file at `path`, and its problems.
+
+    Lines and columns are counted from 1, columns in characters. There is no number where one of the problems is an
+    error; that the file cannot be read is one of them.
+    """
 
 def columns() -> list[str]:
     """The names of the Arrow columns, which are those of the JSON fields."""

@@ -157,6 +157,22 @@ pub fn push_escaped(text: &mut impl fmt::Write, bytes: &[u8]) {
     }
 }
 
+/// The same for a terminal: control characters, and those that turn the direction of writing, appear as `\xNN` and
+/// `\u{NNNN}`, so that a name can neither hide nor act.
+pub fn push_shown(text: &mut impl fmt::Write, bytes: &[u8]) {
+    let mut escaped = String::with_capacity(bytes.len());
+    push_escaped(&mut escaped, bytes);
+    for character in escaped.chars() {
+        match character as u32 {
+            code @ (0..0x20 | 0x7f..0xa0) => put(text, &format!("\\x{code:02x}")),
+            code @ (0x200b..=0x200f | 0x2028..=0x202e | 0x2066..=0x2069 | 0xfeff) => {
+                put(text, &format!("\\u{{{code:x}}}"));
+            }
+            _ => put(text, character.encode_utf8(&mut [0; 4])),
+        }
+    }
+}
+
 fn put(text: &mut impl fmt::Write, piece: &str) {
     let _ = text.write_str(piece); // memory takes whatever comes
 }
