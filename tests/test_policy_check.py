@@ -17,9 +17,9 @@ RULE = '[[rule]]\nid = "{}"\naction = "warn"\n'
 
 def test_a_policy_without_problems_is_counted(tmp_path: Path) -> None:
     policy = tmp_path / "finance.toml"
-    policy.write_text(RULE.format("a") + RULE.format("b") + 'path = "/data/**"\n')
+    policy.write_text(RULE.format("a") + RULE.format("b") + "until = 2020-01-01\n")
     done = gnomon("policy", "check", "finance.toml", cwd=tmp_path)
-    assert (done.status, done.stdout.decode()) == (0, "finance.toml: 2 rules, 1 warning\n")
+    assert (done.status, done.stdout.decode()) == (0, "finance.toml: 2 rules, 2 warnings\n")
     policy.write_text(RULE.format("b") + 'path = "/data/**"\n')
     done = gnomon("policy", "check", policy)
     assert (done.status, done.stdout.decode(), done.stderr) == (0, f"{policy}: 1 rule, no problems\n", b"")
@@ -28,9 +28,9 @@ def test_a_policy_without_problems_is_counted(tmp_path: Path) -> None:
 
 
 def test_problems_are_on_stderr_with_their_place(tmp_path: Path) -> None:
-    (tmp_path / "finance.toml").write_text(RULE.format("a") + 'hots = "x"\nuntil = 2020-01-01\n')
+    (tmp_path / "finance.toml").write_text(RULE.format("a") + 'hots = "x"\n')
     done = gnomon("policy", "check", "finance.toml", cwd=tmp_path)
-    assert (done.status, done.stdout.decode()) == (1, "finance.toml: 1 error, 0 warnings\n".replace(", 0 warnings", ""))
+    assert (done.status, done.stdout.decode()) == (1, "finance.toml: 1 error\n")
     assert done.stderr.decode() == (
         "finance.toml:4:1: error: unknown key `hots` in a rule\n  hint: did you mean `host`?\n"
     )
@@ -48,7 +48,9 @@ def test_every_file_is_looked_at(tmp_path: Path) -> None:
     (tmp_path / "good.toml").write_text(RULE.format("a"))
     done = gnomon("policy", "check", "gone.toml", "good.toml", cwd=tmp_path)
     assert done.status == 1
-    assert done.stderr.decode() == "gone.toml:1:1: error: cannot read `gone.toml`: no such file or directory\n"
+    assert (
+        done.stderr.decode() == "gone.toml:1:1: error: cannot read `gone.toml`: no such file or directory\n"
+    )
     assert done.stdout.decode() == "gone.toml: 1 error\ngood.toml: 1 rule, no problems\n"
 
 
@@ -106,10 +108,10 @@ def test_the_reference_shows_policies_that_are_right(example: str, tmp_path: Pat
     assert done.status == 0, done.stderr.decode() + text
 
 
-def test_the_reference_names_every_key_and_event() -> None:
-    from gnomon._native import check_policy  # noqa: F401
-
+def test_the_reference_names_every_key() -> None:
     keys = "id event action message link owner until mode example name lists access"
-    fields = "path host address port url module distribution program argv user group script script_sha256 origin"
+    fields = (
+        "path host address port url module distribution program argv user group script script_sha256 origin"
+    )
     for word in f"{keys} {fields}".split():
         assert f"| `{word}` |" in REFERENCE, word

@@ -218,8 +218,8 @@ class Problem:
 def check_policy(path: StrPath) -> tuple[int | None, list[Problem]]:
     """The number of rules of the policy file at `path`, and its problems.
 
-    Lines and columns are counted from 1, columns in characters. There is no number where one of the problems is an
-    error; that the file cannot be read is one of them.
+    Lines and columns are counted from 1, columns in characters. There is no number where one of the problems
+    is an error; that the file cannot be read is one of them.
     """
 
 def columns() -> list[str]:

@@ -19,8 +19,8 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         "check",
         help="find mistakes in policy files",
         description=(
-            "Reads policy files and names each mistake with its line and column. Exit code 1 when something is "
-            "an error; a warning is about what is allowed and hardly meant."
+            "Reads policy files and names each mistake with its line and column. Exit code 1 when something "
+            "is an error; a warning is about what is allowed and hardly meant."
         ),
     )
     parser.add_argument("files", nargs="+", metavar="FILE", help="a policy file")
