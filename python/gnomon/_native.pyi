@@ -222,6 +222,25 @@ def check_policy(path: StrPath) -> tuple[int | None, list[Problem]]:
     is an error; that the file cannot be read is one of them.
     """
 
+class PolicyDenied(Exception):
+    """A policy stopped the operation. Also a `PermissionError`, or an `ImportError` for imports.
+
+    Copies and pickles are of the builtin class, with the same attributes: who loads them may have no gnomon.
+
+    Attributes:
+        rule: The rule that stopped it.
+        policy: The policy that the rule is in.
+        message: What the rule's author wrote.
+        owner: Whom to ask.
+        link: Where to read more.
+    """
+
+    rule: str | None
+    policy: str | None
+    message: str | None
+    owner: str | None
+    link: str | None
+
 def columns() -> list[str]:
     """The names of the Arrow columns, which are those of the JSON fields."""
 

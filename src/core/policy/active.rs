@@ -33,9 +33,7 @@ pub struct Active {
     /// Never freed: texts of its rules are handed out.
     loaded: ArcSwap<&'static Loaded>,
     who: Mutex<Who>,
-    home: Option<Vec<u8>>,
-    /// What stands in the environment as justification for everything.
-    given: Option<String>,
+    surroundings: Surroundings,
     /// Changes where remembered decisions are worth nothing any more.
     generation: AtomicU64,
     /// When the files are looked at next.
@@ -44,6 +42,19 @@ pub struct Active {
     /// Answers to rules that ask for a justification: `None` was refused.
     answers: Mutex<HashMap<RuleId, Option<Arc<str>>>>,
     warned: Mutex<HashSet<u64>>,
+}
+
+/// What decisions need to know of where the process runs, fixed when it starts.
+#[derive(Clone, Debug, Default)]
+pub struct Surroundings {
+    /// The home of the account, without symlinks.
+    pub home: Option<Vec<u8>>,
+    /// Where programs are looked for: `PATH`.
+    pub search_path: Vec<u8>,
+    /// The justification that the environment holds, for everything.
+    pub justification: Option<String>,
+    /// Nothing may start without the policies: their owner wants it so.
+    pub is_closed: bool,
 }
 
 /// All policies at one time.
@@ -82,12 +93,6 @@ impl Source {
     pub fn sha256(&self) -> Option<[u8; 32]> {
         self.image.as_ref().ok().map(|image| image.sha256())
     }
-
-    /// Whether it was refused.
-    #[must_use]
-    pub fn is_refused(&self) -> bool {
-        self.image.is_err()
-    }
 }
 
 fn stamp(path: &Path) -> Option<Stamp> {
@@ -101,6 +106,9 @@ pub struct RuleId(u32);
 
 /// Rules of one policy, at most; the rest of the number is the policy's.
 const RULE_BITS: u32 = 24;
+
+/// Beside a remembered ruling, whose numbers end before it: policies are fewer than 128.
+const IS_KEPT: u64 = 1 << 63;
 
 impl RuleId {
     fn new(source: usize, rule: u32) -> Self {
@@ -153,19 +161,18 @@ struct Remembered {
 }
 
 impl Active {
-    /// The policies in the compiled files `paths`. `given` is the justification that the environment holds.
+    /// The policies in the compiled files `paths`, of a process that `who` runs.
     #[must_use]
-    pub fn open(paths: &[PathBuf], home: Option<Vec<u8>>, given: Option<String>) -> Self {
+    pub fn open(paths: &[PathBuf], who: Who, surroundings: Surroundings) -> Self {
         let sources = paths.iter().map(|path| Arc::new(Source::open(path))).collect();
-        Self::with(sources, Who::default(), home, given)
+        Self::with(sources, who, surroundings)
     }
 
-    fn with(sources: Vec<Arc<Source>>, who: Who, home: Option<Vec<u8>>, given: Option<String>) -> Self {
+    fn with(sources: Vec<Arc<Source>>, who: Who, surroundings: Surroundings) -> Self {
         Self {
             loaded: ArcSwap::from_pointee(Loaded::leaked(sources, &who)),
             who: Mutex::new(who),
-            home,
-            given,
+            surroundings,
             generation: AtomicU64::new(1),
             next_check: AtomicU64::new(0),
             decisions: OnceLock::new(),
@@ -178,7 +185,7 @@ impl Active {
     #[must_use]
     pub fn forked(&self) -> Self {
         let who = self.who.try_lock().map(|who| who.clone()).unwrap_or_default();
-        Self::with(self.loaded().sources.clone(), who, self.home.clone(), self.given.clone())
+        Self::with(self.loaded().sources.clone(), who, self.surroundings.clone())
     }
 
     fn loaded(&self) -> &'static Loaded {
@@ -196,10 +203,16 @@ impl Active {
         &self.loaded().sources
     }
 
-    /// The home of the account that runs the process.
+    /// Where the process runs.
     #[must_use]
-    pub fn home(&self) -> Option<&[u8]> {
-        self.home.as_deref()
+    pub fn surroundings(&self) -> &Surroundings {
+        &self.surroundings
+    }
+
+    /// Whether nothing may start: a policy is missing that its owner wants to be there.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.surroundings.is_closed && self.sources().iter().any(|source| source.image.is_err())
     }
 
     /// Says who runs what from now on.
@@ -281,6 +294,13 @@ impl Active {
         })
     }
 
+    /// Whether nothing more is to be done about an operation on which `ruling` was made: its repeats are counted.
+    #[must_use]
+    pub fn lets_pass(&self, ruling: Ruling) -> bool {
+        let enforced = ruling.enforced.and_then(|rule| self.said(rule));
+        enforced.is_none_or(|said| said.action <= Action::Warn)
+    }
+
     /// `ruling` as it is stored, of an operation that goes on.
     #[must_use]
     pub fn verdict(&self, ruling: Ruling) -> Option<Verdict<'_>> {
@@ -298,21 +318,22 @@ impl Active {
         })
     }
 
-    /// What was decided lately about the operation that `key` stands for.
+    /// What was decided lately about the operation that `key` stands for, and whether it is recorded.
     #[must_use]
-    pub fn remembered(&self, key: u64, now: u64) -> Option<Ruling> {
+    pub fn remembered(&self, key: u64, now: u64) -> Option<(Ruling, bool)> {
         let place = self.decisions.get()?.get(slot(key))?;
         let (ruling, until) = (place.ruling.load(Relaxed), place.until.load(Relaxed));
         let is_whole = place.check.load(Acquire) == self.check(key, ruling, until);
-        (is_whole && now < until).then(|| Ruling::from_number(ruling))
+        (is_whole && now < until).then(|| (Ruling::from_number(ruling & !IS_KEPT), ruling & IS_KEPT != 0))
     }
 
     /// Remembers what was decided about it, for a second.
-    pub fn remember(&self, key: u64, ruling: Ruling, now: u64) {
+    pub fn remember(&self, key: u64, ruling: Ruling, is_kept: bool, now: u64) {
         let decisions =
             self.decisions.get_or_init(|| (0..REMEMBERED).map(|_| Remembered::default()).collect());
         let Some(place) = decisions.get(slot(key)) else { return };
-        let (ruling, until) = (ruling.number(), now.saturating_add(VALID_NS));
+        let kept = if is_kept { IS_KEPT } else { 0 };
+        let (ruling, until) = (ruling.number() | kept, now.saturating_add(VALID_NS));
         place.ruling.store(ruling, Relaxed);
         place.until.store(until, Relaxed);
         place.check.store(self.check(key, ruling, until), Release);
@@ -354,7 +375,7 @@ impl Active {
     /// The justification that was given for `rule`, or the answer to it before.
     #[must_use]
     pub fn justification(&self, rule: RuleId) -> Option<Option<Arc<str>>> {
-        if let Some(given) = &self.given {
+        if let Some(given) = &self.surroundings.justification {
             return Some(Some(Arc::from(given.as_str())));
         }
         self.answers.try_lock()?.get(&rule).cloned()

@@ -8,7 +8,7 @@ use super::observed::Seen;
 use crate::event::{Access, Kind};
 use crate::origin::Origin;
 use crate::paths;
-use crate::text::push_shown;
+use crate::text::{push_escaped, push_printable};
 
 /// Longest name of a file or host that is shown whole.
 const MAX_NAME_BYTES: usize = 300;
@@ -83,6 +83,13 @@ fn name<'a>(seen: &'a Seen<'_>) -> Cow<'a, [u8]> {
 
 fn push_shortened(name: &[u8], text: &mut String) {
     push_shown(text, &crate::redact::cut(name, MAX_NAME_BYTES));
+}
+
+/// What the program chose, so that it can neither hide nor act on a terminal.
+fn push_shown(text: &mut String, name: &[u8]) {
+    let mut escaped = String::new();
+    push_escaped(&mut escaped, name);
+    push_printable(text, &escaped);
 }
 
 /// Where in the user's code, as in ` at report.py:12`; empty where that is not known.

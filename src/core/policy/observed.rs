@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use super::facts::{Facts, PathFact};
 use super::field::{FILE, Field};
+use crate::distributions::normalised;
 use crate::event::{Access, Kind};
 use crate::hosts;
 use crate::paths;
@@ -32,7 +33,7 @@ pub struct Seen<'a> {
 pub fn facts<'a>(kind: Kind, time: u64, seen: Seen<'a>, home: Option<&[u8]>) -> Facts<'a> {
     let mut facts = Facts::new(kind, time);
     for name in [&seen.distribution, &seen.via].into_iter().flatten() {
-        facts.add(Field::Origin, normalised_name(name).into_bytes());
+        facts.add(Field::Origin, normalised(name).into_bytes());
     }
     match kind {
         Kind::Connect | Kind::Bind | Kind::Send | Kind::Resolve if seen.target.is_none() => {
@@ -109,20 +110,6 @@ fn add_command<'a>(facts: &mut Facts<'a>, seen: Seen<'a>) {
             facts.add(Field::Program, program);
         }
     }
-}
-
-/// A distribution's name as PEP 503 normalises it.
-#[must_use]
-pub fn normalised_name(name: &str) -> String {
-    let mut normalised = String::with_capacity(name.len());
-    for character in name.chars() {
-        match character {
-            '-' | '_' | '.' if normalised.ends_with('-') => {}
-            '-' | '_' | '.' => normalised.push('-'),
-            character => normalised.push(character.to_ascii_lowercase()),
-        }
-    }
-    normalised
 }
 
 /// `scheme://host[:port]/path` in its normal form: without user, query and fragment, dots resolved, letters and digits
