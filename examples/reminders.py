@@ -1,7 +1,7 @@
 """A finance script of the kind that people write with an AI: it has reminders worded by an AI service.
 
-Everything happens on this machine: the service is a small HTTP server that the script starts itself, and speaks the
-protocol of the well-known ones.
+Everything happens on this machine: the service is a small HTTP server that the script starts itself, and
+speaks the protocol of the well-known ones.
 """
 
 import csv
