@@ -12,4 +12,8 @@ pub mod field;
 pub mod glob;
 
 #[cfg(feature = "read")]
+pub mod explain;
+#[cfg(feature = "read")]
+pub mod question;
+#[cfg(feature = "read")]
 pub mod rule;
