@@ -43,6 +43,8 @@ class Record:
     verdict: str | None
     rule: str | None
     reason: str | None
+    shadow_verdict: str | None
+    shadow_rule: str | None
     child: int | None
     status: int | None
 
@@ -141,10 +143,13 @@ class Spool:
         run: Only processes of the `gnomon run` with this id.
         target: Only records with this in a path; a glob where it has a `*` or `?`.
         host: Only this host, its subdomains, or this address.
+        verdicts: Only records of which policy said one of these, or would have said it were observed rules
+            enforced.
+        rule: Only records of which this rule said it: `policy/rule`, or either half.
 
     Raises:
         OSError: The path cannot be read.
-        ValueError: No kind is called so, or the run's id is none.
+        ValueError: No kind or verdict is called so, or the run's id is none.
     """
 
     path: os.PathLike[str]
@@ -158,6 +163,8 @@ class Spool:
         run: str | None = None,
         target: str | None = None,
         host: str | None = None,
+        verdicts: Sequence[str] | None = None,
+        rule: str | None = None,
     ) -> Spool: ...
     def processes(self) -> tuple[list[Process], list[Fault]]:
         """Its processes in the order they started, and what could not be read on the way."""

@@ -7,10 +7,14 @@
 //! The right half runs in watched programs: it parses nothing, builds nothing, takes no lock and never panics,
 //! whatever the mapped bytes are.
 
+pub mod decide;
 pub mod facts;
 pub mod field;
 pub mod glob;
+pub mod image;
 
+#[cfg(feature = "read")]
+pub mod compile;
 #[cfg(feature = "read")]
 pub mod explain;
 #[cfg(feature = "read")]
