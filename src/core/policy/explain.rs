@@ -304,7 +304,9 @@ impl<'a> Asked<'a, '_> {
             }
             Field::Address => {
                 let unix = self.facts.is_unix.then_some(Value::Unix);
-                unix.into_iter().chain(self.facts.address.map(Value::Address)).collect()
+                let word = |address| word_for(address, self.facts.kind);
+                let address = self.facts.address.map(|address| Value::Address(address, word(address)));
+                unix.into_iter().chain(address).collect()
             }
             Field::Port => self.facts.port.map(Value::Port).into_iter().collect(),
             Field::Distribution => {
@@ -323,7 +325,7 @@ impl<'a> Asked<'a, '_> {
 #[derive(Clone, Copy)]
 enum Value<'a> {
     Text { text: &'a [u8], folds: bool },
-    Address(IpAddr),
+    Address(IpAddr, AddressWord),
     Unix,
     Port(u16),
     Distribution { name: &'a str, version: &'a str },
@@ -334,9 +336,9 @@ impl Value<'_> {
     fn is(&self, pattern: &Pattern, field: Field) -> bool {
         match (pattern, *self) {
             (Pattern::Glob(glob), Value::Text { text, folds }) => means(glob, text, field.separator(), folds),
-            (Pattern::Network(network, bits), Value::Address(address)) => is_in(address, *network, *bits),
+            (Pattern::Network(network, bits), Value::Address(address, _)) => is_in(address, *network, *bits),
             (Pattern::Word(AddressWord::Unix), Value::Unix) => true,
-            (Pattern::Word(word), Value::Address(address)) => *word == word_for(address),
+            (Pattern::Word(word), Value::Address(_, own)) => *word == own,
             (Pattern::Ports(first, last), Value::Port(port)) => (*first..=*last).contains(&port),
             (Pattern::Requirement { name: wanted, specifiers }, Value::Distribution { name, version }) => {
                 wanted == name && (specifiers.is_empty() || fulfils(version, specifiers))
@@ -350,7 +352,7 @@ impl fmt::Display for Value<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Text { text, .. } => formatter.write_str(&String::from_utf8_lossy(text)),
-            Self::Address(address) => address.fmt(formatter),
+            Self::Address(address, word) => write!(formatter, "{address} ({})", word.name()),
             Self::Unix => formatter.write_str("unix"),
             Self::Port(port) => port.fmt(formatter),
             Self::Distribution { name, version: "" } => formatter.write_str(name),
@@ -375,8 +377,12 @@ fn is_in(address: IpAddr, network: IpAddr, bits: u8) -> bool {
         && address.get(..bits) == network.get(..bits)
 }
 
-/// The word that an address goes by.
-fn word_for(address: IpAddr) -> AddressWord {
+/// The word that an address goes by. To connect to no address in particular is to reach the machine itself; to listen
+/// there is to be reached from anywhere.
+fn word_for(address: IpAddr, kind: Kind) -> AddressWord {
+    if address.is_unspecified() {
+        return if kind == Kind::Bind { AddressWord::Public } else { AddressWord::Loopback };
+    }
     let networks: [(AddressWord, IpAddr, u8); 8] = [
         (AddressWord::Loopback, IpAddr::from([127, 0, 0, 0]), 8),
         (AddressWord::Loopback, IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1]), 128),
