@@ -201,6 +201,25 @@ class Run:
     def end(self, status: int) -> None:
         """Notes the end of the run, with the exit status that it passes on."""
 
+class PolicyDenied(Exception):
+    """A policy stopped the operation. Also a `PermissionError`, or an `ImportError` for imports.
+
+    Copies and pickles are of the builtin class, with the same attributes: who loads them may have no gnomon.
+
+    Attributes:
+        rule: The rule that stopped it.
+        policy: The policy that the rule is in.
+        message: What the rule's author wrote.
+        owner: Whom to ask.
+        link: Where to read more.
+    """
+
+    rule: str | None
+    policy: str | None
+    message: str | None
+    owner: str | None
+    link: str | None
+
 def columns() -> list[str]:
     """The names of the Arrow columns, which are those of the JSON fields."""
 

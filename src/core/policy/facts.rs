@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 
 use super::field::Field;
 use crate::event::Kind;
+use crate::process::Script;
 
 /// One event as rules see it. What it does not have is empty or `None`, and no condition on that holds.
 #[derive(Clone, Debug)]
@@ -79,6 +80,32 @@ pub struct Who {
 }
 
 impl Who {
+    /// The account `user` (empty where it has no name) with this number, and its groups.
+    #[must_use]
+    pub fn of_account(user: &str, uid: u32, groups: &[String]) -> Self {
+        let mut who = Self::default();
+        who.add(Field::User, user.as_bytes());
+        who.add(Field::User, uid.to_string().as_bytes());
+        groups.iter().for_each(|group| who.add(Field::Group, group.as_bytes()));
+        who
+    }
+
+    /// Says what the process runs: its file, and what would stand on Python's command line (`-c`, `-m NAME`, `-`).
+    pub fn set_script(&mut self, script: &Script) {
+        self.texts.retain(|(field, _)| !matches!(field, Field::Script | Field::ScriptSha256));
+        match script.form.as_str() {
+            "command" => self.add(Field::Script, b"-c"),
+            "stdin" => self.add(Field::Script, b"-"),
+            "interactive" => self.add(Field::Script, b"-i"),
+            "module" => self.add(Field::Script, &[b"-m ", &script.name.0[..]].concat()),
+            _ => {}
+        }
+        if let Some(file) = &script.file {
+            self.add(Field::Script, &file.0);
+        }
+        self.add(Field::ScriptSha256, script.sha256.as_deref().unwrap_or_default().as_bytes());
+    }
+
     /// Adds a value of `field`, unless it is empty.
     pub fn add(&mut self, field: Field, text: &[u8]) {
         if !text.is_empty() {

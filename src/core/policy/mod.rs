@@ -7,11 +7,15 @@
 //! The right half runs in watched programs: it parses nothing, builds nothing, takes no lock and never panics,
 //! whatever the mapped bytes are.
 
+pub mod active;
 pub mod decide;
 pub mod facts;
 pub mod field;
 pub mod glob;
 pub mod image;
+pub mod judge;
+pub mod message;
+pub mod observed;
 
 #[cfg(feature = "read")]
 pub mod compile;
