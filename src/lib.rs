@@ -14,6 +14,7 @@ mod hook;
 mod justify;
 mod notebooks;
 mod notice;
+mod policies;
 mod reader;
 mod recording;
 #[cfg(debug_assertions)]
@@ -28,6 +29,8 @@ use pyo3::prelude::*;
 /// Reads spools, and records for `gnomon run`.
 #[pymodule(gil_used = false)]
 mod _native {
+    #[pymodule_export]
+    use crate::policies::{Problem, check_policy};
     #[pymodule_export]
     use crate::reader::{
         Fault, Process, Record, Records, Run, Segment, Spool, Tail, columns, reads_frames, seal,

@@ -220,6 +220,27 @@ class PolicyDenied(Exception):
     owner: str | None
     link: str | None
 
+@final
+class Problem:
+    """Something that a policy file says wrongly, and where; `severity` is `error` or `warning`.
+
+    What the file says may stand in `message` and `hint` as it is: escape it before it is shown.
+    """
+
+    file: str
+    line: int
+    column: int
+    severity: str
+    message: str
+    hint: str | None
+
+def check_policy(path: StrPath) -> tuple[int | None, list[Problem]]:
+    """The number of rules of the policy file at `path`, and its problems.
+
+    Lines and columns are counted from 1, columns in characters. There is no number where one of the problems
+    is an error; that the file cannot be read is one of them.
+    """
+
 def columns() -> list[str]:
     """The names of the Arrow columns, which are those of the JSON fields."""
 

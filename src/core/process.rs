@@ -308,7 +308,8 @@ pub fn find_program(program: &[u8], search_path: &[u8]) -> Option<Vec<u8>> {
     if program.contains(&b'/') || program.is_empty() {
         return None;
     }
-    let directories = search_path.split(|byte| *byte == b':').filter(|directory| directory.first() == Some(&b'/'));
+    let directories =
+        search_path.split(|byte| *byte == b':').filter(|directory| directory.first() == Some(&b'/'));
     let mut candidates = directories.map(|directory| [directory, b"/", program].concat());
     candidates.find(|path| rustix::fs::access(path.as_slice(), rustix::fs::Access::EXEC_OK).is_ok())
 }
@@ -429,7 +430,8 @@ pub fn account(uid: u32) -> Option<(String, String)> {
 /// The names and numbers of the groups that this process is in, as the local file of groups has them.
 #[must_use]
 pub fn groups() -> Vec<String> {
-    let mut numbers: Vec<u32> = rustix::process::getgroups().unwrap_or_default().iter().map(|id| id.as_raw()).collect();
+    let mut numbers: Vec<u32> =
+        rustix::process::getgroups().unwrap_or_default().iter().map(|id| id.as_raw()).collect();
     numbers.push(rustix::process::getgid().as_raw());
     numbers.sort_unstable();
     numbers.dedup();

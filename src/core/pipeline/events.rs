@@ -235,7 +235,8 @@ impl Recorder {
 
     /// The distribution that the module in `file` belongs to, with its version, if a rule wants to know it.
     fn distribution_of(&self, active: &Active, file: &[u8]) -> Option<(String, String)> {
-        let root = active.looks_at(Kind::Import, Field::Distribution).then(|| installed_root(file)).flatten()?;
+        let root =
+            active.looks_at(Kind::Import, Field::Distribution).then(|| installed_root(file)).flatten()?;
         let (root, path) = file.split_at_checked(root)?;
         let mut distributions = self.distributions.try_lock()?;
         let name = distributions.owner(root, path.strip_prefix(b"/").unwrap_or(path)).to_owned();

@@ -111,14 +111,17 @@ impl Recorder {
             Some((ruling, _)) => ruling,
             None => active.decide(&facts_of(active, kind, now, seen.clone(), &made, &self.links)),
         };
-        let judgement = Judgement::of(active, ruling, &Case { kind, seen: &seen, origin: cause.origin }, witness);
+        let judgement =
+            Judgement::of(active, ruling, &Case { kind, seen: &seen, origin: cause.origin }, witness);
         let verdict = judgement.verdict(active);
         let keeps = made.keeps || verdict.is_some_and(|verdict| speaks(&verdict));
         if known.is_none() {
             active.remember(key, ruling, keeps, now);
         }
         if keeps {
-            self.repeat_or_store(kind, key_under(key, ruling), || Some(Draft { verdict, ..made.draft.clone() }));
+            self.repeat_or_store(kind, key_under(key, ruling), || {
+                Some(Draft { verdict, ..made.draft.clone() })
+            });
         }
         Ruled { outcome: judgement.outcome, is_stored: keeps }
     }
@@ -163,7 +166,11 @@ impl Recorder {
         active.set_who(|who| who.set_script(&resolved));
         let name = script.file.as_ref().unwrap_or(&script.name).0.clone();
         if active.is_closed() {
-            script.verdict = Some(ScriptVerdict { is_stopped: true, action: Action::Deny as u8, ..ScriptVerdict::default() });
+            script.verdict = Some(ScriptVerdict {
+                is_stopped: true,
+                action: Action::Deny as u8,
+                ..ScriptVerdict::default()
+            });
             return Outcome::Stop(Box::new(no_policy(active, name)));
         }
         if !active.concerns(Kind::Script) {
@@ -171,7 +178,8 @@ impl Recorder {
         }
         let ruling = active.decide(&Facts::new(Kind::Script, now()));
         let seen = Seen { target: Some(name.into()), ..Seen::default() };
-        let judgement = Judgement::of(active, ruling, &Case { kind: Kind::Script, seen: &seen, origin: None }, witness);
+        let judgement =
+            Judgement::of(active, ruling, &Case { kind: Kind::Script, seen: &seen, origin: None }, witness);
         script.verdict = judgement.verdict(active).map(|verdict| stored(&verdict));
         judgement.outcome
     }
@@ -181,7 +189,8 @@ impl Recorder {
 fn no_policy(active: &Active, name: Vec<u8>) -> Stop {
     let refused = active.sources().iter().find(|source| source.sha256().is_none());
     let which = refused.map(|source| format!("{} is {}", source.path.display(), source.state()));
-    let why = format!("the policy {}, and its owner wants nothing to run without it", which.unwrap_or_default());
+    let why =
+        format!("the policy {}, and its owner wants nothing to run without it", which.unwrap_or_default());
     Stop {
         kind: Kind::Script,
         message: format!("running {} was stopped: {why}", String::from_utf8_lossy(&name)),
@@ -216,7 +225,9 @@ fn key_under(key: u64, ruling: Ruling) -> u64 {
 
 /// What rules see of the record that `draft` makes.
 fn seen<'a>(draft: &'a Draft<'_>) -> Seen<'a> {
-    fn borrowed<'a, T: ToOwned + ?Sized>(text: &'a Option<std::borrow::Cow<'_, T>>) -> Option<std::borrow::Cow<'a, T>> {
+    fn borrowed<'a, T: ToOwned + ?Sized>(
+        text: &'a Option<std::borrow::Cow<'_, T>>,
+    ) -> Option<std::borrow::Cow<'a, T>> {
         text.as_deref().map(std::borrow::Cow::Borrowed)
     }
     let origin = draft.origin;

@@ -93,7 +93,6 @@ impl Source {
     pub fn sha256(&self) -> Option<[u8; 32]> {
         self.image.as_ref().ok().map(|image| image.sha256())
     }
-
 }
 
 fn stamp(path: &Path) -> Option<Stamp> {

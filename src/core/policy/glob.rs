@@ -103,7 +103,7 @@ impl Glob {
 }
 
 /// `text` without braces: each of the texts that it stands for.
-fn expand(text: &str) -> Result<Vec<String>, String> {
+pub(super) fn expand(text: &str) -> Result<Vec<String>, String> {
     let mut done = Vec::new();
     let mut waiting = vec![text.to_owned()];
     while let Some(text) = waiting.pop() {

@@ -20,7 +20,11 @@ pub mod observed;
 #[cfg(feature = "read")]
 pub mod compile;
 #[cfg(feature = "read")]
+pub mod covers;
+#[cfg(feature = "read")]
 pub mod explain;
+#[cfg(feature = "read")]
+pub mod parse;
 #[cfg(feature = "read")]
 pub mod question;
 #[cfg(feature = "read")]
