@@ -11,6 +11,8 @@
 use std::ffi::{CStr, c_char, c_int, c_long, c_void};
 use std::ptr::null_mut;
 
+use gnomon_core::event::Kind;
+use gnomon_core::policy::judge::Stop;
 use pyo3::exceptions::PyMemoryError;
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -33,6 +35,25 @@ pub enum Natural<'a> {
     Permission { filename: Option<&'a [u8]> },
     /// `ImportError` for a module, and the file that it would come from.
     Import { name: &'a str, path: Option<&'a [u8]> },
+}
+
+/// Sets the error indicator for an operation that a policy stops.
+pub fn stop(stop: &Stop) {
+    let name = String::from_utf8_lossy(&stop.name);
+    let file = (!stop.file.is_empty()).then_some(&stop.file[..]);
+    let natural = match stop.kind {
+        Kind::Import => Natural::Import { name: &name, path: file },
+        _ => Natural::Permission { filename: (!stop.name.is_empty()).then_some(&stop.name) },
+    };
+    let policy = stop.rule.split_once('/').map_or("", |(policy, _)| policy);
+    let fields = [
+        (c"rule", stop.rule.as_str()),
+        (c"policy", policy),
+        (c"message", stop.why.as_str()),
+        (c"owner", stop.owner.as_str()),
+        (c"link", stop.link.as_str()),
+    ];
+    raise(&Denial { message: &stop.message, natural, fields: &fields });
 }
 
 /// Attributes that every `PolicyDenied` has; `None` where the denial does not say.

@@ -10,6 +10,7 @@ use std::sync::atomic::AtomicPtr;
 use std::sync::atomic::Ordering::{AcqRel, Acquire};
 use std::time::Duration;
 
+use gnomon_core::policy::judge::Answer;
 use gnomon_core::text::{beginning, is_printable, push_printable};
 use parking_lot::{Mutex, MutexGuard};
 use pyo3::ffi;
@@ -27,19 +28,6 @@ const MAX_BYTES: usize = 500;
 /// interrupt it, and Python's handlers run only when asked to.
 const GLANCE: Duration = Duration::from_millis(100);
 
-/// What came of asking.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// The justification: printable text, neither empty nor longer than 500 bytes.
-    Given(String),
-    /// An empty line, or the end of input.
-    Refused,
-    /// Nobody is there to be asked.
-    NoTerminal,
-    /// A signal's handler raised, mostly `KeyboardInterrupt`: the error indicator is set, and is the program's to see.
-    Interrupted,
-}
-
 /// Writes `question` to the terminal and reads one line. What was typed before the question is thrown away: it
 /// answered nothing.
 ///
@@ -47,7 +35,7 @@ pub enum Answer {
 /// that answer. **Other Python threads run meanwhile**, and so do handlers of signals: what was borrowed from
 /// Python's lists before may be gone after.
 pub fn ask(question: &str) -> Answer {
-    let Some(terminal) = Terminal::of_the_person() else { return Answer::NoTerminal };
+    let Some(terminal) = Terminal::of_the_person() else { return Answer::Nobody };
     let turns = turns();
     let mut last = if let Some(last) = turns.last.try_lock() {
         last

@@ -3,6 +3,8 @@
 
 use std::ffi::{CStr, c_char, c_int};
 
+use gnomon_core::policy::judge::Answer;
+
 use crate::denial::{Denial, Natural, raise};
 use crate::{justify, notice};
 
@@ -63,7 +65,7 @@ pub unsafe extern "C" fn gnomon_rehearse_warning(line: *const c_char) {
 pub unsafe extern "C" fn gnomon_rehearse_question(question: *const c_char, given: *mut c_char) -> c_int {
     // SAFETY: as the caller promises.
     match justify::ask(unsafe { text(question) }) {
-        justify::Answer::Given(answer) => {
+        Answer::Given(answer) => {
             // SAFETY: an answer has at most 500 bytes.
             unsafe {
                 std::ptr::copy_nonoverlapping(answer.as_ptr().cast(), given, answer.len());
@@ -71,8 +73,8 @@ pub unsafe extern "C" fn gnomon_rehearse_question(question: *const c_char, given
             }
             0
         }
-        justify::Answer::Refused => 1,
-        justify::Answer::NoTerminal => 2,
-        justify::Answer::Interrupted => -1,
+        Answer::Refused => 1,
+        Answer::Nobody => 2,
+        Answer::Interrupted => -1,
     }
 }

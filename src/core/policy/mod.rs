@@ -1,7 +1,8 @@
 //! What the organisation says: rules as people write them, the form that processes map, and the decision.
 //!
 //! ```text
-//! TOML ─> parse ─> Layer of Rules ─> compile ─> image ═ file ═> Policy ─> decide(Facts) ─> Decision
+//! TOML ─> parse ─> Layer of Rules ─> compile ═ file ═> image ─> decide(Facts) ─> judge ─> the last step
+//!                                                      Event ─> observed ──┘
 //! ```
 //!
 //! The right half runs in watched programs: it parses nothing, builds nothing, takes no lock and never panics,
