@@ -499,8 +499,9 @@ impl Aspect<'_> {
             }
             Self::Until(_) => Vec::new(),
             Self::Condition(condition) => {
-                let texts = condition.patterns.iter().take(max).map(|pattern| spelled(pattern).into_owned());
-                return (texts.collect(), condition.patterns.len());
+                let mut texts: Vec<_> = condition.patterns.iter().map(spelled).collect();
+                texts.dedup(); // a pattern as written may stand for several
+                return (texts.iter().take(max).map(|text| text.to_string()).collect(), texts.len());
             }
         };
         let count = words.len();
@@ -563,7 +564,7 @@ mod tests {
     /// The rules that decide, and those that come close with what they lack.
     fn explained(layers: &[Layer], event: &str, who: &[(&str, &str)]) -> (String, String) {
         let who: Vec<_> = who.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        let setting = Setting { directory: b"/", home: Some(b"/home/ann"), time: 100 };
+        let setting = Setting { directory: b"/", home: b"/home/ann", time: 100 };
         let (facts, who) = understand(event, &who, &setting).unwrap();
         let explanation = explain(layers, &facts, &who);
         let name = |at: Option<RuleRef>| at.map_or("-", |at| &layers[at.layer].rules[at.rule].id);
