@@ -30,7 +30,10 @@ use pyo3::prelude::*;
 #[pymodule(gil_used = false)]
 mod _native {
     #[pymodule_export]
-    use crate::policies::{Problem, check_policy};
+    use crate::policies::{
+        ExampleOutcome, Explanation, PolicyCheck, Problem, RuleOutcome, check_policy, explain_policies,
+        test_policy,
+    };
     #[pymodule_export]
     use crate::reader::{
         Fault, Process, Record, Records, Run, Segment, Spool, Tail, columns, reads_frames, seal,

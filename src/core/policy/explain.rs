@@ -98,29 +98,10 @@ pub fn explain<'a>(layers: &'a [Layer], facts: &'a Facts<'_>, who: &'a Who) -> E
             Part { path, layers: layers.iter().map(|layer| asked.layer(layer)).collect() }
         })
         .collect();
-    let enforced = strictest(layers, &parts, |layer| layer.enforced);
-    let shadow = strictest(layers, &parts, |layer| layer.shadow);
-    Explanation { parts, enforced, shadow }
-}
-
-/// The strictest of the rules that decide in the layers; of equally strict ones the first, by layer and rule.
-fn strictest<'a>(
-    layers: &[Layer],
-    parts: &[Part<'a>],
-    decides: impl Fn(&LayerExplanation<'a>) -> Option<usize>,
-) -> Option<RuleRef> {
-    let mut deciding = Vec::new();
-    for (part, explained) in parts.iter().enumerate() {
-        for (layer, explanation) in explained.layers.iter().enumerate() {
-            if let Some(rule) = decides(explanation) {
-                deciding.push(RuleRef { layer, rule, part });
-            }
-        }
-    }
-    let action = |at: &RuleRef| {
-        layers.get(at.layer).and_then(|layer| layer.rules.get(at.rule)).map(|rule| rule.action)
-    };
-    deciding.into_iter().min_by_key(|at| (Reverse(action(at)), at.layer, at.rule, at.part))
+    let mut explanation = Explanation { parts, enforced: None, shadow: None };
+    explanation.enforced = explanation.strictest(|_, layer| layer.enforced);
+    explanation.shadow = explanation.strictest(|_, layer| layer.shadow);
+    explanation
 }
 
 impl<'a> Explanation<'a> {
@@ -128,6 +109,28 @@ impl<'a> Explanation<'a> {
     #[must_use]
     pub fn rule(&self, at: RuleRef) -> Option<&RuleExplanation<'a>> {
         self.parts.get(at.part)?.layers.get(at.layer)?.rules.get(at.rule)
+    }
+
+    /// The rules that decide and would decide (see `enforced` and `shadow`) if there were no policy file but `layer`.
+    #[must_use]
+    pub fn in_layer(&self, layer: usize) -> (Option<RuleRef>, Option<RuleRef>) {
+        let enforced = self.strictest(|at, explanation| explanation.enforced.filter(|_| at == layer));
+        let shadow = self.strictest(|at, explanation| explanation.shadow.filter(|_| at == layer));
+        (enforced, shadow)
+    }
+
+    /// The strictest of the rules that decide in the layers; of equally strict ones the first, by layer and rule.
+    fn strictest(&self, decides: impl Fn(usize, &LayerExplanation<'a>) -> Option<usize>) -> Option<RuleRef> {
+        let mut deciding = Vec::new();
+        for (part, explained) in self.parts.iter().enumerate() {
+            for (layer, explanation) in explained.layers.iter().enumerate() {
+                if let Some(rule) = decides(layer, explanation) {
+                    deciding.push(RuleRef { layer, rule, part });
+                }
+            }
+        }
+        let action = |at: &RuleRef| self.rule(*at).map(|explained| explained.rule.action);
+        deciding.into_iter().min_by_key(|at| (Reverse(action(at)), at.layer, at.rule, at.part))
     }
 
     /// The rules that fail in one check or in two, the closest first. A rule that matches some part is none of them,

@@ -165,6 +165,7 @@ fn a_value_matches_what_people_mean_by_it() {
         ),
         ("url = 'https://[::1]:80/*'", vec!["https://[::1]:80/x"], vec!["https://::80/x"]),
         ("url = 'https://x.example:443/a b/ü'", vec!["https://x.example/a%20b/%C3%BC"], vec![]),
+        ("url = 'smtp://Mail.example'", vec!["smtp://mail.example", "smtp://mail.example/x"], vec![]),
         ("url = '*/upload'", vec!["https://x.example/upload"], vec!["https://x.example/uploads"]),
         ("module = 'google.cloud'", vec!["google.cloud", "google.cloud.x"], vec!["google", "google.cloudx"]),
         ("module = '*pickle'", vec!["pickle", "_pickle", "cloudpickle.x"], vec!["pickletools"]),

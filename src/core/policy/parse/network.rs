@@ -164,7 +164,12 @@ pub(super) fn ports(text: &str) -> Result<Pattern, Wrong> {
 pub(super) fn urls(text: &str) -> Result<Vec<Glob>, Wrong> {
     let mut globs = Vec::new();
     for alternative in expanded(text)? {
-        globs.extend(parsed(text, &url(&alternative)?, None)?);
+        let pattern = url(&alternative)?;
+        globs.extend(parsed(text, &pattern, None)?);
+        // Whether an event's URL has a path where none was given depends on its scheme.
+        if let Some(site) = pattern.strip_suffix("/*").filter(|_| !alternative.ends_with("/*")) {
+            globs.extend(parsed(text, site, None)?);
+        }
     }
     Ok(globs)
 }
