@@ -43,7 +43,12 @@ def _print_text(checked: list[tuple[str, int | None, list[Problem]]]) -> None:
     from ...text import printable
 
     for file, rules, problems in checked:
-        print_problems(problems)
+        for problem in problems:
+            place = f"{printable(problem.file)}:{problem.line}:{problem.column}"
+            message = printable(problem.message, MAX_LENGTH)
+            print(f"{place}: {problem.severity}: {message}", file=sys.stderr)
+            if problem.hint:
+                print(f"  hint: {printable(problem.hint, MAX_LENGTH)}", file=sys.stderr)
         counted = [
             _counted(sum(problem.severity == severity for problem in problems), severity)
             for severity in ("error", "warning")
@@ -52,18 +57,6 @@ def _print_text(checked: list[tuple[str, int | None, list[Problem]]]) -> None:
         size = "" if rules is None else (_counted(rules, "rule") or "no rules") + ", "
         sys.stderr.flush()
         print(f"{printable(file)}: {size}{found}", flush=True)
-
-
-def print_problems(problems: list[Problem]) -> None:
-    """Says on stderr what is wrong, and where."""
-    from ...text import printable
-
-    for problem in problems:
-        place = f"{printable(problem.file)}:{problem.line}:{problem.column}"
-        message = printable(problem.message, MAX_LENGTH)
-        print(f"{place}: {problem.severity}: {message}", file=sys.stderr)
-        if problem.hint:
-            print(f"  hint: {printable(problem.hint, MAX_LENGTH)}", file=sys.stderr)
 
 
 def _counted(count: int, noun: str) -> str:
