@@ -45,14 +45,16 @@ pub struct RuleOutcome {
     checks: Vec<Py<PolicyCheck>>,
 }
 
+/// The name of a policy, and the two rules that decide there: the enforced one, and the one of all.
+type Deciding = (String, Option<Py<RuleOutcome>>, Option<Py<RuleOutcome>>);
+
 /// What policies say of an event, and why.
 #[pyclass(frozen, get_all, module = "gnomon")]
 pub struct Explanation {
     event: &'static str,
     enforced: Option<Py<RuleOutcome>>,
     shadow: Option<Py<RuleOutcome>>,
-    /// By policy file: its name, and the two rules that decide there.
-    policies: Vec<(String, Option<Py<RuleOutcome>>, Option<Py<RuleOutcome>>)>,
+    policies: Vec<Deciding>,
     overruled: Vec<Py<RuleOutcome>>,
     close: Vec<Py<RuleOutcome>>,
 }
@@ -197,7 +199,7 @@ impl Shown<'_> {
             shadow: self.rule(self.explanation.shadow)?,
             policies,
             overruled: all(self.explanation.overruled())?,
-            close: all(self.explanation.close().into_iter().map(|close| close.at).collect())?,
+            close: all(self.explanation.close().iter().take(MAX_CLOSE).map(|close| close.at).collect())?,
         })
     }
 
@@ -229,11 +231,13 @@ impl Shown<'_> {
     }
 }
 
+/// Rules that are shown as close.
+const MAX_CLOSE: usize = 10;
 /// Patterns that are shown of a condition.
 const MAX_WANTED: usize = 20;
 
 fn shown_check(check: &Check<'_>) -> PolicyCheck {
-    let (wanted, wanted_count) = check.aspect.wanted(MAX_WANTED);
+    let wanted = check.wanted();
     let (pattern, value) = match &check.found {
         Some((pattern, value)) => (Some(explain::spelled(pattern).into_owned()), Some(value.clone())),
         None => (None, None),
@@ -244,8 +248,8 @@ fn shown_check(check: &Check<'_>) -> PolicyCheck {
         pattern,
         value,
         values: check.values.clone(),
-        wanted,
-        wanted_count,
+        wanted: wanted.iter().take(MAX_WANTED).map(|text| text.to_string()).collect(),
+        wanted_count: wanted.len(),
         until: match check.aspect {
             Aspect::Until(until) => Some(until),
             _ => None,

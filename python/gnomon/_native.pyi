@@ -255,7 +255,7 @@ class PolicyCheck:
         name: The key in the policy: `path`, `user`, `event` …
         pattern: The one of the rule's patterns that `value` matches, where it holds.
         values: All that the event has there.
-        wanted: The first of the `wanted_count` patterns.
+        wanted: The first of the `wanted_count` patterns; where it fails, those most like the event.
         until: For the date of that name: when it is.
     """
 
@@ -270,7 +270,7 @@ class PolicyCheck:
 
 @final
 class RuleOutcome:
-    """A rule, and what came of it for one event; `path` is the file meant, where the event acts on several."""
+    """A rule, and what came of it for one event; `path` is the file meant where the event acts on several."""
 
     policy: str
     file: os.PathLike[str]
@@ -294,7 +294,7 @@ class Explanation:
         shadow: The rule that would decide if observed rules were enforced, too.
         policies: For each file the policy's name, and the two rules that decide there.
         overruled: The rules that match, and come after one that decides.
-        close: The rules that fail in one check or two, the closest first.
+        close: The rules that fail in one check or two, the closest first; ten at most.
     """
 
     event: str
@@ -326,7 +326,7 @@ class ExampleOutcome:
 def explain_policies(
     files: Sequence[StrPath], event: str, who: Sequence[tuple[str, str]], directory: StrPath, home: StrPath
 ) -> tuple[Explanation | None, list[Problem]]:
-    """What the policy files say of `event`, done in `directory`; `None` where one of the problems is an error.
+    """What the policy files say of `event`, done in `directory`; `None` where a problem is an error.
 
     Raises:
         ValueError: The event is not understood; the arguments are the cause and a hint.

@@ -225,6 +225,36 @@ impl Check<'_> {
     }
 }
 
+impl Check<'_> {
+    /// What the rule asks for, as it would stand in a policy: all of it, what is most like the event first where it
+    /// failed.
+    #[must_use]
+    pub fn wanted(&self) -> Vec<Cow<'_, str>> {
+        match self.aspect {
+            Aspect::Event(kinds) => kind_words(kinds).into_iter().map(Cow::Borrowed).collect(),
+            Aspect::Access { read, write } => {
+                let words = [(read, "read"), (write, "write")].into_iter();
+                words.filter(|(is_wanted, _)| *is_wanted).map(|(_, word)| Cow::Borrowed(word)).collect()
+            }
+            Aspect::Until(_) => Vec::new(),
+            Aspect::Condition(condition) => self.patterns(condition),
+        }
+    }
+
+    fn patterns<'c>(&self, condition: &'c Condition) -> Vec<Cow<'c, str>> {
+        let likeness = |pattern: &Pattern| {
+            let likeness = |value: &String| if self.holds { 0.0 } else { alike(value, pattern) };
+            self.values.iter().map(likeness).fold(0.0, f64::max)
+        };
+        let mut patterns: Vec<_> =
+            condition.patterns.iter().map(|pattern| (likeness(pattern), spelled(pattern))).collect();
+        patterns.sort_by(|(one, _), (other, _)| other.total_cmp(one));
+        // A pattern as written may stand for several.
+        patterns.dedup_by(|(_, one), (_, other)| one == other);
+        patterns.into_iter().map(|(_, text)| text).collect()
+    }
+}
+
 fn alike(value: &str, pattern: &Pattern) -> f64 {
     match pattern {
         Pattern::Glob(glob) => strsim::jaro_winkler(value, &glob.text),
@@ -490,40 +520,20 @@ impl Aspect<'_> {
             Self::Condition(condition) => condition.field.name(),
         }
     }
-
-    /// What the rule asks for, as it would stand in a policy; at most `max` patterns, and how many there are.
-    #[must_use]
-    pub fn wanted(&self, max: usize) -> (Vec<String>, usize) {
-        let words = match self {
-            Self::Event(kinds) => kind_words(*kinds),
-            Self::Access { read, write } => {
-                let words = [(*read, "read"), (*write, "write")].into_iter();
-                words.filter(|(is_wanted, _)| *is_wanted).map(|(_, word)| word.to_owned()).collect()
-            }
-            Self::Until(_) => Vec::new(),
-            Self::Condition(condition) => {
-                let mut texts: Vec<_> = condition.patterns.iter().map(spelled).collect();
-                texts.dedup(); // a pattern as written may stand for several
-                return (texts.iter().take(max).map(|text| text.to_string()).collect(), texts.len());
-            }
-        };
-        let count = words.len();
-        (words, count)
-    }
 }
 
 /// The kinds as a policy names them, families by one word.
-fn kind_words(kinds: Kinds) -> Vec<String> {
+fn kind_words(kinds: Kinds) -> Vec<&'static str> {
     let mut words = Vec::new();
     let mut named = Kinds::default();
     for (family, word) in [(field::FILE, "file"), (field::NETWORK, "network"), (field::PROCESS, "process")] {
         if kinds.and(family) == family {
-            words.push(word.to_owned());
+            words.push(word);
             named = named.with(family);
         }
     }
     let others = Kind::ALL.into_iter().filter(|kind| kinds.has(*kind) && !named.has(*kind));
-    words.extend(others.map(|kind| kind.name().to_owned()));
+    words.extend(others.map(Kind::name));
     words
 }
 
@@ -658,9 +668,10 @@ mod tests {
 
     #[test]
     fn rules_say_what_they_want_as_policies_do() {
-        let network = Aspect::Event(field::NETWORK.with(Kinds::of(&[Kind::Open])));
-        assert_eq!(network.wanted(9).0, ["network", "open"]);
+        let check = |aspect| Check { aspect, holds: false, values: vec!["/bb".to_owned()], found: None };
+        let kinds = field::NETWORK.with(Kinds::of(&[Kind::Open]));
+        assert_eq!(check(Aspect::Event(kinds)).wanted(), ["network", "open"]);
         let many = globs(Field::Path, &["/a", "/b", "/c"]);
-        assert_eq!(Aspect::Condition(&many).wanted(2), (vec!["/a".to_owned(), "/b".to_owned()], 3));
+        assert_eq!(check(Aspect::Condition(&many)).wanted(), ["/b", "/a", "/c"]);
     }
 }
