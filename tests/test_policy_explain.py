@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from commands import gnomon
 from watching import Ended
 
+REFERENCE = (Path(__file__).resolve().parent.parent / "docs" / "policy.md").read_text()
 POLICY = """\
 name = "finance"
 
@@ -216,3 +218,13 @@ def test_an_example_that_is_no_event_is_an_error_of_the_policy(policy: Path) -> 
     done = gnomon("policy", "check", policy)
     assert done.status == 1
     assert f"{policy}:38:9: error: `https` is no port" in done.stderr.decode()
+
+
+def test_the_reference_shows_what_is_printed(policy: Path) -> None:
+    examples = REFERENCE.partition("## Examples\n")[2]
+    policy.write_text(examples.partition("```toml\n")[2].partition("```")[0])
+    shown = [part.partition("```")[0] for part in examples.split("```console\n$ gnomon ")[1:]]
+    assert len(shown) == 2
+    for command, _, output in (text.partition("\n") for text in shown):
+        done = gnomon(*shlex.split(command), cwd=policy.parent).checked()
+        assert done.stdout.decode() == output
