@@ -163,7 +163,8 @@ impl Recorder {
         if let Some(file) = &mut resolved.file {
             file.0 = self.links.resolve(&file.0, true, now_coarse()).path.into_owned();
         }
-        active.set_who(|who| who.set_script(&resolved));
+        let home = active.surroundings().home.as_deref();
+        active.set_who(|who| who.set_script(&resolved, home));
         let name = script.file.as_ref().unwrap_or(&script.name).0.clone();
         if active.is_closed() {
             script.verdict = Some(ScriptVerdict {
