@@ -99,10 +99,10 @@ impl Recorder {
         if let Some(active) = self.governs(kind) {
             return self.rule_on_new(active, kind, key, cause, witness, || make(Some(active))).outcome;
         }
-        self.store_new(kind, key, || {
-            let made = make(None);
-            made.keeps.then_some(made.draft)
-        });
+        let made = make(None);
+        if made.keeps {
+            self.store_first(kind, key, &made.draft);
+        }
         Outcome::Go
     }
 
@@ -145,8 +145,9 @@ impl Recorder {
         if known.is_none() {
             active.remember(key, ruling, keeps, now);
         }
-        if keeps {
-            self.repeat_or_store(kind, key_under(key, ruling), || Some(Draft { verdict, ..made.draft }));
+        let key = key_under(key, ruling);
+        if keeps && !self.has_repeated(key) {
+            self.store_first(kind, key, &Draft { verdict, ..made.draft });
         }
         Ruled { outcome: judgement.outcome, is_stored: keeps }
     }
