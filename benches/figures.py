@@ -370,6 +370,7 @@ FIGURES = (
     ),
     *of_policies("open", "open that no rule is about"),
     *of_policies("allowed", "open that a rule allows"),
+    *of_policies("nowhere", "open in a folder that is not there", with_instructions=False),
     *of_policies("resolve", "host asked for", with_instructions=False),
     *of_policies("connect", "connection", with_instructions=False),
     *of_policies("import", "import", with_instructions=False),

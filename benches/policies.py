@@ -21,10 +21,10 @@ FORMS = (
     'url = "https://api{n}.example.com/v1/*"\nscript = "/opt/reports/"\naction = "warn"',
 )
 DENIED = (
-    '[[rule]]\nid = "files"\npath = "/srv/denied/"\naction = "deny"\nmessage = "Not for scripts."\n\n'
+    '[[rule]]\nid = "files"\npath = "*.denied"\naction = "deny"\nmessage = "Not for scripts."\n\n'
     '[[rule]]\nid = "machines"\naddress = "loopback"\naction = "deny"\nmessage = "Not for scripts."\n'
 )
-ALLOWED = '[[rule]]\nid = "allowed"\npath = "/srv/allowed/"\naction = "allow"\n'
+ALLOWED = '[[rule]]\nid = "allowed"\npath = "*.allowed"\naction = "allow"\n'
 
 
 def rules(count: int) -> str:
