@@ -21,7 +21,7 @@ use super::image::{
 use super::rule::{Condition, Layer, Pattern, Rule};
 
 /// Patterns that may share a key before another one is better, whatever it is.
-const FEW: u32 = 16;
+const FEW: u32 = 64;
 
 /// The compiled form of `layers`, of which there may be up to 256.
 #[must_use]
