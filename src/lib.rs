@@ -19,6 +19,7 @@ mod reader;
 mod recording;
 #[cfg(debug_assertions)]
 mod rehearsal;
+mod replayed;
 mod session;
 mod stack;
 mod start;
@@ -37,6 +38,8 @@ mod _native {
     };
     #[pymodule_export]
     use crate::recording::{begin_part, process_id, recording, start, stop};
+    #[pymodule_export]
+    use crate::replayed::{Replay, ReplayFinding, ReplayScript, replay_policy};
 
     use super::{Bound, PyModule, PyModuleMethods as _, PyResult, denial};
 

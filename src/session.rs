@@ -14,7 +14,7 @@ use gnomon_core::pipeline::{Recorder, now};
 use gnomon_core::policy::active::{Active, Surroundings};
 use gnomon_core::policy::facts::Who;
 use gnomon_core::privacy::Privacy;
-use gnomon_core::process::{Description, account, executable, groups, new_id, stored_command};
+use gnomon_core::process::{Description, account, executable, new_id, stored_command};
 use gnomon_core::record::encoded;
 use gnomon_core::text::Bytes;
 use uuid::Uuid;
@@ -245,7 +245,7 @@ fn policy(description: &Description) -> Option<Active> {
             .filter(|reason| !reason.is_empty()),
         is_closed: text(variable::POLICY_FAIL).is_some_and(|value| value == b"closed"),
     };
-    let who = Who::of_account(&description.user, description.uid, &groups());
+    let who = Who::of_account(&description.user, description.uid, &description.groups);
     Some(Active::open(&paths, who, surroundings))
 }
 

@@ -247,6 +247,71 @@ def compile_policy(paths: Sequence[StrPath], observe: bool = False) -> tuple[byt
     With `observe`, no rule of it acts. There are no bytes where one of the problems is an error.
     """
 
+class Replay:
+    """What a policy would have said of everything recorded. Times are nanoseconds since 1970, UTC.
+
+    `each` has the records that a rule speaks of, where that was asked for: process, seq, kind, verdict, rule,
+    shadow verdict, shadow rule. `without_groups` counts the processes whose groups are not recorded, where a
+    rule asks for groups.
+    """
+
+    events: int
+    records: int
+    processes: int
+    runs: int
+    scripts: list[str]
+    users: list[str]
+    first_time: int | None
+    last_time: int | None
+    rules: int
+    findings: list[ReplayFinding]
+    each: list[tuple[str, int, str, str | None, str | None, str | None, str | None]]
+    without_groups: int
+    faults: list[Fault]
+
+class ReplayFinding:
+    """What one rule (`policy/rule`) would have done; where it `is_observed` only in records."""
+
+    rule: str
+    action: str
+    is_observed: bool
+    message: str
+    link: str
+    owner: str
+    events: int
+    records: int
+    runs: list[str]
+    users: list[str]
+    scripts: list[ReplayScript]
+
+class ReplayScript:
+    """What a rule would have done to one script; the time, the place and the act are of the first time."""
+
+    script: str
+    events: int
+    runs: int
+    users: list[str]
+    time: int
+    file: str | None
+    line: int | None
+    doing: str
+
+def replay_policy(
+    policy: bytes,
+    spools: Sequence[StrPath],
+    *,
+    since: int | None = None,
+    process: str | None = None,
+    run: str | None = None,
+    each: bool = False,
+) -> Replay:
+    """What the compiled policy `policy` would have said of the records in `spools`.
+
+    Raises:
+        OSError: A spool cannot be read.
+        ValueError: The policy is not one that this gnomon reads.
+    """
+
 def columns() -> list[str]:
     """The names of the Arrow columns, which are those of the JSON fields."""
 

@@ -182,6 +182,7 @@ impl Recorder {
         if let Some(active) = self.governs(Kind::Import)
             && let Some(outcome) = self.rule_on_import(active, name, file, witness)
         {
+            self.note_installed(file);
             return outcome;
         }
         let root = self.interest.library_root(file);
@@ -194,10 +195,16 @@ impl Recorder {
         let origin = witness.origin();
         let draft = || self.import_draft(module, file, origin.as_deref());
         let is_new = self.store_new(Kind::Import, key, || Some(draft()));
-        if is_new && let Some(directory) = installed_root(file).and_then(|length| file.get(..length)) {
-            self.note_distributions(directory);
+        if is_new {
+            self.note_installed(file);
         }
         Outcome::Go
+    }
+
+    fn note_installed(&self, file: &[u8]) {
+        if let Some(directory) = installed_root(file).and_then(|length| file.get(..length)) {
+            self.note_distributions(directory);
+        }
     }
 
     fn import_draft<'a>(&self, module: &'a str, file: &'a [u8], origin: Option<&'a Origin>) -> Draft<'a> {

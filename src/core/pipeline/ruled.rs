@@ -10,6 +10,7 @@ use crate::policy::judge::{Case, Judgement, Outcome, Stop, Witness};
 use crate::policy::observed::{Seen, facts};
 use crate::process::{Script, ScriptVerdict};
 use crate::record::Draft;
+use crate::text::Bytes;
 use crate::verdict::{Action, Verdict};
 
 use super::{Cause, Recorder, now, now_coarse};
@@ -159,10 +160,11 @@ impl Recorder {
     }
 
     fn rule_on_script(&self, active: &Active, script: &mut Script, witness: &impl Witness) -> Outcome {
-        let mut resolved = script.clone();
-        if let Some(file) = &mut resolved.file {
-            file.0 = self.links.resolve(&file.0, true, now_coarse()).path.into_owned();
+        if let Some(file) = &script.file {
+            let found = self.links.resolve(&file.0, true, now_coarse()).path.into_owned();
+            script.resolved = (found != file.0).then_some(Bytes(found));
         }
+        let resolved = script.as_resolved();
         active.set_who(|who| who.set_script(&resolved));
         let name = script.file.as_ref().unwrap_or(&script.name).0.clone();
         if active.is_closed() {

@@ -25,4 +25,6 @@ pub mod covers;
 #[cfg(feature = "read")]
 pub mod parse;
 #[cfg(feature = "read")]
+pub mod replay;
+#[cfg(feature = "read")]
 pub mod rule;
