@@ -372,7 +372,7 @@ impl<'a> Replay<'a> {
 
     fn judge(&mut self, kind: Kind, view: &View<'_>) {
         // Text that was compiled and not run is told of too late to be decided on.
-        if kind == Kind::Code && view.detail.is_some_and(|how| bytes(how) == b"compile"[..]) {
+        if kind == Kind::Code && view.detail.is_some_and(|how| *bytes(how) == *b"compile") {
             return;
         }
         let seen = seen(view);

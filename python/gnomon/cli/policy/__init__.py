@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Adds the verb, and those below it."""
-    from . import check, compile, replay
+    from . import check, compile, learn, replay
 
     parser = verbs.add_parser(
         "policy",
@@ -17,7 +17,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         description="Works with policies: what scripts may do, and what happens when they do something else.",
     )
     below = parser.add_subparsers(metavar="VERB")
-    for verb in (check, compile, replay):
+    for verb in (check, compile, learn, replay):
         verb.add_parser(below)
 
     def show_help(_: argparse.Namespace) -> int:

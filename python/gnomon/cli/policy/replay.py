@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import TYPE_CHECKING, Any
 
 from ..spools import parse_since
@@ -86,7 +85,7 @@ def replayed(
     from ..errors import UsageError
     from ..spools import open_spool
 
-    places = [open_spool(spool).path for spool in spools or [None]]
+    places = [open_spool(spool).path for spool in (spools or [None])]  # type: ignore[list-item]
     moment = parse_since(since) if since else None
     try:
         return replay_policy(policy, places, since=moment, process=process, run=run)
@@ -119,7 +118,8 @@ def _as_text(found: Replay) -> Iterable[str]:
     if found.without_groups:
         count = _counted(found.without_groups, "process", "processes")
         yield (
-            f"{count} did not record the groups of their account: no rule that asks for a group matched there."
+            f"{count} did not record the groups of their account: no rule that asks for a group "
+            "matched there."
         )
 
 
