@@ -357,7 +357,7 @@ impl<'a> Replay<'a> {
         let Ok(script) = rmp_serde::from_slice::<Script>(raw.payload) else { return };
         self.script = Arc::from(label(&script));
         let name = script.file.as_ref().unwrap_or(&script.name).0.clone();
-        self.who.set_script(&script.as_resolved());
+        self.who.set_script(&script.as_resolved(), self.home.as_deref());
         self.classes = self.image.classes_of(&self.who);
         if self.segment.identity.number > 0 || self.description.forked || !self.is_asked(raw) {
             return;
