@@ -30,7 +30,7 @@ use pyo3::prelude::*;
 #[pymodule(gil_used = false)]
 mod _native {
     #[pymodule_export]
-    use crate::policies::{Problem, check_policy, compile_policy};
+    use crate::policies::{Problem, check_policy, compile_policy, policy_rules};
     #[pymodule_export]
     use crate::reader::{
         Fault, Process, Record, Records, Run, Segment, Spool, Tail, columns, reads_frames, seal,
