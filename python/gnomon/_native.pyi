@@ -247,7 +247,6 @@ def compile_policy(paths: Sequence[StrPath], observe: bool = False) -> tuple[byt
     With `observe`, no rule of it acts. There are no bytes where one of the problems is an error.
     """
 
-<<<<<<< HEAD
 def policy_rules(
     path: StrPath,
 ) -> tuple[str, list[tuple[str, str, str, str | None, str | None, str | None]]]:
@@ -260,7 +259,6 @@ def policy_rules(
         ValueError: It is broken, or was compiled by a newer gnomon.
     """
 
-=======
 @final
 class PolicyCheck:
     """One thing that a rule asks of an event.
@@ -349,7 +347,6 @@ def explain_policies(
 def test_policy(file: StrPath, home: StrPath) -> tuple[list[ExampleOutcome] | None, list[Problem]]:
     """Asks a policy file what its examples ask; `None` where one of the problems is an error."""
 
->>>>>>> main
 def columns() -> list[str]:
     """The names of the Arrow columns, which are those of the JSON fields."""
 
