@@ -247,6 +247,18 @@ def compile_policy(paths: Sequence[StrPath], observe: bool = False) -> tuple[byt
     With `observe`, no rule of it acts. There are no bytes where one of the problems is an error.
     """
 
+def policy_rules(
+    path: StrPath,
+) -> tuple[str, list[tuple[str, str, str, str | None, str | None, str | None]]]:
+    """The SHA-256 of the compiled policy at `path`, and its rules in their order.
+
+    A rule is its name (`policy/rule`), action, mode, message, link and owner.
+
+    Raises:
+        OSError: The file cannot be read.
+        ValueError: It is broken, or was compiled by a newer gnomon.
+    """
+
 class Replay:
     """What a policy would have said of everything recorded. Times are nanoseconds since 1970, UTC.
 
