@@ -142,7 +142,10 @@ def allowing(found: Stopped, until: date, reason: str | None = None) -> list[str
     """The lines of the rule that allows what was stopped, and nothing else."""
     groups: dict[str, list[Record]] = {}
     for record in found.records:
-        groups.setdefault(_family(record), []).append(record)
+        family = _family(record)
+        groups.setdefault(family, []).append(record)
+        if family == "url" and record.host:
+            groups.setdefault("host", []).append(record)  # a request is more than one event
     lines: list[str] = []
     for number, (family, records) in enumerate(sorted(groups.items())):
         if lines:
@@ -152,11 +155,11 @@ def allowing(found: Stopped, until: date, reason: str | None = None) -> list[str
             f'id = "{_id(found, number)}"',
             *_conditions(family, records),
             *_who(found.process),
-            f"until = {until.isoformat()}",
             'action = "allow"',
+            f"until = {until.isoformat()}",
         ]
         if reason:
-            lines.insert(len(lines) - 1, f"message = {_text(reason)}")
+            lines.append(f"message = {_text(reason)}")
     return lines
 
 
@@ -191,6 +194,9 @@ _WITH_PATHS = frozenset(
 
 def _conditions(family: str, records: list[Record]) -> list[str]:
     kinds = sorted({record.kind for record in records})
+    if family == "host":
+        # What was stopped at the first step would go on to the next.
+        kinds = sorted({"resolve", "connect", *kinds} - {"http", "request"})
     lines = _values("event", kinds)
     targets = [record.target for record in records if record.target]
     ports = {record.port for record in records}
@@ -202,6 +208,8 @@ def _conditions(family: str, records: list[Record]) -> list[str]:
         lines += _values("path", [_pattern(path) for path in places])
     elif family == "host":
         lines += _values("host", [record.host or "" for record in records])
+        if any(record.kind in ("http", "request") for record in records):
+            ports = {None}  # a proxy may have another
     elif family == "address":
         lines += _values("address", [record.address or "" for record in records])
     elif family == "url":

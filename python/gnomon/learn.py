@@ -32,6 +32,8 @@ SEVERAL = 2
 MANY = 5
 # Folders of a folder from which on that stands for them.
 MANY_FOLDERS = 4
+# The same of a folder that only this machine has: `/data`.
+MANY_FOLDERS_OF_DATA = 20
 # Hosts of a domain from which on the domain stands for them.
 MANY_HOSTS = 3
 
@@ -62,6 +64,10 @@ _SHALLOW = re.compile(
     r"~|/[^/]*|/(usr|var|mnt|media|home|Users|Volumes|proc|sys|dev|run|net|nfs|private|System)/[^/]+"
     r"|/usr/local/[^/]+|/run/user/[^/]+|/var/(lib|spool)/[^/]+"
 )
+_OF_SYSTEM = re.compile(
+    r"~|/(home|bin|boot|dev|etc|lib[^/]*|media|mnt|net|opt|proc|root|run|sbin|srv|sys|tmp|usr|var|nfs|private"
+    r"|Applications|Library|System|Users|Volumes)?"
+)
 _TEMPORARY = re.compile(r"(/tmp|/var/tmp|/private/tmp|/dev/shm|(?:/private)?/var/folders)(/.*)?", re.DOTALL)
 _HOME = re.compile(r"(?:/home/[^/]+|/Users/[^/]+|/root|~[0-9a-f]{8})(/.*)?", re.DOTALL)
 _FILES = frozenset(
@@ -79,7 +85,8 @@ _SHARED_SUFFIX = re.compile(
     r"|web\.app|firebaseio\.com|run\.app|vercel\.app|netlify\.app|pages\.dev|workers\.dev|cloudflarestorage\.com"
     r"|digitaloceanspaces\.com|r2\.dev|sharepoint\.com|duckdns\.org|ngrok\.io|ngrok-free\.app|readthedocs\.io)"
 )
-_HOST = re.compile(r"[a-z0-9_*-]+(\.[a-z0-9_*-]+)*")
+_ODD = re.compile(r"[\[\]{}?\\\x00-\x1f\x7f\ud800-\udfff]")
+_HOST = re.compile(r"[\w*-]*[\w-][\w*-]*(\.[\w*-]+)*")
 _WORDS = ("loopback", "unix", "private", "link-local", "public")
 
 
@@ -128,7 +135,7 @@ class Learner:
         self._processes: dict[str, _Process] = {}
         self._libraries: dict[str, Mapping[str, list[tuple[str, str]]]] = {}
         self._known: set[tuple[object, ...]] = set()
-        self._resolved: dict[tuple[str, bool], str] = {}
+        self._folders: dict[str, str] = {}
 
     def know(self, processes: Iterable[Process]) -> None:
         """Takes note of who ran what, and what was installed."""
@@ -183,10 +190,13 @@ class Learner:
     def _note_path(self, seen: Seen, path: str, process: _Process, left_out: re.Pattern[str] | None) -> None:
         if left_out is not None and left_out.fullmatch(path):
             return
+        if not path.startswith("/") and not _HOME.fullmatch(path):
+            return  # no file, or one of which the folder is not known: what denies the rest leaves it alone
         if path == "/" or ".." in path.split("/"):
             self.untold.add(path)
             return
-        _note(seen, fold_path(_at_home(path, process.home)), path, process)
+        name = fold_path(_at_home(path, process.home))
+        _note(seen, name, name, process)
 
     def _spellings(self, path: str, requested: str | None, kind: str, process: _Process) -> Iterator[str]:
         """The path as it was recorded, and as symbolic links resolve it.
@@ -197,27 +207,27 @@ class Learner:
         if not process.is_here or not path.startswith("/"):
             return
         follows = kind not in _ACT_ON_NAMES
-        yield self._real(path, follows)
+        real = self._real(path, follows)
+        if real != path:
+            yield real
         if requested:
             asked = posixpath.normpath(posixpath.join(process.directory, requested))
             if asked != path and self._real(asked, follows) == path:
                 yield asked
 
     def _real(self, path: str, follows: bool) -> str:
-        key = (path, follows)
-        if key not in self._resolved:
-            folder, name = posixpath.split(path)
-            try:
-                real = os.path.realpath(path) if follows else posixpath.join(os.path.realpath(folder), name)
-            except (OSError, ValueError):
-                real = path
-            self._resolved[key] = real
-        return self._resolved[key]
+        folder, name = posixpath.split(path)
+        real = self._folders.get(folder)
+        if real is None:
+            real = self._folders[folder] = os.path.realpath(folder) if "\0" not in folder else folder
+        found = posixpath.join(real, name)
+        # Most names are no links, and of a folder that is not there, none is.
+        return os.path.realpath(found) if follows and "\0" not in name and os.path.islink(found) else found
 
     def _add_endpoint(self, record: Record, process: _Process) -> None:
         is_socket = record.kind in ("connect", "bind", "send") and not record.host and not record.address
         if is_socket and record.target is not None:
-            if record.target.startswith("\0") or not record.target:
+            if not record.target.startswith(("/", "~")):
                 _note(self.addresses, "unix", "an abstract socket", process)
             else:
                 for path in self._spellings(record.target, record.requested, record.kind, process):
@@ -228,16 +238,17 @@ class Learner:
         if record.host:
             found = _address(record.host)
             if found is None:
-                host = fold(record.host.rstrip(".").lower())
+                host = _folded_host(record.host.rstrip(".").lower())
                 if _HOST.fullmatch(host):
-                    _note(self.hosts, host, f"{host}:{port}", process, port)
+                    _note(self.hosts, host, host, process)
                 else:
                     self.untold.add(record.host)
                 return
             address = address or found
         if address:
             word = _word(address, record.kind)
-            _note(self.addresses, word, f"{address}:{port}", process, port)
+            place = f"{address}, any port" if port == "*" else f"{address} port {port}"
+            _note(self.addresses, word, place, process, port)
         elif record.kind in ("http", "request") and record.target:
             url = re.split(r"[?#]", record.target, maxsplit=1)[0]
             _note(self.urls, fold(url), url, process)
@@ -249,7 +260,14 @@ class Learner:
         program = record.requested or record.target
         if program:
             name = fold(posixpath.basename(program))
-            _note(self.programs, name, program, process)
+            if not name.strip("*"):
+                # Any name would do: then it is the place that counts.
+                paths = [path for path in (record.target, record.requested) if path and path[0] in "/~"]
+                if not paths:
+                    self.untold.add(program)
+                    return
+                name = fold_path(paths[0])
+            _note(self.programs, name, name, process)
 
     def _add_import(self, record: Record, process: _Process) -> None:
         from .libraries import libraries
@@ -268,8 +286,9 @@ class Learner:
 
 def script_name(process: Process) -> str:
     """What a process's script goes by."""
-    if process.script_form in ("module",):
-        return f"-m {process.script}"
+    option = {"module": "-m", "command": "-c"}.get(process.script_form or "")
+    if option:
+        return f"{option} {process.script}"
     return process.script_file or process.script or process.executable
 
 
@@ -277,7 +296,7 @@ def _note(seen: Seen, name: str, thing: str, process: _Process, port: str | None
     evidence = seen.get(name)
     if evidence is None:
         evidence = seen[name] = Evidence()
-    evidence.things.add(fold_path(_at_home(thing, process.home)) if thing.startswith("/") else thing)
+    evidence.things.add(thing)
     evidence.scripts.add(process.script)
     if port is not None:
         evidence.ports.add(port)
@@ -300,10 +319,16 @@ def _uses(record: Record) -> Iterator[tuple[str, str | None, tuple[str, ...]]]:
         families = ("write",)
     if target is not None:
         if kind == "symlink" and destination:
-            target = posixpath.normpath(posixpath.join(posixpath.dirname(destination), target))
+            target = posixpath.normpath(posixpath.join("/", posixpath.dirname(destination), target))
         yield target, record.requested, families
     if destination is not None:
         yield destination, None, ("write",)
+
+
+def _folded_host(host: str) -> str:
+    """`host` with a `*` for what differs, but never in what somebody registered."""
+    folded = fold(host)
+    return host if "*" in ".".join(folded.split(".")[-2:]) else folded
 
 
 def _address(host: str) -> str | None:
@@ -379,10 +404,8 @@ def folders(seen: Seen) -> Seen:
         temporary = _TEMPORARY.fullmatch(path)
         if temporary:
             _merge(found, f"{temporary[1]}/**", evidence)
-        elif "/" not in path.lstrip("~"):
-            _merge(found, escaped(path), evidence)  # `~`, or a name of which the folder is not known
-        elif not path.startswith(("/", "~/")):
-            _merge(found, f"**/{escaped(path)}", evidence)
+        elif path == "~":
+            _merge(found, path, evidence)
         else:
             groups.setdefault(posixpath.dirname(path), {})[path] = evidence
     kept: dict[str, Evidence] = {}
@@ -415,7 +438,9 @@ def _collapsed(patterns: Seen) -> Seen:
             if len(parts) > level + 1 or pattern.endswith("/"):
                 children.setdefault("/".join(parts[:level]), set()).add(parts[level])
         for folder, names in children.items():
-            if len(names) >= MANY_FOLDERS and folder and not _is_shallow(folder):
+            is_data = folder.startswith("/") and folder.count("/") == 1 and not _OF_SYSTEM.fullmatch(folder)
+            many = MANY_FOLDERS_OF_DATA if is_data else MANY_FOLDERS
+            if len(names) >= many and folder and (is_data or not _is_shallow(folder)):
                 for pattern in [one for one in patterns if one.startswith(folder + "/")]:
                     _merge(patterns, folder + "/", patterns.pop(pattern))
     return patterns
@@ -459,7 +484,7 @@ def _merge(seen: Seen, name: str, evidence: Evidence) -> None:
 
 def escaped(path: str) -> str:
     """`path`, in which a `*` stands for what differs, as a pattern."""
-    return "".join(map(_escaped_letter, path))
+    return "".join(map(_escaped_letter, path)) if _ODD.search(path) else path
 
 
 def _escaped_letter(letter: str) -> str:
@@ -500,7 +525,8 @@ def policy(learner: Learner, *, name: str = "learned", mode: str = "observe") ->
     ]
     if learner.untold:
         head.insert(3, f"# No pattern stands for these, which were seen too: {_listed(learner.untold)}")
-    return "\n".join(head) + "\n" + "".join("\n" + "\n".join(section) + "\n" for section in sections)
+    text = "\n".join("\n".join(part) + "\n" for part in (head, *sections))
+    return re.sub(r"\n{3,}", "\n\n", text).rstrip("\n") + "\n"
 
 
 def _files_section(learner: Learner, family: str) -> list[str]:
@@ -538,6 +564,7 @@ def _files_section(learner: Learner, family: str) -> list[str]:
             f'id = "no-other-{family}s"',
             'event = "file"',
             access,
+            'path = ["/", "~/"]',
             'action = "deny"',
             f'message = "No script has {"read" if family == "read" else "written"} here so far."',
         ],
@@ -555,7 +582,7 @@ def _network_section(learner: Learner) -> list[str]:
             [
                 'id = "hosts"',
                 'event = "network"',
-                *_array("host", _commented(hosts, ("host and port", "hosts and ports"))),
+                *_array("host", _commented(hosts, ("host", "hosts"))),
                 'action = "allow"',
             ],
             [(f"connect {example}:443", "allow")],
@@ -625,7 +652,7 @@ def _address_rules(addresses: Seen) -> list[str]:
             [
                 f'id = "addresses-{number}"' if len(groups) > 1 else 'id = "addresses"',
                 'event = ["connect", "bind", "send", "http", "request"]',
-                *_array("address", _commented(group, ("address and port", "addresses and ports"))),
+                *_array("address", _commented(group, ("address", "addresses"))),
                 *([f"port = [{', '.join(ports)}]"] if ports else []),
                 'action = "allow"',
             ],
@@ -646,7 +673,7 @@ def _address_examples(group: Seen, ports: tuple[str, ...]) -> list[tuple[str, st
 
 def _process_section(learner: Learner) -> list[str]:
     lines = ["# Other programs", ""]
-    programs = {escaped(name): evidence for name, evidence in learner.programs.items()}
+    programs = {_program(name): evidence for name, evidence in learner.programs.items()}
     if programs:
         shells = sorted({"sh", "bash", "dash", "zsh", "cmd.exe"} & programs.keys())
         warning = [f"# {', '.join(shells)}: a shell can start everything else. Can the script do without?"]
@@ -656,7 +683,7 @@ def _process_section(learner: Learner) -> list[str]:
             [
                 'id = "programs"',
                 'event = ["spawn", "exec"]',
-                *_array("program", _commented(programs, ("place", "places"))),
+                *_array("program", _commented(programs, ("", ""))),
                 'action = "allow"',
             ],
             [(f"spawn {name}", "allow")] if re.fullmatch(r"[A-Za-z0-9._+-]+", name) else [],
@@ -674,6 +701,12 @@ def _process_section(learner: Learner) -> list[str]:
         ],
         [("spawn not-seen-before", "deny")],
     )
+
+
+def _program(name: str) -> str:
+    """A name that starts as a place would is no place."""
+    is_name = "/" not in name and name[:1] in ("~", "$", ".")
+    return f"[{name[0]}]{escaped(name[1:])}" if is_name else escaped(name)
 
 
 def _import_section(learner: Learner) -> list[str]:

@@ -99,7 +99,7 @@ def _as_text(found: Replay) -> Iterable[str]:
         return
     yield (
         f"Looked at {_counted(found.events, 'event')} in {_measure(found.runs, found.scripts, found.users)}, "
-        f"{_day(found.first_time)} to {_day(found.last_time)}."
+        f"{_days(found.first_time, found.last_time)}."
     )
     spoken = [finding for finding in found.findings if finding.action != "allow"]
     spoken.sort(key=lambda finding: (_STRICTNESS[finding.action], -finding.events, finding.rule))
@@ -193,8 +193,9 @@ def _counted(count: int, noun: str, plural: str | None = None) -> str:
     return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
 
 
-def _day(nanoseconds: int) -> str:
-    return _moment(nanoseconds)[:10]
+def _days(first: int, last: int) -> str:
+    days = list(dict.fromkeys((_moment(first)[:10], _moment(last)[:10])))
+    return " to ".join(days) if len(days) > 1 else f"on {days[0]}"
 
 
 def _moment(nanoseconds: int) -> str:
