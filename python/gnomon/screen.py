@@ -28,11 +28,17 @@ _SILENT, _RECORDED = "— not recorded", "— recorded"
 
 @dataclass(frozen=True)
 class Row:
-    """One thing that was done, and by which line. `mark` is how `what` begins where that shall stand out."""
+    """One thing that was done, and by which line.
+
+    Attributes:
+        hang: Columns by which further lines are indented, where `what` takes several.
+        mark: How `what` begins, where that shall stand out.
+    """
 
     what: str
     by: str = ""
     indent: int = 0
+    hang: int = 2
     mark: str = ""
 
     @property
@@ -108,7 +114,7 @@ def _section_lines(rows: list[Row], column: int, style: _Style) -> Iterator[str]
         if row.by and max(row.length, column) + len(row.by) + 2 <= room:
             yield f"{style.outcome(f'{lead + row.what:<{column}}', row.mark)}  {style.dim(row.by)}"
             continue
-        *lines, last = _wrapped(lead, row.what, room)
+        *lines, last = _wrapped(lead, row.what, room, row.hang)
         if row.mark:
             lines, last = _marked([*lines, last], row.mark, style)
         yield from lines
@@ -121,11 +127,11 @@ def _section_lines(rows: list[Row], column: int, style: _Style) -> Iterator[str]
                 yield style.dim(line)
 
 
-def _wrapped(lead: str, text: str, room: int) -> Iterator[str]:
+def _wrapped(lead: str, text: str, room: int, hang: int = 2) -> Iterator[str]:
     lines = textwrap.wrap(
         text,
         max(20, room - len(lead)),
-        subsequent_indent="  ",
+        subsequent_indent=" " * hang,
         break_on_hyphens=False,
         break_long_words=False,
         drop_whitespace=True,
@@ -298,7 +304,7 @@ def _policy_rows(answer: Answer, directory: str | None) -> list[Row]:
     rows = []
     for name, all_found in by_policy.items():
         words = [f"{count:,} {word}" for word, count in counted(all_found).items()]
-        rows.append(Row(f"{printable(name or 'none')}: {', '.join(words)}"))
+        rows.append(Row(f"{printable(name or 'no policy')}: {', '.join(words)}"))
     width = max(len(word) for word, _, _ in by_rule)
     width += width % 2  # indents are even
     for (word, rule, _), things in list(by_rule.items())[:_RULES_SHOWN]:
@@ -324,7 +330,7 @@ def _rule_rows(
     rows = _some_rows(rows, f"gnomon events --rule {printable(things[0].rule or '')}", _THINGS_SHOWN)
     for at, row in enumerate(rows):
         lead = word if at == 0 else ""
-        yield Row(f"{lead:<{width}}  {row.what}", row.by, mark=lead)
+        yield Row(f"{lead:<{width}}  {row.what}", row.by, hang=width + 4, mark=lead)
 
 
 def _said(answer: Answer, name: str | None, found: Decision) -> str:

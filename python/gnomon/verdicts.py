@@ -1,17 +1,14 @@
-"""What policy said in a run, gathered from its records: for the screen, CI, and whoever asks by `--fail-on`."""
+"""What policy said in a run, gathered from its records: for the screen, for CI, and for `--fail-on`."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Literal
 
 from . import Process, Record
 from .causes import Cause
 from .text import command_line, printable, short_path
-
-Level = Literal["deny", "justify", "warn"]
 
 # By strictness.
 ACTIONS = ("allow", "warn", "justify", "deny")
@@ -106,12 +103,14 @@ class PolicyState:
         path: The compiled policy.
         state: `missing`, `broken`, `newer` (made by a newer gnomon) or `writable` (by others).
         is_replacement: One that worked was in its place before, and stayed in force.
+        is_closed: Nothing was let run without it.
         processes: In how many processes.
     """
 
     path: str
     state: str
     is_replacement: bool
+    is_closed: bool
     processes: int
 
     def sentence(self) -> str:
@@ -125,7 +124,7 @@ class PolicyState:
         if self.is_replacement:
             return f"{which} {what} later: the one before stayed in force"
         where = f" in {self.processes:,} processes" if self.processes > 1 else ""
-        return f"{which} {what}{where}: nothing of it was enforced"
+        return f"{which} {what}{where}: nothing {'could run' if self.is_closed else 'of it was enforced'}"
 
 
 class Decisions:
@@ -192,8 +191,10 @@ class Decisions:
 
     def states(self) -> list[PolicyState]:
         """The policies that were not in force as they were meant to."""
+        without = [found.processes for found in self.found.values() if found.rule is None]
+        closed: set[str] = set().union(*without)
         return [
-            PolicyState(path, state, is_replacement, len(processes))
+            PolicyState(path, state, is_replacement, processes <= closed, len(processes))
             for (path, state, is_replacement), processes in self._states.items()
         ]
 
