@@ -109,6 +109,11 @@ impl Owned {
     pub fn object(&self) -> Object<'_> {
         Object { pointer: self.0, owner: PhantomData }
     }
+
+    /// The object, to be kept alive by who takes it.
+    pub fn into_pointer(self) -> *mut ffi::PyObject {
+        std::mem::ManuallyDrop::new(self).0.as_ptr()
+    }
 }
 
 impl Drop for Owned {
@@ -130,6 +135,13 @@ impl<'a> Object<'a> {
     fn is_subclass(self, flag: std::ffi::c_ulong) -> bool {
         // SAFETY: a live object has a live type.
         unsafe { ffi::PyType_GetFlags(ffi::Py_TYPE(self.pointer.as_ptr())) & flag != 0 }
+    }
+
+    /// The same object, kept alive by us from here on.
+    pub fn keep(self) -> Owned {
+        // SAFETY: it is alive.
+        unsafe { ffi::Py_IncRef(self.pointer.as_ptr()) };
+        Owned(self.pointer)
     }
 
     /// Where it is.
@@ -288,10 +300,7 @@ impl<'a> Object<'a> {
         // SAFETY: gives a new reference, or an error for an instance without a dictionary.
         let all =
             Owned::new(unsafe { (functions()?.instance_dict)(self.pointer.as_ptr(), std::ptr::null_mut()) })?;
-        let found = all.object().entry(name)?;
-        // SAFETY: the value is alive, and kept so from here on.
-        unsafe { ffi::Py_IncRef(found.pointer.as_ptr()) };
-        Some(Owned(found.pointer))
+        Some(all.object().entry(name)?.keep())
     }
 
     /// The value under `name` in a dict; `None` for anything else.

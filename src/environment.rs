@@ -22,6 +22,12 @@ pub mod variable {
     pub const PARENT: &str = "GNOMON_PARENT";
     /// `all` keeps one record for each module.
     pub const IMPORTS: &str = "GNOMON_IMPORTS";
+    /// Compiled policies, separated by colons.
+    pub const POLICY: &str = "GNOMON_POLICY";
+    /// `closed`: nothing may start without them.
+    pub const POLICY_FAIL: &str = "GNOMON_POLICY_FAIL";
+    /// The reason for what must be justified.
+    pub const JUSTIFY: &str = "GNOMON_JUSTIFY";
     /// `1` stores accounts and their home directories under a pseudonym.
     pub const PRIVACY: &str = "GNOMON_PRIVACY";
     /// `ask` has CPython's functions asked for each frame, instead of reading its structures.

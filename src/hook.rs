@@ -1,18 +1,22 @@
-//! The audit callback: not interested, or decode and record. Reads from top to bottom.
+//! The audit callback: not interested, or decode, record, and let the operation go on or fail. Reads from top to bottom.
 #![expect(unsafe_code, reason = "CPython calls it with raw pointers")]
 
 use std::cell::Cell;
 use std::ffi::{c_char, c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use std::rc::Rc;
+
 use gnomon_core::event::{Event, Kind};
+use gnomon_core::origin::Origin;
 use gnomon_core::pipeline::Recorder;
+use gnomon_core::policy::judge::{Answer, Outcome, Witness};
 use gnomon_core::spool::format::Loss;
 use pyo3::ffi;
 
 use crate::capi::{Object, event_name};
-use crate::decode::{Decoded, Decoder, code, decoder, forget_last_start};
-use crate::{environment, frames, session};
+use crate::decode::{Decoded, Decoder, code, decoder, forget_last_start, forget_what_was_told};
+use crate::{denial, environment, frames, justify, notice, session};
 
 /// Raised once after arming: seeing it is the proof that the hook is really there.
 pub const CANARY: &std::ffi::CStr = c"gnomon.canary";
@@ -22,16 +26,19 @@ thread_local! {
     static IS_INSIDE: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Called by CPython before each audited operation. Always returns 0: the operation goes on.
+/// Called by CPython before each audited operation. Returns 0, and the operation goes on; or -1 with an exception set
+/// where a policy stops it.
 pub extern "C" fn audit(event: *const c_char, args: *mut ffi::PyObject, _user: *mut c_void) -> c_int {
     // SAFETY: CPython's own argument, used only during this call.
     let name = unsafe { event_name(event) };
     // SAFETY: CPython keeps the arguments alive during this call.
     match decoder(name, unsafe { Object::borrowed(args) }) {
         Some(decode) => handle(decode, args),
-        None => control(name),
+        None => {
+            control(name);
+            0
+        }
     }
-    0
 }
 
 /// The few events that are about gnomon itself. They share first letters with almost nothing.
@@ -46,63 +53,106 @@ fn control(name: &[u8]) {
 }
 
 #[inline(never)]
-fn handle(decode: Decoder, args: *mut ffi::PyObject) {
-    inside(|recorder| {
+fn handle(decode: Decoder, args: *mut ffi::PyObject) -> c_int {
+    let outcome = inside(|recorder| {
         // SAFETY: CPython keeps the arguments alive during this call.
         match unsafe { Object::borrowed(args) }.map(decode) {
             Some(decoded) => take(recorder, decoded),
-            None => recorder.count_loss(Loss::Undecodable),
+            None => {
+                recorder.count_loss(Loss::Undecodable);
+                Outcome::Go
+            }
         }
     });
+    last_step(outcome)
 }
 
 /// Records what no audit event told, with a thread state as the hook has one.
 pub fn tell(event: &Event<'_>) {
-    inside(|recorder| recorder.record(event, thread(), frames::origin));
+    // What is done already cannot be stopped.
+    let _ = inside(|recorder| recorder.record(event, thread(), &Caller));
 }
 
 /// Does something with the recorder, if there is one and this thread is not at it already.
-fn inside(act: impl FnOnce(&Recorder)) {
+fn inside<T: Default>(act: impl FnOnce(&Recorder) -> T) -> T {
     if IS_INSIDE.replace(true) {
-        return;
+        return T::default();
     }
+    let mut result = T::default();
     if let Some(recorder) = session::recorder() {
-        let outcome = catch_unwind(AssertUnwindSafe(|| act(recorder)));
-        if outcome.is_err() {
-            recorder.count_loss(Loss::InternalError);
-            session::disarm();
+        match catch_unwind(AssertUnwindSafe(|| act(recorder))) {
+            Ok(outcome) => result = outcome,
+            Err(_) => {
+                recorder.count_loss(Loss::InternalError);
+                session::disarm();
+            }
         }
     }
     IS_INSIDE.set(false);
+    result
 }
 
 /// Records the text that was compiled before, and not executed.
 fn flush(recorder: &Recorder) {
     if let Some((event, origin)) = code::left_over() {
-        recorder.record(&event, thread(), || origin);
+        recorder.record_done(&event, origin.as_deref());
     }
 }
 
-fn take(recorder: &Recorder, decoded: Decoded<'_>) {
+fn take(recorder: &Recorder, decoded: Decoded<'_>) -> Outcome {
     if !matches!(decoded, Decoded::Nothing | Decoded::Told) {
         flush(recorder);
     }
     match decoded {
         Decoded::Event(event) => {
-            recorder.record(&event, thread(), frames::origin);
+            let outcome = recorder.record(&event, thread(), &Caller);
             if event.kind == Kind::Exec {
                 environment::prepare_for_exec();
             }
             if !is_start(&event) {
                 forget_last_start();
             }
+            return outcome;
         }
-        Decoded::Counted(event) => recorder.count(&event, frames::origin),
+        Decoded::Counted(event) => return recorder.count(&event, &Caller),
         Decoded::Compiled(compiled) => code::remember(compiled, frames::origin()),
         Decoded::DirectoryChanges => recorder.directory_changes(thread()),
-        Decoded::Runs(script) => recorder.set_script(script),
+        Decoded::Runs(script) => return recorder.run(script, &Caller),
         Decoded::Odd => recorder.count_loss(Loss::Undecodable),
         Decoded::Told | Decoded::Nothing => {}
+    }
+    Outcome::Go
+}
+
+/// What Python code knows of an event that it causes.
+struct Caller;
+
+impl Witness for Caller {
+    fn origin(&self) -> Option<Rc<Origin>> {
+        frames::origin()
+    }
+
+    fn ask(&self, question: &str) -> Answer {
+        justify::ask(question)
+    }
+}
+
+fn last_step(outcome: Outcome) -> c_int {
+    match outcome {
+        Outcome::Go => 0,
+        Outcome::Warn(line) => {
+            notice::warn(&line);
+            0
+        }
+        Outcome::Stop(stop) => {
+            forget_what_was_told();
+            denial::stop(&stop);
+            -1
+        }
+        Outcome::Interrupted => {
+            forget_what_was_told();
+            -1
+        }
     }
 }
 

@@ -5,14 +5,19 @@
 
 mod capi;
 mod decode;
+mod denial;
 mod environment;
 mod errors;
 mod fork;
 mod frames;
 mod hook;
+mod justify;
 mod notebooks;
+mod notice;
 mod reader;
 mod recording;
+#[cfg(debug_assertions)]
+mod rehearsal;
 mod session;
 mod stack;
 mod start;
@@ -29,4 +34,11 @@ mod _native {
     };
     #[pymodule_export]
     use crate::recording::{begin_part, process_id, recording, start, stop};
+
+    use super::{Bound, PyModule, PyModuleMethods as _, PyResult, denial};
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("PolicyDenied", denial::base(module.py())?)
+    }
 }

@@ -1,5 +1,6 @@
 //! Python's view of the read side: typed objects, and the Arrow stream.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
@@ -15,6 +16,7 @@ use gnomon_core::record::View;
 use gnomon_core::spool::reader::{self, ProcessSummary, SegmentFile, read_processes, segment_paths};
 use gnomon_core::spool::{seal as sealing, tail};
 use gnomon_core::text::Pieces;
+use gnomon_core::verdict::Action;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
@@ -58,9 +60,11 @@ pub struct Record {
     via: Option<Text>,
     source: &'static str,
     outcome: Option<String>,
-    verdict: Option<String>,
-    rule: Option<String>,
-    reason: Option<String>,
+    verdict: Option<&'static str>,
+    rule: Option<Text>,
+    reason: Option<Text>,
+    shadow_verdict: Option<&'static str>,
+    shadow_rule: Option<Text>,
     /// Of an `exit`: the child that ended, and its status (minus the signal that ended it).
     child: Option<u32>,
     status: Option<i32>,
@@ -80,6 +84,8 @@ impl Record {
             let mut endpoint = String::new();
             view.push_target_to(&mut endpoint).then(|| OsString::from(endpoint))
         });
+        let verdict = view.verdict;
+        let shadow = verdict.and_then(|verdict| verdict.shadow);
         Self {
             time: view.time,
             last_time: view.last_time,
@@ -105,10 +111,12 @@ impl Record {
             distribution: view.origin.distribution.map(text),
             via: view.origin.via.map(text),
             source: "audit",
-            outcome: None,
-            verdict: None,
-            rule: None,
-            reason: None,
+            outcome: view.outcome().map(Cow::into_owned),
+            verdict: verdict.map(|verdict| verdict.action.name()),
+            rule: verdict.and_then(|verdict| verdict.rule).map(text),
+            reason: verdict.and_then(|verdict| verdict.reason).map(text),
+            shadow_verdict: shadow.map(|(action, _)| action.name()),
+            shadow_rule: shadow.map(|(_, rule)| text(rule)),
             child: view.child,
             status: view.status,
         }
@@ -273,7 +281,9 @@ pub struct Spool {
 impl Spool {
     /// Opens nothing yet: each use lists the directory anew.
     #[new]
-    #[pyo3(signature = (path, *, kinds=None, since=None, process=None, run=None, target=None, host=None))]
+    #[pyo3(signature = (path, *, kinds=None, since=None, process=None, run=None, target=None, host=None,
+                        verdicts=None, rule=None))]
+    #[expect(clippy::too_many_arguments, reason = "named, in Python")]
     fn new(
         path: PathBuf,
         kinds: Option<Vec<String>>,
@@ -282,6 +292,8 @@ impl Spool {
         run: Option<&str>,
         target: Option<&str>,
         host: Option<String>,
+        verdicts: Option<Vec<String>>,
+        rule: Option<String>,
     ) -> PyResult<Self> {
         std::fs::metadata(&path).map_err(|error| cannot("read spool", &path, &error))?;
         let kinds = kinds.unwrap_or_default().iter().map(|name| kind(name)).collect::<PyResult<_>>()?;
@@ -289,7 +301,10 @@ impl Spool {
             Uuid::parse_str(id).map_err(|_| PyValueError::new_err(format!("`{id}` is no run's id")))
         });
         let path_pattern = target.map(PathPattern::new);
-        let filter = Filter { kinds, since, process, run: run.transpose()?, path: path_pattern, host };
+        let verdicts =
+            verdicts.unwrap_or_default().iter().map(|name| action(name)).collect::<PyResult<_>>()?;
+        let run = run.transpose()?;
+        let filter = Filter { kinds, since, process, run, path: path_pattern, host, verdicts, rule };
         Ok(Self { path, filter })
     }
 
@@ -367,6 +382,13 @@ fn kind(name: &str) -> PyResult<Kind> {
     Kind::from_name(name).filter(|kind| kind.is_event()).ok_or_else(|| {
         let names: Vec<&str> = Kind::ALL.into_iter().filter(|kind| kind.is_event()).map(Kind::name).collect();
         PyValueError::new_err(format!("no kind of event is called `{name}`; there are: {}", names.join(", ")))
+    })
+}
+
+fn action(name: &str) -> PyResult<Action> {
+    Action::from_name(name).ok_or_else(|| {
+        let names = Action::ALL.map(Action::name).join(", ");
+        PyValueError::new_err(format!("no verdict is called `{name}`; there are: {names}"))
     })
 }
 

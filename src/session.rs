@@ -11,15 +11,17 @@ use std::sync::atomic::{AtomicBool, AtomicPtr};
 
 use gnomon_core::interest::Interest;
 use gnomon_core::pipeline::{Recorder, now};
+use gnomon_core::policy::active::{Active, Surroundings};
+use gnomon_core::policy::facts::Who;
 use gnomon_core::privacy::Privacy;
-use gnomon_core::process::{Description, account, executable, new_id, stored_command};
+use gnomon_core::process::{Description, account, executable, groups, new_id, stored_command};
 use gnomon_core::record::encoded;
 use gnomon_core::text::Bytes;
 use uuid::Uuid;
 
 use crate::capi::{self, Object, sys_attribute};
 use crate::environment::{self, id_from, tell_children, variable};
-use crate::{fork, hook, stack, watcher};
+use crate::{fork, hook, notice, stack, watcher};
 
 /// Null before arming and after disarming. Never freed: another thread may be using it.
 static RECORDER: AtomicPtr<Recorder> = AtomicPtr::new(std::ptr::null_mut());
@@ -81,7 +83,12 @@ fn begin(settings: &Settings) -> Result<(), &'static str> {
         description.run = description.run.or(Some(id)); // a run of its own, with the children it will have
     }
     let privacy = privacy(&description);
-    let recorder = Recorder::new(&settings.spool, id, description, Arc::new(interest(settings)), privacy);
+    let policy = policy(&description);
+    if policy.is_some() {
+        notice::remember_stderr();
+    }
+    let recorder =
+        Recorder::new(&settings.spool, id, description, Arc::new(interest(settings)), privacy).under(policy);
     let opened = recorder.open();
     proof?; // the segment stays, and says that nothing was seen
     tell_children(recorder.process());
@@ -222,6 +229,24 @@ fn privacy(description: &Description) -> Option<Arc<Privacy>> {
     let (user, home) = account(description.uid).unwrap_or_default();
     let salt = if description.machine.is_empty() { &description.host } else { &description.machine };
     Some(Arc::new(Privacy::new(salt, &user, home.as_bytes())))
+}
+
+/// The policies that the environment names.
+fn policy(description: &Description) -> Option<Active> {
+    let named = std::env::var_os(variable::POLICY).filter(|named| !named.is_empty())?;
+    let paths: Vec<PathBuf> = std::env::split_paths(&named).filter(|path| path.is_absolute()).collect();
+    let text = |name: &str| std::env::var_os(name).map(OsString::into_vec);
+    let home = account(description.uid).map(|(_, home)| home);
+    let surroundings = Surroundings {
+        home: home.and_then(|home| Some(std::fs::canonicalize(home).ok()?.into_os_string().into_vec())),
+        search_path: text("PATH").unwrap_or_default(),
+        justification: text(variable::JUSTIFY)
+            .map(|reason| String::from_utf8_lossy(&reason).trim().to_owned())
+            .filter(|reason| !reason.is_empty()),
+        is_closed: text(variable::POLICY_FAIL).is_some_and(|value| value == b"closed"),
+    };
+    let who = Who::of_account(&description.user, description.uid, &groups());
+    Some(Active::open(&paths, who, surroundings))
 }
 
 fn sys_path(name: &std::ffi::CStr) -> Option<Vec<u8>> {

@@ -40,6 +40,7 @@ def test_json_fields_are_the_arrow_columns(recorded: Path) -> None:
     words = (
         "time last_time count process seq pid kind access target destination requested host port address",
         "argv detail size sha256 file line function distribution via source outcome verdict rule reason",
+        "shadow_verdict shadow_rule",
     )
     expected = " ".join(words).split()
     assert package.columns() == expected
@@ -163,6 +164,7 @@ def test_bad_input_is_an_error_with_a_hint(tmp_path: Path, recorded: Path) -> No
         (["show", tmp_path], 1),
         (["show", recorded, "--run", "x"], 2),
         (["events", recorded, "--kind", "opne"], 2),
+        (["events", recorded, "--verdict", "denied"], 2),
         (["events", recorded, "--since", "yesterday"], 2),
         (["events", recorded, "--colour"], 2),
         (["fly"], 2),
@@ -199,6 +201,76 @@ def test_arrow_readers_see_every_record(recorded: Path) -> None:
     assert polars.DataFrame(spool).height == len(listed)
     only = package.Spool(recorded, kinds=["spawn"])
     assert pyarrow.table(only).num_rows == 1
+
+
+# One record of every shape that a verdict has: the golden spool of the format.
+VERDICTS = Path(__file__).parent.parent / "src" / "core" / "tests" / "golden" / "v1-verdicts.gnomon"
+
+
+def test_a_verdict_has_the_same_names_everywhere() -> None:
+    names = ("outcome", "verdict", "rule", "reason", "shadow_verdict", "shadow_rule")
+    leaves = ("deny", "organisation/nothing-leaves")
+    expected = {
+        "/data/hr/salaries.csv": ("denied", "deny", "finance/hr-data", None, None, None),
+        "/data/public.csv": (None, "allow", "a/b", None, None, None),
+        "/data/unspoken.csv": (None, None, None, None, None, None),
+        "https://api.example.com/v1/upload": (None, "warn", "finance/uploads", None, *leaves),
+        "/data/pay/1": (None, "justify", "finance/payments", "ticket 4711, password=***", None, None),
+        "/data/pay/2": ("denied", "justify", "finance/payments", None, None, None),
+        "/data/pay/3": (None, "justify", "finance/payments", "as ever", *leaves),
+        "/data/observed.csv": (None, "allow", None, None, *leaves),
+    }
+    records = {record.target: record for record in package.Spool(VERDICTS).records()}
+    listed = {event["target"]: event for event in events(VERDICTS)}
+    for target, values in expected.items():
+        assert tuple(getattr(records[target], name) for name in names) == values
+        assert tuple(listed[target][name] for name in names) == values
+    pyarrow = pytest.importorskip("pyarrow")
+    rows = {row["target"]: row for row in pyarrow.table(package.Spool(VERDICTS)).to_pylist()}
+    for target, values in expected.items():
+        assert tuple(rows[target][name] for name in names) == values
+
+
+@pytest.mark.parametrize(
+    ("arguments", "targets"),
+    [
+        (["--verdict", "warn"], {"upload", None}),
+        (["--verdict", "deny", "--rule", "finance"], {"salaries.csv", "bonuses.csv"}),
+        (["--verdict", "deny", "--kind", "http"], {"upload"}),
+        (["--verdict", "warn,deny", "--rule", "nothing-leaves"], {"upload", "3", "observed.csv"}),
+        (["--verdict", "warn", "--verdict", "allow"], {"upload", None, "public.csv", "observed.csv"}),
+        (["--rule", "finance/payments"], {"1", "2", "3"}),
+        (["--rule", "organisation"], {"upload", "3", "observed.csv"}),
+        (["--rule", "pay"], set()),
+    ],
+)
+def test_records_are_chosen_by_verdict_and_rule(arguments: list[str], targets: set[str | None]) -> None:
+    found = events(VERDICTS, *arguments)
+    assert {event["target"] and Path(event["target"]).name for event in found} == targets
+
+
+def test_lines_end_with_what_policy_said() -> None:
+    lines = gnomon("events", VERDICTS).checked().stdout.decode().splitlines()
+    for end in (
+        " policy         loaded /etc/gnomon/finance.policy",
+        "/data/hr/salaries.csv [deny finance/hr-data]",
+        "/data/public.csv",
+        "/data/unspoken.csv",
+        "/upload [warn finance/uploads] [would deny organisation/nothing-leaves]",
+        "/data/pay/1 [justify finance/payments: ticket 4711, password=***]",
+        "/data/pay/2 [justify finance/payments, stopped]",
+        "/data/observed.csv [would deny organisation/nothing-leaves]",
+    ):
+        assert any(line.endswith(end) for line in lines), (end, lines)
+
+
+def test_the_outcome_of_an_exit_is_its_status(recorded: Path) -> None:
+    (exit_,) = package.Spool(recorded, kinds=["exit"]).records()
+    (listed,) = events(recorded, "--kind", "exit")
+    assert (exit_.status, exit_.outcome, listed["outcome"]) == (0, "0", "0")
+    assert listed["pid"] == exit_.child
+    pyarrow = pytest.importorskip("pyarrow")
+    assert pyarrow.table(package.Spool(recorded, kinds=["exit"]))["outcome"].to_pylist() == ["0"]
 
 
 def test_a_live_process_can_be_read(spool: Path) -> None:

@@ -18,6 +18,7 @@ Reading is done here:
 
 from ._native import (
     Fault,
+    PolicyDenied,
     Process,
     Record,
     Records,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Fault",
+    "PolicyDenied",
     "Process",
     "Record",
     "Recording",

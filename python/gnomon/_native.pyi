@@ -43,6 +43,8 @@ class Record:
     verdict: str | None
     rule: str | None
     reason: str | None
+    shadow_verdict: str | None
+    shadow_rule: str | None
     child: int | None
     status: int | None
 
@@ -141,10 +143,13 @@ class Spool:
         run: Only processes of the `gnomon run` with this id.
         target: Only records with this in a path; a glob where it has a `*` or `?`.
         host: Only this host, its subdomains, or this address.
+        verdicts: Only records of which policy said one of these, or would have said it were observed rules
+            enforced.
+        rule: Only records of which this rule said it: `policy/rule`, or either half.
 
     Raises:
         OSError: The path cannot be read.
-        ValueError: No kind is called so, or the run's id is none.
+        ValueError: No kind or verdict is called so, or the run's id is none.
     """
 
     path: os.PathLike[str]
@@ -158,6 +163,8 @@ class Spool:
         run: str | None = None,
         target: str | None = None,
         host: str | None = None,
+        verdicts: Sequence[str] | None = None,
+        rule: str | None = None,
     ) -> Spool: ...
     def processes(self) -> tuple[list[Process], list[Fault]]:
         """Its processes in the order they started, and what could not be read on the way."""
@@ -193,6 +200,25 @@ class Run:
         """Notes how a child ended: its exit status, or minus the signal."""
     def end(self, status: int) -> None:
         """Notes the end of the run, with the exit status that it passes on."""
+
+class PolicyDenied(Exception):
+    """A policy stopped the operation. Also a `PermissionError`, or an `ImportError` for imports.
+
+    Copies and pickles are of the builtin class, with the same attributes: who loads them may have no gnomon.
+
+    Attributes:
+        rule: The rule that stopped it.
+        policy: The policy that the rule is in.
+        message: What the rule's author wrote.
+        owner: Whom to ask.
+        link: Where to read more.
+    """
+
+    rule: str | None
+    policy: str | None
+    message: str | None
+    owner: str | None
+    link: str | None
 
 def columns() -> list[str]:
     """The names of the Arrow columns, which are those of the JSON fields."""

@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
 use arrow_array::builder::{
-    ListBuilder, StringBuilder, TimestampNanosecondBuilder, UInt16Builder, UInt32Builder, UInt64Builder,
+    ArrayBuilder as _, ListBuilder, StringBuilder, TimestampNanosecondBuilder, UInt16Builder, UInt32Builder,
+    UInt64Builder,
 };
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchReader, StringArray, UInt32Array};
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef, TimeUnit};
@@ -65,6 +66,8 @@ pub fn schema() -> SchemaRef {
         text("verdict"),
         text("rule"),
         text("reason"),
+        text("shadow_verdict"),
+        text("shadow_rule"),
     ]))
 }
 
@@ -96,6 +99,61 @@ struct Columns {
     function: StringBuilder,
     distribution: StringBuilder,
     via: StringBuilder,
+    verdicts: Option<Verdicts>,
+}
+
+/// The columns of outcome and verdict, which few records have: the rows without are filled in by the next that has.
+#[derive(Default)]
+struct Verdicts {
+    outcome: StringBuilder,
+    verdict: StringBuilder,
+    rule: StringBuilder,
+    reason: StringBuilder,
+    shadow_verdict: StringBuilder,
+    shadow_rule: StringBuilder,
+}
+
+impl Verdicts {
+    /// Makes what `view` has of them row `row`, counted from 0.
+    fn push(&mut self, row: usize, view: &View<'_>) {
+        self.fill(row);
+        self.outcome.append_option(view.outcome());
+        let Some(verdict) = &view.verdict else { return };
+        self.verdict.append_value(verdict.action.name());
+        append(&mut self.rule, verdict.rule);
+        append(&mut self.reason, verdict.reason);
+        self.shadow_verdict.append_option(verdict.shadow.map(|(action, _)| action.name()));
+        append(&mut self.shadow_rule, verdict.shadow.map(|(_, rule)| rule));
+    }
+
+    /// Makes `rows` rows of it.
+    fn fill(&mut self, rows: usize) {
+        for column in self.columns() {
+            column.append_nulls(rows.saturating_sub(column.len()));
+        }
+    }
+
+    fn columns(&mut self) -> [&mut StringBuilder; 6] {
+        [
+            &mut self.outcome,
+            &mut self.verdict,
+            &mut self.rule,
+            &mut self.reason,
+            &mut self.shadow_verdict,
+            &mut self.shadow_rule,
+        ]
+    }
+
+    /// The columns of rows without any.
+    fn absent(rows: usize) -> [ArrayRef; 6] {
+        let absent: ArrayRef = Arc::new(StringArray::new_null(rows));
+        std::array::from_fn(|_| Arc::clone(&absent))
+    }
+
+    fn finish(mut self, rows: usize) -> [ArrayRef; 6] {
+        self.fill(rows);
+        self.columns().map(|column| Arc::new(column.finish()) as ArrayRef)
+    }
 }
 
 impl Columns {
@@ -132,10 +190,14 @@ impl Columns {
             function: text(8),
             distribution: text(8),
             via: text(0),
+            verdicts: None,
         }
     }
 
     fn push(&mut self, view: &View<'_>) {
+        if view.verdict.is_some() || view.status.is_some() {
+            self.verdicts.get_or_insert_default().push(self.rows, view);
+        }
         self.rows += 1;
         self.time.append_value(view.time.cast_signed());
         self.last_time.append_value(view.last_time.cast_signed());
@@ -176,9 +238,7 @@ impl Columns {
 
     fn finish(mut self) -> Result<RecordBatch, ArrowError> {
         let rows = self.rows;
-        // `outcome verdict rule reason`: filled when records carry a verdict.
-        let absent: ArrayRef = Arc::new(StringArray::new_null(rows));
-        let columns: Vec<ArrayRef> = vec![
+        let mut columns: Vec<ArrayRef> = vec![
             Arc::new(self.time.finish()),
             Arc::new(self.last_time.finish()),
             Arc::new(self.count.finish()),
@@ -203,11 +263,11 @@ impl Columns {
             Arc::new(self.distribution.finish()),
             Arc::new(self.via.finish()),
             Arc::new(StringArray::new_repeated("audit", rows)),
-            Arc::clone(&absent),
-            Arc::clone(&absent),
-            Arc::clone(&absent),
-            absent,
         ];
+        columns.extend(match self.verdicts {
+            Some(verdicts) => verdicts.finish(rows),
+            None => Verdicts::absent(rows),
+        });
         RecordBatch::try_new(self.schema, columns)
     }
 }
@@ -438,4 +498,49 @@ pub fn text_of(bytes: &Bytes) -> String {
     let mut text = String::new();
     push_escaped(&mut text, &bytes.0);
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::VerdictView;
+    use crate::verdict::Action;
+    use arrow_array::{Array as _, cast::AsArray as _};
+
+    #[test]
+    fn rows_without_a_verdict_are_null_before_between_and_after() {
+        let deny = VerdictView {
+            action: Action::Deny,
+            rule: Some(Pieces(b"finance/", b"hr-data")),
+            is_stopped: true,
+            ..VerdictView::default()
+        };
+        let observed =
+            VerdictView { shadow: Some((Action::Warn, Pieces(b"a/b", &[]))), ..VerdictView::default() };
+        let mut columns = Columns::with_capacity(schema(), String::new(), 1, 0);
+        for verdict in [None, Some(deny), None, None, Some(observed), None] {
+            columns.push(&View { verdict, ..View::default() });
+        }
+        columns.push(&View { status: Some(-9), ..View::default() });
+        let batch = columns.finish().unwrap();
+        let of = |name: &str| {
+            let column = batch.column_by_name(name).unwrap().as_string::<i32>();
+            (0..column.len())
+                .filter(|row| column.is_valid(*row))
+                .map(|row| (row, column.value(row)))
+                .collect()
+        };
+        let expected: [(&str, Vec<(usize, &str)>); 6] = [
+            ("outcome", vec![(1, "denied"), (6, "-9")]),
+            ("verdict", vec![(1, "deny"), (4, "allow")]),
+            ("rule", vec![(1, "finance/hr-data")]),
+            ("reason", vec![]),
+            ("shadow_verdict", vec![(4, "warn")]),
+            ("shadow_rule", vec![(4, "a/b")]),
+        ];
+        for (name, values) in expected {
+            let found: Vec<(usize, &str)> = of(name);
+            assert_eq!(found, values, "{name}");
+        }
+    }
 }

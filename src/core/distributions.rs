@@ -41,6 +41,14 @@ impl Distributions {
         self.owners.get(&key).map_or("", String::as_str)
     }
 
+    /// The version of the distribution called `name` in `root`, as its directory spells it.
+    pub fn version(&mut self, root: &[u8], name: &str) -> Option<String> {
+        let listing = self.listings.entry(root.to_vec()).or_insert_with(|| list(root));
+        let name = normalised(name);
+        let (_, entry) = listing.iter().find(|(known, _)| *known == name)?;
+        entry.split('-').nth(1).map(str::to_owned)
+    }
+
     fn find(&mut self, root: &[u8], asked: &[u8]) -> String {
         let listing = self.listings.entry(root.to_vec()).or_insert_with(|| list(root));
         let parts = module_parts(asked);

@@ -69,11 +69,13 @@ pub enum Kind {
     Registry = 47,
     /// Something that could hide from a recorder, or look into the interpreter from within.
     Tamper = 48,
+    /// Which policy the process is under: what became of it, and its digest.
+    Policy = 49,
 }
 
 impl Kind {
     /// Every kind, in stored order.
-    pub const ALL: [Self; 39] = [
+    pub const ALL: [Self; 40] = [
         Self::Text,
         Self::Process,
         Self::Script,
@@ -113,6 +115,7 @@ impl Kind {
         Self::Setenv,
         Self::Registry,
         Self::Tamper,
+        Self::Policy,
     ];
 
     /// The kind stored as `number`; `None` for one that a newer writer added.
@@ -172,6 +175,7 @@ impl Kind {
             Self::Setenv => "setenv",
             Self::Registry => "registry",
             Self::Tamper => "tamper",
+            Self::Policy => "policy",
         }
     }
 

@@ -3,8 +3,9 @@
 use uuid::Uuid;
 
 use crate::event::Kind;
-use crate::record::View;
+use crate::record::{VerdictView, View};
 use crate::text::Pieces;
+use crate::verdict::Action;
 
 /// What must hold of a record; empty lists and `None` hold of every one.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +21,10 @@ pub struct Filter {
     pub path: Option<PathPattern>,
     /// The host or address itself, or a domain above it.
     pub host: Option<String>,
+    /// What policy said, or would have said were observed rules enforced.
+    pub verdicts: Vec<Action>,
+    /// The rule that said it: `policy/rule`, or either half.
+    pub rule: Option<String>,
 }
 
 impl Filter {
@@ -54,7 +59,23 @@ impl Filter {
                     .any(|text| pattern.matches(text))
             })
             && self.host.as_ref().is_none_or(|host| matches_host(view, host))
+            && ((self.verdicts.is_empty() && self.rule.is_none())
+                || view.verdict.is_some_and(|verdict| self.matches_verdict(&verdict)))
     }
+
+    /// Whether one of the verdict's rules is asked for, and said what is asked for.
+    fn matches_verdict(&self, verdict: &VerdictView<'_>) -> bool {
+        verdict.spoken().any(|(action, rule)| {
+            (self.verdicts.is_empty() || self.verdicts.contains(&action))
+                && self.rule.as_ref().is_none_or(|wanted| rule.is_some_and(|rule| matches_rule(rule, wanted)))
+        })
+    }
+}
+
+fn matches_rule(rule: Pieces<'_>, wanted: &str) -> bool {
+    let (rule, wanted) = (rule.to_vec(), wanted.as_bytes());
+    let mut halves = rule.splitn(2, |byte| *byte == b'/');
+    rule == wanted || (halves.any(|half| half == wanted) && rule.contains(&b'/'))
 }
 
 fn matches_host(view: &View<'_>, wanted: &str) -> bool {
@@ -135,6 +156,37 @@ mod tests {
                 expected,
                 "{pattern} {path}"
             );
+        }
+    }
+
+    #[test]
+    fn verdicts_match_with_the_rule_that_said_them() {
+        let rule = Some(Pieces(b"finance/hr-data", &[]));
+        let shadow = Some((Action::Deny, Pieces(b"audit/hr-data", &[])));
+        let verdict = VerdictView { action: Action::Warn, rule, shadow, ..VerdictView::default() };
+        let spoken = View { verdict: Some(verdict), ..View::default() };
+        for (verdicts, rule, expected) in [
+            (&[][..], None, true),
+            (&[Action::Warn], None, true),
+            (&[Action::Justify, Action::Deny], None, true),
+            (&[Action::Allow, Action::Justify], None, false),
+            (&[], Some("finance/hr-data"), true),
+            (&[], Some("finance"), true),
+            (&[], Some("hr-data"), true),
+            (&[], Some("audit/hr-data"), true),
+            (&[], Some("hr"), false),
+            (&[], Some(""), false),
+            (&[], Some("finance/"), false),
+            (&[Action::Deny], Some("audit"), true),
+            (&[Action::Deny], Some("hr-data"), true),
+            // What is denied is not what `finance` said.
+            (&[Action::Deny], Some("finance"), false),
+        ] {
+            let filter =
+                Filter { verdicts: verdicts.to_vec(), rule: rule.map(str::to_owned), ..Filter::default() };
+            assert_eq!(filter.matches(&spoken), expected, "{verdicts:?} {rule:?}");
+            let is_unspoken_asked_for = verdicts.is_empty() && rule.is_none();
+            assert_eq!(filter.matches(&View::default()), is_unspoken_asked_for, "{verdicts:?} {rule:?}");
         }
     }
 

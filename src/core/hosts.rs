@@ -4,7 +4,8 @@
 //! same thread resolved last for that port, or, where another thread resolved (asyncio does), the only name
 //! that was resolved for it. Two candidates give none.
 
-use std::net::IpAddr;
+use std::borrow::Cow;
+use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr;
 
 use parking_lot::Mutex;
@@ -69,11 +70,60 @@ pub fn is_address(host: &str) -> bool {
     parse_address(host).is_some()
 }
 
-/// The address that `host` spells out; an IPv6 one that maps an IPv4 one is that one.
+/// The address that `host` spells out, also as `127.1`, `0x7f000001` or `[::1]`; an IPv6 one that maps an IPv4 one is
+/// that one.
 #[must_use]
 pub fn parse_address(host: &str) -> Option<IpAddr> {
     let bare = host.split_once('%').map_or(host, |(address, _)| address);
-    IpAddr::from_str(bare).ok().map(|address| address.to_canonical())
+    let bare = bare.strip_prefix('[').and_then(|bare| bare.strip_suffix(']')).unwrap_or(bare);
+    match IpAddr::from_str(bare) {
+        Ok(address) => Some(address.to_canonical()),
+        Err(_) => numbers_and_dots(bare).map(IpAddr::V4),
+    }
+}
+
+/// The address that inet_aton(3), and so getaddrinfo, takes `text` for: up to four numbers, decimal, octal or
+/// hexadecimal, of which the last one fills what is left.
+fn numbers_and_dots(text: &str) -> Option<Ipv4Addr> {
+    if !text.starts_with(|first: char| first.is_ascii_digit()) || text.len() > 64 {
+        return None;
+    }
+    let numbers: Option<Vec<u32>> = text.split('.').map(number).collect();
+    let numbers = numbers.filter(|numbers| numbers.len() <= 4)?;
+    let (last, first) = numbers.split_last()?;
+    let room = 32 - 8 * first.len() as u32;
+    if first.iter().any(|number| *number > 255) || (room < 32 && *last >> room != 0) {
+        return None;
+    }
+    let start = first.iter().zip([24, 16, 8]).fold(0, |address, (number, shift)| address | number << shift);
+    Some(Ipv4Addr::from(start | last))
+}
+
+fn number(text: &str) -> Option<u32> {
+    let lower = text.to_ascii_lowercase();
+    match lower.strip_prefix("0x") {
+        Some(digits) => u32::from_str_radix(digits, 16).ok(),
+        None if lower.len() > 1 && lower.starts_with('0') => u32::from_str_radix(&lower, 8).ok(),
+        None => lower.parse().ok(),
+    }
+    .filter(|_| !lower.contains(['+', '-']))
+}
+
+/// `host` as names are compared: in lower case, without the final dot, in ASCII as it is asked for (IDNA).
+///
+/// Python converts by IDNA 2003, which has four characters that IDNA 2008 reads differently; those are converted
+/// first, as that did (UTS 46, section 6, table 1).
+#[must_use]
+pub fn normalised(host: &str) -> Cow<'_, str> {
+    if host.is_ascii() {
+        let bare = host.trim_end_matches('.');
+        let is_lower = !bare.bytes().any(|byte| byte.is_ascii_uppercase());
+        return if is_lower { Cow::Borrowed(bare) } else { Cow::Owned(bare.to_ascii_lowercase()) };
+    }
+    let mapped =
+        host.replace('\u{df}', "ss").replace('\u{3c2}', "\u{3c3}").replace(['\u{200c}', '\u{200d}'], "");
+    let ascii = idna::domain_to_ascii(&mapped).unwrap_or_else(|_| mapped.to_lowercase());
+    Cow::Owned(ascii.trim_end_matches('.').to_owned())
 }
 
 #[cfg(test)]
@@ -113,5 +163,40 @@ mod tests {
     fn mapped_and_scoped_addresses_are_normalised() {
         assert_eq!(parse_address("::ffff:10.0.0.1"), Some(IpAddr::from([10, 0, 0, 1])));
         assert!(is_address("fe80::1%eth0") && !is_address("10.0.0.1.example") && !is_address(""));
+    }
+
+    #[test]
+    fn an_address_is_known_however_it_is_written() {
+        for (text, expected) in [
+            ("127.1", Some("127.0.0.1")),
+            ("2130706433", Some("127.0.0.1")),
+            ("0x7f.0.0.1", Some("127.0.0.1")),
+            ("0177.0.0.01", Some("127.0.0.1")),
+            ("10.1.258", Some("10.1.1.2")),
+            ("[::1]", Some("::1")),
+            ("127.0.0.1.", None),
+            ("256.0.0.1", None),
+            ("1.2.3.4.5", None),
+            ("10.0.65536", None),
+            ("08", None),
+            ("1+1", None),
+            ("3com.com", None),
+        ] {
+            assert_eq!(parse_address(text), expected.and_then(|text| text.parse().ok()), "{text}");
+        }
+    }
+
+    #[test]
+    fn names_are_compared_as_they_are_asked_for() {
+        for (given, expected) in [
+            ("API.Example.com.", "api.example.com"),
+            ("b\u{fc}cher.example", "xn--bcher-kva.example"),
+            ("B\u{dc}CHER.EXAMPLE", "xn--bcher-kva.example"),
+            ("stra\u{df}e.example", "strasse.example"),
+            ("\u{ff41}\u{ff50}\u{ff49}\u{3002}example\u{ff0e}com", "api.example.com"),
+            ("api.exa\u{200d}mple.com", "api.example.com"),
+        ] {
+            assert_eq!(normalised(given), expected);
+        }
     }
 }

@@ -113,6 +113,7 @@ impl<'a> Unpacker<'a> {
         self.byte()
     }
 
+    #[inline]
     pub fn item(&mut self) -> Option<Item<'a>> {
         Some(match self.byte()? {
             small @ 0..=0x7F => Item::Number(small.into()),

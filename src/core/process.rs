@@ -98,6 +98,24 @@ pub struct Script {
     /// Nanoseconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub modified: Option<i64>,
+    /// What policy said of its start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<ScriptVerdict>,
+}
+
+/// A [`crate::verdict::Verdict`] on the start of a script, as stored.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ScriptVerdict {
+    /// The action's number.
+    pub action: u8,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    pub is_stopped: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<(u8, String)>,
 }
 
 /// A new process id: UUIDv7, so ids sort by start time and are unique across machines. It sorts after the id
@@ -283,6 +301,19 @@ pub fn current_directory() -> Option<Vec<u8>> {
     rustix::process::getcwd(Vec::new()).ok().map(std::ffi::CString::into_bytes)
 }
 
+/// The file that `program` names: itself where it has a slash, or the first of that name in the directories of
+/// `search_path` that can be executed.
+#[must_use]
+pub fn find_program(program: &[u8], search_path: &[u8]) -> Option<Vec<u8>> {
+    if program.contains(&b'/') || program.is_empty() {
+        return None;
+    }
+    let directories =
+        search_path.split(|byte| *byte == b':').filter(|directory| directory.first() == Some(&b'/'));
+    let mut candidates = directories.map(|directory| [directory, b"/", program].concat());
+    candidates.find(|path| rustix::fs::access(path.as_slice(), rustix::fs::Access::EXEC_OK).is_ok())
+}
+
 /// What an open descriptor of this process refers to: a path, or a word as `pipe:[4711]`.
 #[must_use]
 pub fn descriptor_path(descriptor: i32) -> Option<Vec<u8>> {
@@ -394,6 +425,24 @@ pub fn account(uid: u32) -> Option<(String, String)> {
         (fields.nth(1)?.parse() == Ok(uid)).then_some(())?;
         Some((name.to_owned(), fields.nth(2)?.to_owned()))
     })
+}
+
+/// The names and numbers of the groups that this process is in, as the local file of groups has them.
+#[must_use]
+pub fn groups() -> Vec<String> {
+    let mut numbers: Vec<u32> =
+        rustix::process::getgroups().unwrap_or_default().iter().map(|id| id.as_raw()).collect();
+    numbers.push(rustix::process::getgid().as_raw());
+    numbers.sort_unstable();
+    numbers.dedup();
+    let file = read_small("/etc/group").unwrap_or_default();
+    let named = file.lines().filter_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        let number: u32 = fields.nth(1)?.parse().ok()?;
+        numbers.contains(&number).then(|| name.to_owned())
+    });
+    named.chain(numbers.iter().map(u32::to_string)).collect()
 }
 
 /// The arguments that the process was started with. Where the C library does not tell them to a library that

@@ -18,6 +18,7 @@ use crate::redact;
 use crate::spool::format::HEAD_BYTES;
 use crate::spool::segment::{Head, Place, Refusal, Segment};
 use crate::text::{Pieces, Text};
+use crate::verdict::{Action, Verdict};
 
 /// Text shorter than this is not worth a record of its own.
 const MIN_INTERNED: usize = 12;
@@ -51,6 +52,13 @@ struct Wire<'a> {
     /// Where the origin's record stands.
     #[serde(rename = "o", skip_serializing_if = "Option::is_none")]
     origin: Option<u32>,
+    /// What policy said, as [`packed_verdict`] makes it. The rules and the justification belong to it.
+    #[serde(rename = "y", skip_serializing_if = "Option::is_none")]
+    verdict: Option<u8>,
+    #[serde(rename = "r", skip_serializing_if = "Option::is_none", borrow)]
+    rule: Option<Text<'a>>,
+    #[serde(rename = "m", skip_serializing_if = "Option::is_none", borrow)]
+    shadow_rule: Option<Text<'a>>,
     #[serde(rename = "z", skip_serializing_if = "Option::is_none")]
     size: Option<u64>,
     #[serde(rename = "x", skip_serializing_if = "Option::is_none", borrow)]
@@ -61,6 +69,8 @@ struct Wire<'a> {
     child: Option<u32>,
     #[serde(rename = "s", skip_serializing_if = "Option::is_none")]
     status: Option<i32>,
+    #[serde(rename = "j", skip_serializing_if = "Option::is_none", borrow)]
+    justification: Option<Text<'a>>,
 }
 
 /// The payload of an origin record, which many events share.
@@ -82,7 +92,7 @@ struct OriginWire<'a> {
 impl<'a> Wire<'a> {
     /// What serde reads in `payload`, if that has no more than the common fields in their order.
     fn unpacked(payload: &'a [u8]) -> Option<Self> {
-        const ORDER: &[u8] = b"atdqhiwpo";
+        const ORDER: &[u8] = b"atdqhiwpoyrm";
         let mut unpacker = Unpacker(payload);
         let mut wire = Self::default();
         let mut expected = ORDER.iter();
@@ -94,6 +104,7 @@ impl<'a> Wire<'a> {
                 (b'a', item) => wire.access = u8::try_from(number(item)?).ok()?,
                 (b'p', item) => wire.port = Some(u16::try_from(number(item)?).ok()?),
                 (b'o', item) => wire.origin = Some(number(item)?),
+                (b'y', item) => wire.verdict = Some(u8::try_from(number(item)?).ok()?),
                 (key, item) => {
                     let text = Some(match item {
                         Item::Number(place) => Text::Interned(place),
@@ -110,6 +121,8 @@ impl<'a> Wire<'a> {
                         b'q' => wire.requested = text,
                         b'h' => wire.host = text,
                         b'w' => wire.detail = text,
+                        b'r' => wire.rule = text,
+                        b'm' => wire.shadow_rule = text,
                         _ => wire.address = text,
                     }
                 }
@@ -125,7 +138,8 @@ impl<'a> Wire<'a> {
             || self.child.is_some()
             || self.status.is_some()
             || self.size.is_some()
-            || self.sha256.is_some();
+            || self.sha256.is_some()
+            || self.justification.is_some();
         if has_rarer {
             return None;
         }
@@ -140,7 +154,8 @@ impl<'a> Wire<'a> {
         let count = texts.iter().filter(|(_, text)| text.is_some()).count()
             + usize::from(self.access != 0)
             + usize::from(self.port.is_some())
-            + usize::from(self.origin.is_some());
+            + usize::from(self.origin.is_some())
+            + self.verdict.map_or(0, |_| self.verdict_fields());
         let mut packer = Packer::new(room);
         packer.map(count as u8);
         if self.access != 0 {
@@ -148,17 +163,7 @@ impl<'a> Wire<'a> {
             packer.number(self.access.into());
         }
         for (key, text) in texts {
-            let Some(text) = text else { continue };
-            packer.key(key);
-            match text {
-                Text::Whole(bytes) => packer.text(bytes),
-                Text::Interned(place) => packer.number(*place),
-                Text::Joined(place, rest) => {
-                    packer.pair();
-                    packer.number(*place);
-                    packer.text(rest);
-                }
-            }
+            pack_text(&mut packer, key, text.as_ref());
         }
         if let Some(port) = self.port {
             packer.key(b'p');
@@ -168,8 +173,56 @@ impl<'a> Wire<'a> {
             packer.key(b'o');
             packer.number(place);
         }
+        if let Some(verdict) = self.verdict {
+            packer.key(b'y');
+            packer.number(verdict.into());
+            pack_text(&mut packer, b'r', self.rule.as_ref());
+            pack_text(&mut packer, b'm', self.shadow_rule.as_ref());
+        }
         packer.finish()
     }
+
+    /// How many common fields a verdict takes.
+    fn verdict_fields(&self) -> usize {
+        1 + usize::from(self.rule.is_some()) + usize::from(self.shadow_rule.is_some())
+    }
+
+    /// Adds `verdict`, its rules stored by `intern`.
+    #[inline(never)] // what has none, as nearly every record, shall not pay for it
+    fn set_verdict(
+        &mut self,
+        verdict: &Verdict<'a>,
+        privacy: Option<&Privacy>,
+        intern: impl Fn(&[u8]) -> Result<Place, Refusal>,
+    ) -> Result<(), Refusal> {
+        self.verdict = Some(packed_verdict(verdict));
+        self.rule = verdict.rule.map(|rule| shared_rule(rule, &intern)).transpose()?;
+        self.shadow_rule = verdict.shadow.map(|(_, rule)| shared_rule(rule, &intern)).transpose()?;
+        self.justification = verdict.reason.map(|reason| Text::Whole(stored(reason.as_bytes(), privacy)));
+        Ok(())
+    }
+}
+
+#[inline]
+fn pack_text(packer: &mut Packer<'_>, key: u8, text: Option<&Text<'_>>) {
+    let Some(text) = text else { return };
+    packer.key(key);
+    match text {
+        Text::Whole(bytes) => packer.text(bytes),
+        Text::Interned(place) => packer.number(*place),
+        Text::Joined(place, rest) => {
+            packer.pair();
+            packer.number(*place);
+            packer.text(rest);
+        }
+    }
+}
+
+/// A verdict but for its texts: two bits for the action, two for the shadow's, then one that tells whether the
+/// operation was stopped, and one that there is a shadow. Higher bits are for later.
+fn packed_verdict(verdict: &Verdict<'_>) -> u8 {
+    let (shadow, has_shadow) = verdict.shadow.map_or((0, 0), |(action, _)| (action as u8, 1));
+    verdict.action as u8 | shadow << 2 | u8::from(verdict.is_stopped) << 4 | has_shadow << 5
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
@@ -200,6 +253,8 @@ pub struct Draft<'a> {
     pub child: Option<u32>,
     pub status: Option<i32>,
     pub origin: Option<&'a Origin>,
+    /// What policy said, if anything.
+    pub verdict: Option<Verdict<'a>>,
 }
 
 impl Draft<'_> {
@@ -222,7 +277,7 @@ impl Draft<'_> {
         let host = self.host.as_deref().map(|host| stored(host.as_bytes(), privacy));
         let detail = self.detail.as_deref().map(|text| stored(text, privacy));
         let argv = self.argv.map(|argv| stored_command(argv.iter().cloned(), privacy));
-        let wire = Wire {
+        let mut wire = Wire {
             access: self.access.0,
             target: target.as_deref().map(|text| shared_path(text, intern)).transpose()?,
             destination: match &destination {
@@ -246,7 +301,14 @@ impl Draft<'_> {
                 .origin
                 .map(|origin| store_origin(origin, segment, head.time, privacy, &hash))
                 .transpose()?,
+            verdict: None,
+            rule: None,
+            shadow_rule: None,
+            justification: None,
         };
+        if let Some(verdict) = &self.verdict {
+            wire.set_verdict(verdict, privacy, intern)?;
+        }
         let mut room = [0; HEAD_BYTES + INLINE_BYTES];
         let packed = room.get_mut(HEAD_BYTES..).and_then(|room| wire.packed(room)).map(<[u8]>::len);
         match packed.and_then(|length| room.get_mut(..HEAD_BYTES + length)) {
@@ -333,6 +395,13 @@ fn shared_text(
     Ok(if rest.is_empty() { Text::Interned(place) } else { Text::Joined(place, Cow::Borrowed(rest)) })
 }
 
+/// The name of a rule, stored once in the segment: its policy's author chose it, nothing in it is looked for.
+fn shared_rule(rule: &str, intern: impl Fn(&[u8]) -> Result<Place, Refusal>) -> Result<Text<'_>, Refusal> {
+    let rule = rule.as_bytes();
+    let rule = rule.get(..MAX_TEXT_BYTES).unwrap_or(rule);
+    shared_text(rule, rule.len(), intern)
+}
+
 fn octets(address: IpAddr) -> Vec<u8> {
     match address {
         IpAddr::V4(address) => address.octets().to_vec(),
@@ -378,6 +447,44 @@ pub struct View<'a> {
     pub child: Option<u32>,
     pub status: Option<i32>,
     pub origin: OriginView<'a>,
+    pub verdict: Option<VerdictView<'a>>,
+}
+
+/// A [`Verdict`] as it stands in a segment, its text looked up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct VerdictView<'a> {
+    pub action: Action,
+    pub rule: Option<Pieces<'a>>,
+    pub is_stopped: bool,
+    pub reason: Option<Pieces<'a>>,
+    pub shadow: Option<(Action, Pieces<'a>)>,
+}
+
+impl<'a> VerdictView<'a> {
+    /// The verdict of `wire` that [`packed_verdict`] put into `number`; `lookup` finds the text at an offset.
+    #[inline(never)] // what has none, as nearly every record, shall not pay for it
+    fn of(number: u8, wire: &Wire<'a>, lookup: impl Fn(u32) -> Option<&'a [u8]>) -> Result<Self, BadPayload> {
+        let pieces = |text: &Option<Text<'a>>| text.as_ref().map(|text| pieces_of(text, &lookup)).transpose();
+        let action = |bits: u8| Action::from_number(bits & 3).ok_or(BadPayload::Malformed);
+        let has_shadow = number >> 5 & 1 != 0;
+        Ok(Self {
+            action: action(number)?,
+            rule: pieces(&wire.rule)?,
+            is_stopped: number >> 4 & 1 != 0,
+            reason: pieces(&wire.justification)?,
+            shadow: match (has_shadow, pieces(&wire.shadow_rule)?) {
+                (true, Some(rule)) => Some((action(number >> 2)?, rule)),
+                (true, None) => return Err(BadPayload::Malformed),
+                (false, _) => None,
+            },
+        })
+    }
+
+    /// Each action that a rule said, enforced and shadow, with the rule.
+    pub fn spoken(&self) -> impl Iterator<Item = (Action, Option<Pieces<'a>>)> {
+        let shadow = self.shadow.map(|(action, rule)| (action, Some(rule)));
+        [Some((self.action, self.rule)), shadow].into_iter().flatten()
+    }
 }
 
 /// An [`Origin`] as it stands in a segment, its text looked up.
@@ -452,11 +559,11 @@ impl<'a> View<'a> {
         self.host = wire.host.as_ref().map(pieces).transpose()?;
         self.address = wire.address.as_ref().map(read_address).transpose()?;
         self.port = wire.port;
-        self.argv = wire.argv.map(|argv| argv.iter().map(pieces).collect()).transpose()?;
+        self.argv = wire.argv.as_ref().map(|argv| argv.iter().map(pieces).collect()).transpose()?;
         self.detail = wire.detail.as_ref().map(pieces).transpose()?;
         self.size = wire.size;
-        self.sha256 = match wire.sha256 {
-            Some(Text::Whole(Cow::Borrowed(digest))) => Some(digest),
+        self.sha256 = match &wire.sha256 {
+            Some(Text::Whole(Cow::Borrowed(digest))) => Some(*digest),
             Some(_) => return Err(BadPayload::Malformed),
             None => None,
         };
@@ -464,6 +571,9 @@ impl<'a> View<'a> {
         self.status = wire.status;
         if let Some(place) = wire.origin {
             self.origin = origin(place).ok_or(BadPayload::DanglingReference)?;
+        }
+        if let Some(number) = wire.verdict {
+            self.verdict = Some(VerdictView::of(number, &wire, &lookup)?);
         }
         Ok(())
     }
@@ -473,6 +583,16 @@ impl<'a> View<'a> {
     pub fn kind_name(&self) -> Cow<'static, str> {
         Kind::from_number(self.kind)
             .map_or_else(|| Cow::Owned(format!("kind-{}", self.kind)), |kind| Cow::Borrowed(kind.name()))
+    }
+
+    /// `denied` where the operation was stopped; of an exit, the status. Otherwise nobody knows: the event comes
+    /// before the act.
+    #[must_use]
+    pub fn outcome(&self) -> Option<Cow<'static, str>> {
+        if self.verdict.is_some_and(|verdict| verdict.is_stopped) {
+            return Some(Cow::Borrowed("denied"));
+        }
+        self.status.map(|status| Cow::Owned(status.to_string()))
     }
 
     /// What the event acts on, as one text: a path, a module, a program, or `host:port`.
@@ -549,19 +669,24 @@ mod tests {
             detail in text(),
             port in any::<Option<u16>>(),
             origin in any::<Option<u32>>(),
+            verdict in any::<Option<u8>>(),
+            rules in (text(), text()),
         ) {
+            // There are no rules without a verdict.
+            let (rule, shadow_rule) = verdict.map_or((None, None), |_| rules);
             let wire = Wire {
-                access, target, destination, requested, host, address, detail, port, origin,
+                access, target, destination, requested, host, address, detail, port, origin, verdict, rule,
+                shadow_rule,
                 ..Wire::default()
             };
-            let mut room = [0; 2048];
+            let mut room = [0; 4096];
             let short = |text: &Option<Text<'_>>| match text {
                 Some(Text::Whole(bytes) | Text::Joined(_, bytes)) => bytes.len() < 256,
                 _ => true,
             };
-            let fits = [&wire.target, &wire.destination, &wire.requested, &wire.host, &wire.address, &wire.detail]
-                .into_iter()
-                .all(short);
+            let (rule, shadow_rule) = (&wire.rule, &wire.shadow_rule);
+            let texts = [&wire.target, &wire.destination, &wire.requested, &wire.host, &wire.address, &wire.detail];
+            let fits = texts.into_iter().chain([rule, shadow_rule]).all(short);
             let expected = encoded(&wire);
             prop_assert_eq!(wire.packed(&mut room), fits.then_some(&expected[..]));
             prop_assert_eq!(wire.packed(&mut [0; 1]).is_some(), expected.len() == 1);
@@ -573,6 +698,7 @@ mod tests {
             bytes in proptest::collection::vec(
                 prop_oneof![
                     Just(0x82), Just(0x83), Just(0xA1), Just(b'a'), Just(b't'), Just(b'q'), Just(b'p'),
+                    Just(b'y'), Just(b'r'), Just(b'm'),
                     Just(0x92), Just(0xA2), Just(0xD9), Just(0xC4), 0_u8..8, any::<u8>(),
                 ],
                 0..24,
@@ -582,5 +708,35 @@ mod tests {
                 prop_assert_eq!(rmp_serde::from_slice::<Wire<'_>>(&bytes).ok(), Some(wire));
             }
         }
+    }
+
+    #[test]
+    fn a_verdict_is_unpacked_as_it_was_packed() {
+        let shadows = Action::ALL.map(|action| Some((action, "policy/observed")));
+        for action in Action::ALL {
+            for shadow in shadows.into_iter().chain([None]) {
+                for is_stopped in [false, true] {
+                    let verdict = Verdict { action, is_stopped, shadow, ..Verdict::default() };
+                    let wire = Wire {
+                        shadow_rule: shadow.map(|(_, rule)| Text::Whole(Cow::Borrowed(rule.as_bytes()))),
+                        ..Wire::default()
+                    };
+                    let view = VerdictView::of(packed_verdict(&verdict), &wire, |_| None).unwrap();
+                    let shadow = shadow.map(|(action, rule)| (action, Pieces(rule.as_bytes(), &[])));
+                    let expected = VerdictView { action, is_stopped, shadow, ..VerdictView::default() };
+                    assert_eq!(view, expected);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_verdict_that_makes_no_sense_is_a_bad_payload() {
+        let of = |wire: &Wire<'_>, number| VerdictView::of(number, wire, |_| None).unwrap_err();
+        assert_eq!(of(&Wire::default(), 1 << 5), BadPayload::Malformed);
+        let dangling = Wire { rule: Some(Text::Interned(7)), ..Wire::default() };
+        assert_eq!(of(&dangling, 3), BadPayload::DanglingReference);
+        // Bits that a later writer adds are no fault.
+        assert_eq!(VerdictView::of(0xC3, &Wire::default(), |_| None).unwrap().action, Action::Deny);
     }
 }

@@ -157,6 +157,73 @@ pub fn push_escaped(text: &mut impl fmt::Write, bytes: &[u8]) {
     }
 }
 
+/// Appends `shown` to `text`, safe for a person's terminal: what could move a cursor, start a sequence, hide or
+/// reorder letters is written out, as `\n`, `\xNN` or `\uNNNN`.
+pub fn push_printable(text: &mut impl fmt::Write, shown: &str) {
+    for letter in shown.chars() {
+        match letter {
+            '\n' => put(text, "\\n"),
+            '\r' => put(text, "\\r"),
+            '\t' => put(text, "\\t"),
+            letter if is_printable(letter) => put(text, letter.encode_utf8(&mut [0; 4])),
+            letter if letter <= '\u{ff}' => put(text, &format!("\\x{:02x}", u32::from(letter))),
+            letter if letter <= '\u{ffff}' => put(text, &format!("\\u{:04x}", u32::from(letter))),
+            letter => put(text, &format!("\\U{:08x}", u32::from(letter))),
+        }
+    }
+}
+
+/// Whether a terminal shows it, and only it: no control, no mark of direction, nothing of no width.
+#[must_use]
+pub fn is_printable(letter: char) -> bool {
+    !letter.is_control()
+        && !matches!(
+            letter,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
+        )
+}
+
+/// The longest beginning of `text` that is no longer than `max_bytes` and ends with a whole letter.
+#[must_use]
+pub fn beginning(text: &str, max_bytes: usize) -> &str {
+    let end = (0..=max_bytes.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+    end.and_then(|end| text.get(..end)).unwrap_or_default()
+}
+
 fn put(text: &mut impl fmt::Write, piece: &str) {
     let _ = text.write_str(piece); // memory takes whatever comes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn printable(shown: &str) -> String {
+        let mut text = String::new();
+        push_printable(&mut text, shown);
+        text
+    }
+
+    #[test]
+    fn what_a_terminal_would_obey_is_written_out() {
+        assert_eq!(printable("\x1b[31mred\x07\r\n\t\x7f"), r"\x1b[31mred\x07\r\n\t\x7f");
+        assert_eq!(printable("\u{9b}2J"), r"\x9b2J");
+        assert_eq!(printable("a\u{202e}b\u{2066}c\u{200d}d\u{feff}"), r"a\u202eb\u2066c\u200dd\ufeff");
+        assert_eq!(printable("\u{e0041}"), r"\U000e0041");
+    }
+
+    #[test]
+    fn words_of_any_language_stay_as_they_are() {
+        let shown = "naïve e\u{301} Ελλάδα 日本 🎉 C:\\x 'a' \"b\"";
+        assert_eq!(printable(shown), shown);
+    }
+
+    #[test]
+    fn a_beginning_ends_with_a_whole_letter() {
+        assert_eq!(beginning("äöü", 4), "äö");
+        assert_eq!(beginning("äöü", 3), "ä");
+        assert_eq!(beginning("äöü", 9), "äöü");
+        assert_eq!(beginning("ä", 1), "");
+    }
 }

@@ -36,6 +36,11 @@ fn change(change: impl FnOnce(&mut Work)) {
     WORK.set(work);
 }
 
+/// Forgets all of it: a copy was stopped.
+pub fn forget() {
+    WORK.set(Work::default());
+}
+
 /// `shutil.copyfile(source, destination)`.
 pub fn copyfile(args: Object<'_>) -> Decoded<'_> {
     let (Some(source), Some(destination)) =

@@ -24,6 +24,12 @@ use gnomon_core::process::Script;
 
 use crate::capi::Object;
 
+/// Forgets what events before have told of those to come: the operation that they are part of is stopped.
+pub fn forget_what_was_told() {
+    forget_last_start();
+    copies::forget();
+}
+
 /// What an audit event means to gnomon.
 pub enum Decoded<'a> {
     /// Something the program does.

@@ -37,6 +37,15 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     parser.add_argument("--run", metavar="ID", help="only this run")
     parser.add_argument("--path", metavar="TEXT", help="only paths with this in them; a glob with * or ?")
     parser.add_argument("--host", metavar="NAME", help="only this host, its subdomains, or this address")
+    parser.add_argument(
+        "--verdict",
+        action="append",
+        metavar="VERDICT",
+        help="only what policy said this of: allow, warn, justify or deny (again for more; or a,b)",
+    )
+    parser.add_argument(
+        "--rule", metavar="RULE", help="only what this rule spoke of: policy/rule, or either half"
+    )
     parser.add_argument("--format", choices=("text", "jsonl"), default="text")
     parser.add_argument("--follow", action="store_true", help="go on as new records come, until Ctrl-C")
     parser.set_defaults(main=main)
@@ -44,8 +53,17 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 
 def main(options: argparse.Namespace) -> int:
     """Runs the verb. Exit code 1 when something could not be read."""
-    kinds = [kind for group in options.kind or [] for kind in group.split(",") if kind]
-    is_everything = not (kinds or options.path or options.host or options.process or options.since)
+    kinds = _words(options.kind)
+    chosen = (
+        kinds,
+        options.path,
+        options.host,
+        options.process,
+        options.since,
+        options.verdict,
+        options.rule,
+    )
+    is_everything = not any(chosen)
     has_receipt = "receipt" in kinds or (is_everything and options.format == "jsonl")
     kinds = [kind for kind in kinds if kind != "receipt"]
     if has_receipt and not options.follow:
@@ -62,6 +80,10 @@ def main(options: argparse.Namespace) -> int:
     return _tell(records.faults)
 
 
+def _words(groups: list[str] | None) -> list[str]:
+    return [word for group in groups or [] for word in group.split(",") if word]
+
+
 def _open(options: argparse.Namespace, kinds: list[str]) -> Spool:
     return open_spool(
         options.spool,
@@ -71,6 +93,8 @@ def _open(options: argparse.Namespace, kinds: list[str]) -> Spool:
         run=options.run,
         target=options.path,
         host=options.host,
+        verdicts=_words(options.verdict) or None,
+        rule=options.rule,
     )
 
 
@@ -138,7 +162,7 @@ def _as_json(record: Record) -> str:
     fields = {name: getattr(record, name) for name in columns()}
     fields["time"], fields["last_time"] = iso_time(record.time), iso_time(record.last_time)
     if record.kind == "exit":
-        fields["pid"], fields["outcome"] = record.child, str(record.status)
+        fields["pid"] = record.child
     # Undecodable bytes are lone surrogates here, which JSON can hold when it is ASCII.
     return json.dumps(fields, ensure_ascii=True)
 
@@ -150,6 +174,8 @@ def _as_text(record: Record) -> str:
     words = [iso_time(record.time)[11:23], f"{record.pid:>7}", f"{record.kind:<8}", f"{count:<5}"]
     if record.access:
         words.append(record.access)
+    if record.kind == "policy" and record.detail:
+        words.append(printable(record.detail))
     if record.argv:
         words.append(printable(command_line(record.argv)))
     elif record.kind == "exit":
@@ -160,4 +186,16 @@ def _as_text(record: Record) -> str:
         words.append(f"({record.address})")
     if record.destination is not None:
         words.append(("from " if record.kind == "import" else "to ") + printable(record.destination))
+    words.extend(f"[{printable(said)}]" for said in _policy_words(record))
     return " ".join(words).rstrip()
+
+
+def _policy_words(record: Record) -> Iterator[str]:
+    """What policy said, where that is more than that it goes on."""
+    if record.verdict not in (None, "allow"):
+        said = f"{record.verdict} {record.rule or ''}".rstrip()
+        if record.reason is not None:
+            said += f": {record.reason}"
+        yield f"{said}, stopped" if record.verdict != "deny" and record.outcome == "denied" else said
+    if record.shadow_verdict is not None:
+        yield f"would {record.shadow_verdict} {record.shadow_rule}"

@@ -15,7 +15,7 @@ use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
-use memmap2::{MmapOptions, MmapRaw};
+use memmap2::{Mmap, MmapOptions, MmapRaw};
 use rustix::fs::{FallocateFlags, OFlags};
 use rustix::process::{Resource, getrlimit};
 
@@ -267,6 +267,16 @@ impl Reservation<'_> {
             length.store(self.length as u32, Ordering::Release);
         }
     }
+}
+
+/// All of `file`, to be read. Who writes over it in place changes what is read, or kills the reader: only for
+/// files that are replaced and never rewritten.
+///
+/// # Errors
+/// What the system says.
+pub fn whole_file(file: &File) -> io::Result<Mmap> {
+    // SAFETY: what is read from it is checked as bytes from anywhere are; the doc says what cannot be helped.
+    unsafe { Mmap::map(file) }
 }
 
 /// Bytes that this process may make a file long. Beyond them the kernel sends SIGXFSZ, which ends a program

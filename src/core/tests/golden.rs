@@ -1,4 +1,5 @@
 //! A spool of each released format stays readable for ever: `golden/vN.gnomon` and what it says.
+//! `v1-verdicts` is what policies add to it.
 //!
 //! `cargo test -p gnomon-core --test golden -- --ignored` writes the newest one anew.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -18,6 +19,7 @@ use gnomon_core::spool::map::Medium;
 use gnomon_core::spool::reader::SegmentFile;
 use gnomon_core::spool::segment::{Head, Segment};
 use gnomon_core::text::Bytes;
+use gnomon_core::verdict::{Action, Verdict};
 use uuid::Uuid;
 
 const PROCESS: Uuid = Uuid::from_u128(0x01a2_0000_0000_7000_8000_0000_0000_0001);
@@ -60,14 +62,8 @@ fn path(text: &str) -> Option<Cow<'_, [u8]>> {
     Some(Cow::Borrowed(text.as_bytes()))
 }
 
-/// One record of every shape that the writer makes.
+/// One record of every shape that the writer makes without a policy.
 fn write(file: &Path) {
-    let identity = Identity { process: PROCESS, number: 0, pid: 4711, created: 1_000, allocated: 4096 };
-    let segment = Segment::create_at(file, identity, Medium::Mapped).unwrap();
-    let (description, script) = described();
-    let head = |kind, time| Head { kind, flags: 0, time };
-    segment.append(head(Kind::Process, 1_000), &encoded(&description)).unwrap();
-    segment.append(head(Kind::Script, 1_001), &encoded(&script)).unwrap();
     let argv = [Cow::Borrowed(&b"true"[..]), Cow::Borrowed(&b"\xff"[..])];
     let full = Origin {
         file: b"/home/ann/reports/odd-\xff.py".to_vec(),
@@ -148,9 +144,72 @@ fn write(file: &Path) {
         ),
         (Kind::Kill, Draft { target: path("4711"), origin: Some(&library), ..Draft::default() }),
     ];
+    write_drafts(file, &drafts);
+}
+
+/// One record of every shape that a verdict has, and of what else a policy adds.
+fn write_verdicts(file: &Path) {
+    let origin = Origin { file: b"/home/ann/report.py".to_vec(), line: 12, ..Origin::default() };
+    let open = |path: &'static str, verdict| Draft {
+        access: Access::READ,
+        target: Some(Cow::Borrowed(path.as_bytes())),
+        origin: Some(&origin),
+        verdict: Some(verdict),
+        ..Draft::default()
+    };
+    let deny = Verdict {
+        action: Action::Deny,
+        rule: Some("finance/hr-data"),
+        is_stopped: true,
+        ..Verdict::default()
+    };
+    let warn = Verdict { action: Action::Warn, rule: Some("finance/uploads"), ..Verdict::default() };
+    let ask = Verdict { action: Action::Justify, rule: Some("finance/payments"), ..Verdict::default() };
+    let shadow = Some((Action::Deny, "organisation/nothing-leaves"));
+    let drafts = [
+        (
+            Kind::Policy,
+            Draft {
+                target: path("/etc/gnomon/finance.policy"),
+                detail: path("loaded"),
+                sha256: Some([0xCD; 32]),
+                ..Draft::default()
+            },
+        ),
+        (Kind::Open, open("/data/hr/salaries.csv", deny)),
+        (Kind::Open, open("/data/hr/bonuses.csv", deny)),
+        (Kind::Open, open("/data/public.csv", Verdict { rule: Some("a/b"), ..Verdict::default() })),
+        (Kind::Open, Draft { target: path("/data/unspoken.csv"), ..Draft::default() }),
+        (
+            Kind::Http,
+            Draft {
+                target: path("https://api.example.com/v1/upload"),
+                host: Some(Cow::Borrowed("api.example.com")),
+                detail: path("POST"),
+                size: Some(9),
+                verdict: Some(Verdict { shadow, ..warn }),
+                ..Draft::default()
+            },
+        ),
+        (Kind::Open, open("/data/pay/1", Verdict { reason: Some("ticket 4711, password=hunter2"), ..ask })),
+        (Kind::Open, open("/data/pay/2", Verdict { is_stopped: true, ..ask })),
+        (Kind::Open, open("/data/pay/3", Verdict { reason: Some("as ever"), shadow, ..ask })),
+        (Kind::Open, open("/data/observed.csv", Verdict { shadow, ..Verdict::default() })),
+        (Kind::Fork, Draft { verdict: Some(warn), ..Draft::default() }),
+    ];
+    write_drafts(file, &drafts);
+}
+
+fn write_drafts(file: &Path, drafts: &[(Kind, Draft<'_>)]) {
+    let identity = Identity { process: PROCESS, number: 0, pid: 4711, created: 1_000, allocated: 4096 };
+    let segment = Segment::create_at(file, identity, Medium::Mapped).unwrap();
+    let (description, script) = described();
+    let head = |kind, time| Head { kind, flags: 0, time };
+    segment.append(head(Kind::Process, 1_000), &encoded(&description)).unwrap();
+    segment.append(head(Kind::Script, 1_001), &encoded(&script)).unwrap();
     for (time, (kind, draft)) in (2_000..).zip(drafts) {
-        let place = draft.append(head(kind, time), &segment, None, |text| text.len() as u64 * 77).unwrap();
-        if kind == Kind::Open {
+        let place = draft.append(head(*kind, time), &segment, None, |text| text.len() as u64 * 77).unwrap();
+        if *kind == Kind::Open {
             assert!(segment.repeat(place, 5_000));
         }
     }
@@ -196,10 +255,22 @@ fn line(view: &View<'_>) -> String {
     let bytes = |pieces: Option<gnomon_core::text::Pieces<'_>>| {
         pieces.map(|pieces| pieces.to_vec().escape_ascii().to_string()).unwrap_or_default()
     };
+    let verdict = view.verdict.map(|verdict| {
+        let shadow =
+            verdict.shadow.map(|(action, rule)| format!(", would {} {}", action.name(), bytes(Some(rule))));
+        format!(
+            " [{} {} stopped={} reason={}{}]",
+            verdict.action.name(),
+            bytes(verdict.rule),
+            verdict.is_stopped,
+            bytes(verdict.reason),
+            shadow.unwrap_or_default(),
+        )
+    });
     let argv: Vec<_> = view.argv.iter().flatten().map(|piece| bytes(Some(*piece))).collect();
     format!(
         "{} {}..{} x{} {} [{target}] target={} destination={} requested={} host={} {:?} {:?} {argv:?} {:?} {:?} \
-         detail={} {:?} {:?} by={}:{:?} {} {} {}",
+         detail={} {:?} {:?} by={}:{:?} {} {} {}{}",
         view.kind_name(),
         view.time,
         view.last_time,
@@ -221,6 +292,7 @@ fn line(view: &View<'_>) -> String {
         bytes(view.origin.function),
         bytes(view.origin.distribution),
         bytes(view.origin.via),
+        verdict.unwrap_or_default(),
     )
 }
 
@@ -228,24 +300,38 @@ fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
 }
 
+type Write = fn(&Path);
+
+/// Each golden spool, and what writes it.
+const GOLDEN: [(&str, Write); 2] = [("v1", write), ("v1-verdicts", write_verdicts)];
+
+fn said(name: &str) -> String {
+    std::fs::read_to_string(golden(&format!("{name}.txt"))).unwrap()
+}
+
 #[test]
 fn what_version_1_wrote_is_read() {
-    assert_eq!(read(&golden("v1.gnomon")), std::fs::read_to_string(golden("v1.txt")).unwrap());
+    for (name, _) in GOLDEN {
+        assert_eq!(read(&golden(&format!("{name}.gnomon"))), said(name));
+    }
 }
 
 #[test]
 fn the_writer_of_today_says_the_same() {
     let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("new.gnomon");
-    write(&file);
-    assert_eq!(read(&file), std::fs::read_to_string(golden("v1.txt")).unwrap());
+    for (name, write) in GOLDEN {
+        let file = folder.path().join(name);
+        write(&file);
+        assert_eq!(read(&file), said(name));
+    }
 }
 
 #[test]
 #[ignore = "writes the golden file of the newest format anew"]
 fn write_the_golden_file() {
-    let file = golden("v1.gnomon");
+    let (name, write) = GOLDEN[GOLDEN.len() - 1];
+    let file = golden(&format!("{name}.gnomon"));
     let _ = std::fs::remove_file(&file);
     write(&file);
-    std::fs::write(golden("v1.txt"), read(&file)).unwrap();
+    std::fs::write(golden(&format!("{name}.txt")), read(&file)).unwrap();
 }

@@ -1,0 +1,234 @@
+//! What symlinks make of a path: where an operation really goes. Asked only where a policy wants to know it, as that
+//! takes a system call for each file and several for each directory.
+
+use std::borrow::Cow;
+use std::ffi::OsStr;
+use std::fs;
+use std::os::fd::AsFd;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::path::Path;
+
+use parking_lot::Mutex;
+use rustix::fs::{Mode, OFlags};
+
+use crate::paths;
+
+/// How long a directory is taken to lead where it led, in nanoseconds.
+const VALID_NS: u64 = 1_000_000_000;
+/// Directories that are remembered.
+const REMEMBERED: usize = 64;
+/// Links in a row, as in the kernel.
+const MAX_LINKS: usize = 40;
+
+/// Where directories lead, remembered for a second.
+#[derive(Default)]
+pub struct Links {
+    /// Only ever tried: a lock that could wait has no place in a watched program.
+    directories: Mutex<Vec<Known>>,
+}
+
+#[derive(Clone)]
+struct Known {
+    asked: Vec<u8>,
+    found: Directory,
+    time: u64,
+}
+
+/// A directory without symlinks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Directory {
+    path: Vec<u8>,
+    folds: bool,
+}
+
+/// A path without symlinks, and whether its file system takes upper and lower case for the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resolved<'a> {
+    pub path: Cow<'a, [u8]>,
+    pub folds: bool,
+}
+
+impl Links {
+    /// Where the absolute `path` leads. With `follows_last`, its last component is followed too, as by `open`, also to
+    /// a file that is not there yet; without, only those before it, as by `unlink`. A path whose directory is not
+    /// there stays as it is.
+    #[must_use]
+    pub fn resolve<'a>(&self, path: &'a [u8], follows_last: bool, now: u64) -> Resolved<'a> {
+        let mut left: Cow<'a, [u8]> = Cow::Borrowed(path);
+        for _ in 0..MAX_LINKS {
+            let (directory, name) = paths::split(&left);
+            if matches!(name, b"" | b".." | b".") {
+                break;
+            }
+            let Some(directory) = self.directory(directory, now) else { break };
+            let here = joined(&directory.path, name);
+            let link = follows_last.then(|| fs::read_link(as_path(&here)).ok()).flatten();
+            match link {
+                Some(link) => left = Cow::Owned(leads_to(&directory.path, link.into_os_string().into_vec())),
+                None if here == *left => return Resolved { path: left, folds: directory.folds },
+                None => return Resolved { path: Cow::Owned(here), folds: directory.folds },
+            }
+        }
+        match fs::canonicalize(as_path(&left)) {
+            Ok(found) => {
+                let found = found.into_os_string().into_vec();
+                let folds = folds(&found);
+                Resolved { path: Cow::Owned(found), folds }
+            }
+            Err(_) => Resolved { path: left, folds: false },
+        }
+    }
+
+    /// Forgets where directories led: something in the tree has changed.
+    pub fn forget(&self) {
+        if let Some(mut known) = self.directories.try_lock() {
+            known.clear();
+        }
+    }
+
+    fn directory(&self, asked: &[u8], now: u64) -> Option<Directory> {
+        let mut known = self.directories.try_lock();
+        if let Some(known) = known.as_deref()
+            && let Some(found) = known.iter().find(|known| known.asked == asked)
+            && now.saturating_sub(found.time) < VALID_NS
+        {
+            return Some(found.found.clone());
+        }
+        let path = fs::canonicalize(as_path(asked)).ok()?.into_os_string().into_vec();
+        let found = Directory { folds: folds(&path), path };
+        if let Some(known) = known.as_deref_mut() {
+            known.retain(|known| known.asked != asked);
+            if known.len() >= REMEMBERED {
+                known.remove(0);
+            }
+            known.push(Known { asked: asked.to_vec(), found: found.clone(), time: now });
+        }
+        Some(found)
+    }
+}
+
+fn as_path(path: &[u8]) -> &Path {
+    Path::new(OsStr::from_bytes(path))
+}
+
+fn joined(directory: &[u8], name: &[u8]) -> Vec<u8> {
+    [directory.strip_suffix(b"/").unwrap_or(directory), b"/", name].concat()
+}
+
+fn leads_to(directory: &[u8], link: Vec<u8>) -> Vec<u8> {
+    if link.first() == Some(&b'/') { link } else { joined(directory, &link) }
+}
+
+/// Whether names in `directory` are the same in upper and lower case: on what Windows and networks made (magic
+/// numbers of statfs(2)), and where ext4, f2fs or tmpfs were told so for a directory.
+fn folds(directory: &[u8]) -> bool {
+    const ALWAYS: [u64; 8] = [
+        0x4d44,      // msdos, vfat
+        0x2011_BAB0, // exfat
+        0x5346_544e, // ntfs
+        0x7366_746e, // ntfs3
+        0xff53_4d42, // cifs
+        0xfe53_4d42, // smb2
+        0x786f_4256, // vboxsf
+        0x4244,      // hfs
+    ];
+    const BY_FLAG: [u64; 3] = [0xEF53, 0xF2F5_2010, 0x0102_1994];
+    let Ok(found) = rustix::fs::statfs(as_path(directory)) else {
+        return false;
+    };
+    let kind = found.f_type as u64;
+    ALWAYS.contains(&kind) || BY_FLAG.contains(&kind) && is_marked(directory)
+}
+
+fn is_marked(directory: &[u8]) -> bool {
+    const CASEFOLD: u32 = 0x4000_0000; // FS_CASEFOLD_FL
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let Ok(open) = rustix::fs::open(as_path(directory), flags, Mode::empty()) else {
+        return false;
+    };
+    rustix::fs::ioctl_getflags(open.as_fd()).is_ok_and(|flags| flags.bits() & CASEFOLD != 0)
+}
+
+/// Every file called `path` below a directory that this process has open: `os.open` with a `dir_fd`, whose event does
+/// not say which.
+#[must_use]
+pub fn below_open_directories(path: &[u8]) -> Vec<Vec<u8>> {
+    let Ok(descriptors) = fs::read_dir("/proc/self/fd") else {
+        return Vec::new();
+    };
+    let targets = descriptors.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
+    let directories = targets.map(|target| target.into_os_string().into_vec());
+    let candidates =
+        directories.filter(|target| target.first() == Some(&b'/')).map(|target| joined(&target, path));
+    candidates
+        .filter(|path| rustix::fs::access(path.as_slice(), rustix::fs::Access::EXISTS).is_ok())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn bytes(path: &Path) -> Vec<u8> {
+        path.as_os_str().as_bytes().to_vec()
+    }
+
+    #[test]
+    fn links_lead_where_an_operation_goes() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = fs::canonicalize(folder.path()).unwrap();
+        fs::create_dir(root.join("hr")).unwrap();
+        fs::write(root.join("hr/x"), "").unwrap();
+        symlink("hr", root.join("folder")).unwrap();
+        symlink("hr/x", root.join("file")).unwrap();
+        symlink(root.join("hr/new"), root.join("dangling")).unwrap();
+        symlink("loop", root.join("loop")).unwrap();
+        for (given, follows_last, expected) in [
+            ("hr/x", true, "hr/x"),
+            ("folder/x", true, "hr/x"),
+            ("file", true, "hr/x"),
+            ("file", false, "file"),
+            ("folder/../hr/./x", true, "hr/x"),
+            ("dangling", true, "hr/new"),
+            ("hr/not there", true, "hr/not there"),
+            ("no folder/x", true, "no folder/x"),
+            ("loop", true, "loop"),
+        ] {
+            let links = Links::default();
+            let given = bytes(&root.join(given));
+            for now in [5, 6] {
+                let found = links.resolve(&given, follows_last, now);
+                assert_eq!(found.path, bytes(&root.join(expected)), "{}", String::from_utf8_lossy(&given));
+                assert!(!found.folds);
+            }
+        }
+    }
+
+    #[test]
+    fn a_directory_is_asked_again_after_a_second() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = fs::canonicalize(folder.path()).unwrap();
+        fs::create_dir(root.join("one")).unwrap();
+        fs::create_dir(root.join("two")).unwrap();
+        symlink("one", root.join("link")).unwrap();
+        let (links, path) = (Links::default(), bytes(&root.join("link/x")));
+        assert_eq!(links.resolve(&path, true, 0).path, bytes(&root.join("one/x")));
+        fs::remove_file(root.join("link")).unwrap();
+        symlink("two", root.join("link")).unwrap();
+        assert_eq!(links.resolve(&path, true, VALID_NS - 1).path, bytes(&root.join("one/x")));
+        assert_eq!(links.resolve(&path, true, VALID_NS).path, bytes(&root.join("two/x")));
+        links.forget();
+        assert_eq!(links.resolve(&path, true, 0).path, bytes(&root.join("two/x")));
+    }
+
+    #[test]
+    fn open_directories_are_looked_through() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("only here"), "").unwrap();
+        let _open = fs::File::open(folder.path()).unwrap();
+        let found = below_open_directories(b"only here");
+        assert!(found.contains(&bytes(&fs::canonicalize(folder.path()).unwrap().join("only here"))));
+    }
+}

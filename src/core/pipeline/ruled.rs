@@ -1,0 +1,274 @@
+//! What the policies say of an event, before it happens: decided, or known from a moment ago; recorded; and handed back
+//! to whoever saw it for the last step.
+
+use std::path::Path;
+
+use crate::event::Kind;
+use crate::policy::active::{Active, Ruling};
+use crate::policy::facts::{Facts, PathFact};
+use crate::policy::judge::{Case, Judgement, Outcome, Stop, Witness};
+use crate::policy::observed::{Seen, facts};
+use crate::process::{Script, ScriptVerdict};
+use crate::record::Draft;
+use crate::verdict::{Action, Verdict};
+
+use super::{Cause, Recorder, now, now_coarse};
+
+/// What a record is made of, and what rules look at besides.
+pub(super) struct Made<'a> {
+    pub draft: Draft<'a>,
+    /// Whether it is stored where no rule speaks of it.
+    pub keeps: bool,
+    /// Whether the file systems of target and destination take upper and lower case for the same.
+    pub folds: [bool; 2],
+    /// Other files that it may be about instead.
+    pub others: Vec<Vec<u8>>,
+    /// Of an imported module: normalised name and version.
+    pub distribution: Option<(String, String)>,
+}
+
+impl<'a> Made<'a> {
+    pub fn kept(draft: Draft<'a>) -> Self {
+        Self { draft, keeps: true, folds: [false; 2], others: Vec::new(), distribution: None }
+    }
+}
+
+/// What became of an event that the policies were asked about.
+pub(super) struct Ruled {
+    pub outcome: Outcome,
+    pub is_stored: bool,
+}
+
+impl Recorder {
+    /// The policies, if any of their rules is about events of `kind`.
+    #[inline]
+    pub(super) fn governs(&self, kind: Kind) -> Option<&Active> {
+        self.policy.as_ref().filter(|active| active.concerns(kind))
+    }
+
+    /// The policies that the process is under.
+    #[must_use]
+    pub fn policy(&self) -> Option<&Active> {
+        self.policy.as_ref()
+    }
+
+    /// Counts a repeat of the operation that `key` stands for, if nothing else is to be done about it.
+    #[inline]
+    pub(super) fn is_settled(&self, kind: Kind, key: u64) -> bool {
+        match self.governs(kind) {
+            Some(active) => self.is_known_to_pass(active, key).is_some(),
+            None => self.has_repeated(key),
+        }
+    }
+
+    /// Whether the operation that `key` stands for may go on, as was decided a moment ago, and is recorded; `None`
+    /// where something is to be done.
+    fn is_known_to_pass(&self, active: &Active, key: u64) -> Option<bool> {
+        let (ruling, keeps) = active.remembered(key, now_coarse())?;
+        let passes = active.lets_pass(ruling) && (!keeps || self.has_repeated(key_under(key, ruling)));
+        passes.then_some(keeps)
+    }
+
+    /// Counts a repeat of the operation that `key` stands for, or stores what `make` makes of it, after the policies
+    /// have had their say.
+    #[inline]
+    pub(super) fn settle<'a>(
+        &self,
+        kind: Kind,
+        key: u64,
+        cause: Cause<'_>,
+        witness: &impl Witness,
+        make: impl FnOnce(Option<&Active>) -> Made<'a>,
+    ) -> Outcome {
+        if let Some(active) = self.governs(kind) {
+            return self.rule(active, kind, key, cause, witness, || make(Some(active))).outcome;
+        }
+        self.repeat_or_store(kind, key, || {
+            let made = make(None);
+            made.keeps.then_some(made.draft)
+        });
+        Outcome::Go
+    }
+
+    pub(super) fn rule<'a>(
+        &self,
+        active: &Active,
+        kind: Kind,
+        key: u64,
+        cause: Cause<'_>,
+        witness: &impl Witness,
+        make: impl FnOnce() -> Made<'a>,
+    ) -> Ruled {
+        if let Some(is_stored) = self.is_known_to_pass(active, key) {
+            return Ruled { outcome: Outcome::Go, is_stored };
+        }
+        let now = now_coarse();
+        let known = active.remembered(key, now);
+        self.refresh(active, now);
+        let made = make();
+        let seen = seen(&made.draft);
+        let ruling = match known {
+            Some((ruling, _)) => ruling,
+            None => active.decide(&facts_of(active, kind, now, seen.clone(), &made, &self.links)),
+        };
+        let judgement =
+            Judgement::of(active, ruling, &Case { kind, seen: &seen, origin: cause.origin }, witness);
+        let verdict = judgement.verdict(active);
+        let keeps = made.keeps || verdict.is_some_and(|verdict| speaks(&verdict));
+        if known.is_none() {
+            active.remember(key, ruling, keeps, now);
+        }
+        if keeps {
+            self.repeat_or_store(kind, key_under(key, ruling), || {
+                Some(Draft { verdict, ..made.draft.clone() })
+            });
+        }
+        Ruled { outcome: judgement.outcome, is_stored: keeps }
+    }
+
+    /// Takes up policies that were replaced.
+    fn refresh(&self, active: &Active, now: u64) {
+        for (path, state, sha256) in active.refresh(now) {
+            self.note_policy(&path, state, sha256);
+        }
+    }
+
+    /// Stores which policies the process is under.
+    pub(super) fn note_policies(&self) {
+        for source in self.policy.iter().flat_map(Active::sources) {
+            self.note_policy(&source.path, source.state(), source.sha256());
+        }
+    }
+
+    /// Stores that the policy at `path` is in this state from now on.
+    pub fn note_policy(&self, path: &Path, state: &str, sha256: Option<[u8; 32]>) {
+        use std::os::unix::ffi::OsStrExt as _;
+        let target = Some(path.as_os_str().as_bytes().into());
+        let detail = Some(state.as_bytes().into());
+        self.store(Kind::Policy, &Draft { target, detail, sha256, ..Draft::default() }, now());
+    }
+
+    /// Notes what the process runs from now on, and says whether it may.
+    pub fn run(&self, mut script: Script, witness: &impl Witness) -> Outcome {
+        let outcome = match &self.policy {
+            Some(active) => self.rule_on_script(active, &mut script, witness),
+            None => Outcome::Go,
+        };
+        self.set_script(script);
+        outcome
+    }
+
+    fn rule_on_script(&self, active: &Active, script: &mut Script, witness: &impl Witness) -> Outcome {
+        let mut resolved = script.clone();
+        if let Some(file) = &mut resolved.file {
+            file.0 = self.links.resolve(&file.0, true, now_coarse()).path.into_owned();
+        }
+        active.set_who(|who| who.set_script(&resolved));
+        let name = script.file.as_ref().unwrap_or(&script.name).0.clone();
+        if active.is_closed() {
+            script.verdict = Some(ScriptVerdict {
+                is_stopped: true,
+                action: Action::Deny as u8,
+                ..ScriptVerdict::default()
+            });
+            return Outcome::Stop(Box::new(no_policy(active, name)));
+        }
+        if !active.concerns(Kind::Script) {
+            return Outcome::Go;
+        }
+        let ruling = active.decide(&Facts::new(Kind::Script, now()));
+        let seen = Seen { target: Some(name.into()), ..Seen::default() };
+        let judgement =
+            Judgement::of(active, ruling, &Case { kind: Kind::Script, seen: &seen, origin: None }, witness);
+        script.verdict = judgement.verdict(active).map(|verdict| stored(&verdict));
+        judgement.outcome
+    }
+}
+
+/// Why nothing runs where the policy is missing that must be there.
+fn no_policy(active: &Active, name: Vec<u8>) -> Stop {
+    let refused = active.sources().iter().find(|source| source.sha256().is_none());
+    let which = refused.map(|source| format!("{} is {}", source.path.display(), source.state()));
+    let why =
+        format!("the policy {}, and its owner wants nothing to run without it", which.unwrap_or_default());
+    Stop {
+        kind: Kind::Script,
+        message: format!("running {} was stopped: {why}", String::from_utf8_lossy(&name)),
+        rule: String::new(),
+        why,
+        link: String::new(),
+        owner: String::new(),
+        name,
+        file: Vec::new(),
+    }
+}
+
+fn stored(verdict: &Verdict<'_>) -> ScriptVerdict {
+    ScriptVerdict {
+        action: verdict.action as u8,
+        rule: verdict.rule.map(str::to_owned),
+        is_stopped: verdict.is_stopped,
+        reason: verdict.reason.map(str::to_owned),
+        shadow: verdict.shadow.map(|(action, rule)| (action as u8, rule.to_owned())),
+    }
+}
+
+/// Whether a verdict is worth a record where nothing else is.
+fn speaks(verdict: &Verdict<'_>) -> bool {
+    verdict.action > Action::Allow || verdict.shadow.is_some_and(|(action, _)| action > Action::Allow)
+}
+
+/// The key of a record that carries `ruling`.
+fn key_under(key: u64, ruling: Ruling) -> u64 {
+    key ^ ruling.number().wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+/// What rules see of the record that `draft` makes.
+fn seen<'a>(draft: &'a Draft<'_>) -> Seen<'a> {
+    fn borrowed<'a, T: ToOwned + ?Sized>(
+        text: &'a Option<std::borrow::Cow<'_, T>>,
+    ) -> Option<std::borrow::Cow<'a, T>> {
+        text.as_deref().map(std::borrow::Cow::Borrowed)
+    }
+    let origin = draft.origin;
+    Seen {
+        access: draft.access,
+        target: borrowed(&draft.target),
+        destination: borrowed(&draft.destination),
+        requested: borrowed(&draft.requested),
+        host: borrowed(&draft.host),
+        address: draft.address,
+        port: draft.port,
+        argv: draft.argv.unwrap_or_default().iter().map(|text| std::borrow::Cow::Borrowed(&**text)).collect(),
+        distribution: origin.and_then(|origin| origin.distribution.as_deref()).map(Into::into),
+        via: origin.and_then(|origin| origin.via.as_deref()).map(Into::into),
+    }
+}
+
+/// The facts of an event that is about to happen: what a record has, and what only now can be known.
+fn facts_of<'a>(
+    active: &Active,
+    kind: Kind,
+    now: u64,
+    seen: Seen<'a>,
+    made: &'a Made<'_>,
+    links: &crate::links::Links,
+) -> Facts<'a> {
+    let mut facts = facts(kind, now, seen, active.surroundings().home.as_deref());
+    for (fact, folds) in facts.paths.iter_mut().zip(made.folds) {
+        fact.folds = folds;
+    }
+    if kind == Kind::Symlink
+        && let Some(fact) = facts.paths.first_mut()
+    {
+        let found = links.resolve(&fact.path, true, now);
+        fact.path = found.path.into_owned().into();
+    }
+    if let Some(first) = facts.paths.first().cloned() {
+        let others = made.others.iter();
+        facts.paths.extend(others.map(|path| PathFact { path: path.as_slice().into(), ..first.clone() }));
+    }
+    facts.distribution =
+        made.distribution.as_ref().map(|(name, version)| (name.as_str().into(), version.as_str().into()));
+    facts
+}

@@ -1,0 +1,426 @@
+//! The policies that a process is under: opened when it starts, looked at again when they may have changed, and asked
+//! for each event. No lock waits, no thread runs; what is replaced stays in memory, as another thread may be in it.
+
+use std::collections::{HashMap, HashSet};
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::{Arc, OnceLock};
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+
+use super::decide::WhoClasses;
+use super::facts::{Facts, Who};
+use super::field::Field;
+use super::image::{Image, Refusal};
+use crate::event::Kind;
+use crate::verdict::{Action, Verdict};
+
+/// How long a decision stands, in nanoseconds: until then a file may be swapped or a policy replaced unseen.
+const VALID_NS: u64 = 1_000_000_000;
+/// How often the files are looked at, at most.
+const CHECKED_NS: u64 = 2_000_000_000;
+/// Decisions that are remembered: a power of two.
+const REMEMBERED: usize = 512;
+/// Places that were warned of; beyond it each is warned of again.
+const MAX_WARNED: usize = 10_000;
+
+/// The policies of a process.
+pub struct Active {
+    /// Never freed: texts of its rules are handed out.
+    loaded: ArcSwap<&'static Loaded>,
+    who: Mutex<Who>,
+    surroundings: Surroundings,
+    /// Changes where remembered decisions are worth nothing any more.
+    generation: AtomicU64,
+    /// When the files are looked at next.
+    next_check: AtomicU64,
+    decisions: OnceLock<Box<[Remembered]>>,
+    /// Answers to rules that ask for a justification: `None` was refused.
+    answers: Mutex<HashMap<RuleId, Option<Arc<str>>>>,
+    warned: Mutex<HashSet<u64>>,
+}
+
+/// What decisions need to know of where the process runs, fixed when it starts.
+#[derive(Clone, Debug, Default)]
+pub struct Surroundings {
+    /// The home of the account, without symlinks.
+    pub home: Option<Vec<u8>>,
+    /// Where programs are looked for: `PATH`.
+    pub search_path: Vec<u8>,
+    /// The justification that the environment holds, for everything.
+    pub justification: Option<String>,
+    /// Nothing may start without the policies: their owner wants it so.
+    pub is_closed: bool,
+}
+
+/// All policies at one time.
+struct Loaded {
+    sources: Vec<Arc<Source>>,
+    /// By source, of the process.
+    classes: Vec<WhoClasses>,
+}
+
+/// One compiled policy.
+pub struct Source {
+    pub path: PathBuf,
+    stamp: Option<Stamp>,
+    /// The program itself asked for it: no file stands behind it any more.
+    is_asked_for: bool,
+    image: Result<Arc<Image>, Refusal>,
+}
+
+/// What tells that a file has been replaced: device, inode, size, time of change in seconds and nanoseconds.
+type Stamp = (u64, u64, u64, i64, i64);
+
+impl Source {
+    fn open(path: &Path) -> Self {
+        let (stamp, image) = (stamp(path), Image::open(path).map(Arc::new));
+        Self { path: path.to_owned(), stamp, is_asked_for: false, image }
+    }
+
+    /// The word for its state, in records.
+    #[must_use]
+    pub fn state(&self) -> &'static str {
+        self.image.as_ref().map_or_else(|refusal| refusal.name(), |_| "loaded")
+    }
+
+    /// What tells the policy from every other one.
+    #[must_use]
+    pub fn sha256(&self) -> Option<[u8; 32]> {
+        self.image.as_ref().ok().map(|image| image.sha256())
+    }
+}
+
+fn stamp(path: &Path) -> Option<Stamp> {
+    let of = |found: Metadata| (found.dev(), found.ino(), found.len(), found.ctime(), found.ctime_nsec());
+    std::fs::metadata(path).ok().map(of)
+}
+
+/// A rule of one of the policies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RuleId(u32);
+
+/// Rules of one policy, at most; the rest of the number is the policy's.
+const RULE_BITS: u32 = 24;
+
+/// Beside a remembered ruling, whose numbers end before it: policies are fewer than 128.
+const IS_KEPT: u64 = 1 << 63;
+
+impl RuleId {
+    fn new(source: usize, rule: u32) -> Self {
+        Self((source as u32) << RULE_BITS | rule & ((1 << RULE_BITS) - 1))
+    }
+
+    fn parts(self) -> (usize, u32) {
+        ((self.0 >> RULE_BITS) as usize, self.0 & ((1 << RULE_BITS) - 1))
+    }
+}
+
+/// What was decided about an event: the rules that spoke. `None` and `None` is what no rule speaks of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ruling {
+    pub enforced: Option<RuleId>,
+    pub shadow: Option<RuleId>,
+}
+
+impl Ruling {
+    /// As a number that tells it from other rulings: 0 where no rule spoke.
+    #[must_use]
+    pub fn number(self) -> u64 {
+        let number = |rule: Option<RuleId>| rule.map_or(0, |rule| u64::from(rule.0) + 1);
+        number(self.enforced) << 32 | number(self.shadow)
+    }
+
+    fn from_number(number: u64) -> Self {
+        let rule = |number: u64| (number as u32).checked_sub(1).map(RuleId);
+        Self { enforced: rule(number >> 32), shadow: rule(number) }
+    }
+}
+
+/// What a rule says, as text. Empty where it says nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct Said<'a> {
+    pub action: Action,
+    /// As `policy/rule`.
+    pub name: &'a str,
+    pub message: &'a str,
+    pub link: &'a str,
+    pub owner: &'a str,
+}
+
+/// A decision, in three words that belong together only if the first is made of the others.
+#[derive(Default)]
+struct Remembered {
+    check: AtomicU64,
+    ruling: AtomicU64,
+    until: AtomicU64,
+}
+
+impl Active {
+    /// The policies in the compiled files `paths`, of a process that `who` runs.
+    #[must_use]
+    pub fn open(paths: &[PathBuf], who: Who, surroundings: Surroundings) -> Self {
+        let sources = paths.iter().map(|path| Arc::new(Source::open(path))).collect();
+        Self::with(sources, who, surroundings)
+    }
+
+    fn with(sources: Vec<Arc<Source>>, who: Who, surroundings: Surroundings) -> Self {
+        Self {
+            loaded: ArcSwap::from_pointee(Loaded::leaked(sources, &who)),
+            who: Mutex::new(who),
+            surroundings,
+            generation: AtomicU64::new(1),
+            next_check: AtomicU64::new(0),
+            decisions: OnceLock::new(),
+            answers: Mutex::default(),
+            warned: Mutex::default(),
+        }
+    }
+
+    /// The same for a child that this process forked. Takes nothing along that another thread may hold.
+    #[must_use]
+    pub fn forked(&self) -> Self {
+        let who = self.who.try_lock().map(|who| who.clone()).unwrap_or_default();
+        Self::with(self.loaded().sources.clone(), who, self.surroundings.clone())
+    }
+
+    fn loaded(&self) -> &'static Loaded {
+        &self.loaded.load()
+    }
+
+    fn replace(&self, sources: Vec<Arc<Source>>, who: &Who) {
+        self.loaded.store(Arc::new(Loaded::leaked(sources, who)));
+        self.forget_decisions();
+    }
+
+    /// The policies as they are now.
+    #[must_use]
+    pub fn sources(&self) -> &[Arc<Source>] {
+        &self.loaded().sources
+    }
+
+    /// Where the process runs.
+    #[must_use]
+    pub fn surroundings(&self) -> &Surroundings {
+        &self.surroundings
+    }
+
+    /// Whether nothing may start: a policy is missing that its owner wants to be there.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.surroundings.is_closed && self.sources().iter().any(|source| source.image.is_err())
+    }
+
+    /// Says who runs what from now on.
+    pub fn set_who(&self, change: impl FnOnce(&mut Who)) {
+        let Some(mut who) = self.who.try_lock() else { return };
+        change(&mut who);
+        self.replace(self.loaded().sources.clone(), &who);
+    }
+
+    /// Adds a policy that the program itself asks for, under the name `path`.
+    pub fn add(&self, path: PathBuf, image: Image) {
+        let Some(who) = self.who.try_lock() else { return };
+        let mut sources = self.loaded().sources.clone();
+        sources.push(Arc::new(Source { path, stamp: None, is_asked_for: true, image: Ok(Arc::new(image)) }));
+        self.replace(sources, &who);
+    }
+
+    /// Takes away the policy that was added last under `path`. Returns whether there was one.
+    pub fn remove(&self, path: &Path) -> bool {
+        let Some(who) = self.who.try_lock() else { return false };
+        let mut sources = self.loaded().sources.clone();
+        let Some(at) = sources.iter().rposition(|source| source.is_asked_for && source.path == path) else {
+            return false;
+        };
+        sources.remove(at);
+        self.replace(sources, &who);
+        true
+    }
+
+    /// Whether any rule is about events of `kind`.
+    #[must_use]
+    pub fn concerns(&self, kind: Kind) -> bool {
+        self.images().any(|(_, image, _)| image.concerns(kind))
+    }
+
+    /// Whether a rule about events of `kind` looks at `field`.
+    #[must_use]
+    pub fn looks_at(&self, kind: Kind, field: Field) -> bool {
+        self.images().any(|(_, image, _)| image.looks_at(kind, field))
+    }
+
+    fn images(&self) -> impl Iterator<Item = (usize, &Image, &WhoClasses)> {
+        let loaded = self.loaded();
+        let both = loaded.sources.iter().zip(&loaded.classes).enumerate();
+        both.filter_map(|(at, (source, classes))| Some((at, &**source.image.as_ref().ok()?, classes)))
+    }
+
+    /// What all policies together say of an event.
+    #[must_use]
+    pub fn decide(&self, facts: &Facts<'_>) -> Ruling {
+        let mut ruling = Ruling::default();
+        for (at, image, classes) in self.images() {
+            let decision = image.decide(facts, classes);
+            let stricter = |known: Option<RuleId>, rule: Option<u32>| {
+                let new = rule.map(|rule| RuleId::new(at, rule));
+                let action =
+                    |rule: Option<RuleId>| rule.and_then(|rule| self.said(rule)).map(|said| said.action);
+                if known.is_none() || action(new) > action(known) { new } else { known }
+            };
+            ruling.enforced = stricter(ruling.enforced, decision.enforced);
+            ruling.shadow = stricter(ruling.shadow, decision.shadow);
+        }
+        ruling
+    }
+
+    /// What `rule` says; `None` for one of a policy that was replaced.
+    #[must_use]
+    pub fn said(&self, rule: RuleId) -> Option<Said<'_>> {
+        let (at, number) = rule.parts();
+        let image = self.loaded().sources.get(at)?.image.as_ref().ok()?;
+        let rule = image.rule(number)?;
+        let text = |place| image.text(place);
+        Some(Said {
+            action: rule.action,
+            name: text(rule.name),
+            message: text(rule.message),
+            link: text(rule.link),
+            owner: text(rule.owner),
+        })
+    }
+
+    /// Whether nothing more is to be done about an operation on which `ruling` was made: its repeats are counted.
+    #[must_use]
+    pub fn lets_pass(&self, ruling: Ruling) -> bool {
+        let enforced = ruling.enforced.and_then(|rule| self.said(rule));
+        enforced.is_none_or(|said| said.action <= Action::Warn)
+    }
+
+    /// `ruling` as it is stored, of an operation that goes on.
+    #[must_use]
+    pub fn verdict(&self, ruling: Ruling) -> Option<Verdict<'_>> {
+        let enforced = ruling.enforced.and_then(|rule| self.said(rule));
+        let shadow =
+            ruling.shadow.filter(|_| ruling.shadow != ruling.enforced).and_then(|rule| self.said(rule));
+        if enforced.is_none() && shadow.is_none() {
+            return None;
+        }
+        Some(Verdict {
+            action: enforced.map_or(Action::Allow, |said| said.action),
+            rule: enforced.map(|said| said.name),
+            shadow: shadow.map(|said| (said.action, said.name)),
+            ..Verdict::default()
+        })
+    }
+
+    /// What was decided lately about the operation that `key` stands for, and whether it is recorded.
+    #[must_use]
+    pub fn remembered(&self, key: u64, now: u64) -> Option<(Ruling, bool)> {
+        let place = self.decisions.get()?.get(slot(key))?;
+        let (ruling, until) = (place.ruling.load(Relaxed), place.until.load(Relaxed));
+        let is_whole = place.check.load(Acquire) == self.check(key, ruling, until);
+        (is_whole && now < until).then(|| (Ruling::from_number(ruling & !IS_KEPT), ruling & IS_KEPT != 0))
+    }
+
+    /// Remembers what was decided about it, for a second.
+    pub fn remember(&self, key: u64, ruling: Ruling, is_kept: bool, now: u64) {
+        let decisions =
+            self.decisions.get_or_init(|| (0..REMEMBERED).map(|_| Remembered::default()).collect());
+        let Some(place) = decisions.get(slot(key)) else { return };
+        let kept = if is_kept { IS_KEPT } else { 0 };
+        let (ruling, until) = (ruling.number() | kept, now.saturating_add(VALID_NS));
+        place.ruling.store(ruling, Relaxed);
+        place.until.store(until, Relaxed);
+        place.check.store(self.check(key, ruling, until), Release);
+    }
+
+    fn check(&self, key: u64, ruling: u64, until: u64) -> u64 {
+        let generation = self.generation.load(Relaxed);
+        let mixed = (ruling.rotate_left(23) ^ until).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        key ^ mixed ^ generation.wrapping_mul(0xd1b5_4a32_d192_ed03)
+    }
+
+    /// Decides everything anew from now on: something has changed that decisions stand on.
+    pub fn forget_decisions(&self) {
+        self.generation.fetch_add(1, Relaxed);
+    }
+
+    /// Looks at the files, if that was some time ago, and takes what has replaced them. Returns what was found of
+    /// those that changed. A file that is missing or broken now leaves the policy in force that was read before.
+    pub fn refresh(&self, now: u64) -> Vec<(PathBuf, &'static str, Option<[u8; 32]>)> {
+        let due = self.next_check.load(Relaxed);
+        let next = now.saturating_add(CHECKED_NS);
+        if now < due || self.next_check.compare_exchange(due, next, Relaxed, Relaxed).is_err() || due == 0 {
+            return Vec::new(); // the first time is when they were opened
+        }
+        let loaded = self.loaded();
+        let is_changed = |source: &Source| !source.is_asked_for && source.stamp != stamp(&source.path);
+        if !loaded.sources.iter().any(|source| is_changed(source)) {
+            return Vec::new();
+        }
+        let Some(who) = self.who.try_lock() else { return Vec::new() };
+        let (mut found, mut sources) = (Vec::new(), Vec::new());
+        for source in &loaded.sources {
+            sources.push(if is_changed(source) { replaced(source, &mut found) } else { Arc::clone(source) });
+        }
+        self.replace(sources, &who);
+        found
+    }
+
+    /// The justification that was given for `rule`, or the answer to it before.
+    #[must_use]
+    pub fn justification(&self, rule: RuleId) -> Option<Option<Arc<str>>> {
+        if let Some(given) = &self.surroundings.justification {
+            return Some(Some(Arc::from(given.as_str())));
+        }
+        self.answers.try_lock()?.get(&rule).cloned()
+    }
+
+    /// Remembers the answer for `rule`.
+    pub fn answered(&self, rule: RuleId, answer: Option<&str>) {
+        if let Some(mut answers) = self.answers.try_lock() {
+            answers.insert(rule, answer.map(Arc::from));
+        }
+    }
+
+    /// Whether the person is to be told of `rule` at the place that `place` stands for: once.
+    #[must_use]
+    pub fn is_to_be_told(&self, rule: RuleId, place: u64) -> bool {
+        let key = place ^ u64::from(rule.0).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.warned.try_lock().is_some_and(|mut warned| warned.len() >= MAX_WARNED || warned.insert(key))
+    }
+}
+
+type Found = (PathBuf, &'static str, Option<[u8; 32]>);
+
+/// What is in the place of `source` now; itself where that is no policy.
+fn replaced(source: &Arc<Source>, found: &mut Vec<Found>) -> Arc<Source> {
+    let new = Source::open(&source.path);
+    let word = if new.image.is_ok() { "replaced" } else { new.state() };
+    found.push((source.path.clone(), word, new.sha256()));
+    match (&new.image, &source.image) {
+        // Looked at again when the file changes again, and in force until then.
+        (Err(_), Ok(image)) => Arc::new(Source { image: Ok(Arc::clone(image)), ..new }),
+        _ => Arc::new(new),
+    }
+}
+
+impl Loaded {
+    /// What was in its place stays in memory: another thread may be deciding with it, and policies change rarely.
+    fn leaked(sources: Vec<Arc<Source>>, who: &Who) -> &'static Self {
+        let classes = sources.iter().map(|source| match &source.image {
+            Ok(image) => image.classes_of(who),
+            Err(_) => WhoClasses::default(),
+        });
+        Box::leak(Box::new(Self { classes: classes.collect(), sources }))
+    }
+}
+
+fn slot(key: u64) -> usize {
+    (key ^ key >> 32) as usize & (REMEMBERED - 1)
+}

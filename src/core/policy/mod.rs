@@ -1,0 +1,28 @@
+//! What the organisation says: rules as people write them, the form that processes map, and the decision.
+//!
+//! ```text
+//! TOML ─> parse ─> Layer of Rules ─> compile ═ file ═> image ─> decide(Facts) ─> judge ─> the last step
+//!                                                      Event ─> observed ──┘
+//! ```
+//!
+//! The right half runs in watched programs: it parses nothing, builds nothing, takes no lock and never panics,
+//! whatever the mapped bytes are.
+
+pub mod active;
+pub mod decide;
+pub mod facts;
+pub mod field;
+pub mod glob;
+pub mod image;
+pub mod judge;
+pub mod message;
+pub mod observed;
+
+#[cfg(feature = "read")]
+pub mod compile;
+#[cfg(feature = "read")]
+pub mod covers;
+#[cfg(feature = "read")]
+pub mod parse;
+#[cfg(feature = "read")]
+pub mod rule;
