@@ -30,7 +30,7 @@ _SHAPES = re.compile(
         |oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)
       [-_\ ]?(?:19|20)?\d\d(?![A-Za-z\d])
     | (?<!\d)[0-2]\d(?P<clock>[:_-])[0-5]\d(?P=clock)[0-5]\d(?:[.,]\d+)?(?!\d)
-    | 0x[0-9a-fA-F]+
+    | (?<![A-Za-z\d])0x[0-9a-fA-F]+(?![A-Za-z\d])
     | (?<![A-Za-z\d])\d{4,}[.,]\d+
     """,
     re.VERBOSE,
