@@ -7,12 +7,14 @@ import re
 import shutil
 import textwrap
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 import gnomon as package
 from commands import gnomon, run
+from gnomon.difference import Behaviour, compare
 from gnomon.folding import are_random, fold, fold_path, fold_port, guesses
 from watching import Ended
 
@@ -241,6 +243,48 @@ def test_pandas_does_the_same_as_itself(spool: Path, tmp_path: Path) -> None:
     found = _twice(spool, tmp_path, "program.py")
     assert (found["new"], found["changed"], found["gone"]) == ([], [], [])
     assert found["same"]["library"] >= 2
+
+
+def _behaviour(pid: int, *records: dict[str, Any]) -> Behaviour:
+    """What a process with this pid did, from records made for the purpose."""
+    null = (
+        "access target destination host port address argv detail sha256 file line function distribution via"
+    )
+    known = {"id": "p", "role": "python", "parent": None, "run": None, "pid": pid, "parent_pid": 1}
+    known |= {"directory": "/desk", "user": "ann", "uid": 1000, "executable": "/usr/bin/python3"}
+    known |= {"environment": None, "implementation": "cpython", "python": "3.12.1", "script": None}
+    known |= {"script_file": None, "distributions": {}}
+    behaviour = Behaviour([SimpleNamespace(**known)])  # type: ignore[list-item]
+    for record in records:
+        fields = {**dict.fromkeys(null.split()), "process": "p", "time": 1, **record}
+        behaviour.add(SimpleNamespace(**fields))  # type: ignore[arg-type]
+    return behaviour
+
+
+def test_short_pids_as_in_a_container_count_as_the_same() -> None:
+    def did(pid: int, other: int) -> Behaviour:
+        return _behaviour(
+            pid,
+            {"kind": "open", "access": "write", "target": f"/desk/worker{pid}.log"},
+            {"kind": "open", "access": "read", "target": "/desk/part-7.csv"},
+            {"kind": "open", "access": "read", "target": f"/desk/month-{other}.csv"},
+            {"kind": "spawn", "target": "true", "argv": ["true", f"--parent={pid}"]},
+        )
+
+    assert compare(did(7, 3), did(19, 3)).is_empty
+    found = compare(did(7, 3), did(19, 4))
+    assert [thing.name for thing in found.new] == ["month-4.csv"]
+    assert [thing.name for thing in found.gone] == ["month-3.csv"]
+
+
+def test_a_connection_without_a_name_has_that_of_its_address() -> None:
+    named = {"kind": "connect", "host": "db.example", "address": "10.0.0.7", "port": 5432, "target": "x"}
+    bare = {**named, "host": None}
+    assert compare(_behaviour(7, named), _behaviour(8, bare)).is_empty
+    other = {**bare, "address": "10.0.0.8"}
+    assert [thing.name for thing in compare(_behaviour(7, named), _behaviour(8, other)).new] == [
+        "10.0.0.8:5432"
+    ]
 
 
 def test_a_checkout_elsewhere_does_the_same(tmp_path: Path) -> None:

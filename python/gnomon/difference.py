@@ -195,7 +195,7 @@ class _Place:
         if within or (relative is not None and not self.is_temporary):
             found.append(fold_path(within or self._from_home(path)))
         if _NUMBER.search(path):
-            found += self._without_pids(found, path)
+            found += self.without_pids(found, path)
         return tuple(found)
 
     def program(self, word: str) -> str:
@@ -239,9 +239,9 @@ class _Place:
                 return f"~/{path[len(home) :]}"
         return path
 
-    def _without_pids(self, names: list[str], path: str) -> list[str]:
-        """Short pids, as they are in a container, and pids that are part of a word."""
-        numbers = set(_NUMBER.findall(path))
+    def without_pids(self, names: list[str], text: str) -> list[str]:
+        """The names without short pids, as a container has them, and pids that are part of a word."""
+        numbers = set(_NUMBER.findall(text))
         found = [number for number in numbers if len(number) < 10 and int(number) in self.pids]
         if not found:
             return []
@@ -438,7 +438,9 @@ class Behaviour:
             return
         place, argv = self._places[record.process], record.argv or [record.target or "?"]
         words = [place.program(argv[0]), *map(place.word, argv[1:])]
-        self._note("start", (_shell(words),), command_line(argv), record)
+        line = command_line(argv)
+        names = [_shell(words)]
+        self._note("start", (*names, *place.without_pids(names, line)), line, record)
 
     def _add_import(self, record: Record) -> None:
         module, file = record.target or "", record.destination or ""
