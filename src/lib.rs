@@ -8,12 +8,14 @@ mod decode;
 mod denial;
 mod environment;
 mod errors;
+mod explained;
 mod fork;
 mod frames;
 mod hook;
 mod justify;
 mod notebooks;
 mod notice;
+mod policies;
 mod reader;
 mod recording;
 #[cfg(debug_assertions)]
@@ -28,6 +30,12 @@ use pyo3::prelude::*;
 /// Reads spools, and records for `gnomon run`.
 #[pymodule(gil_used = false)]
 mod _native {
+    #[pymodule_export]
+    use crate::explained::{
+        ExampleOutcome, Explanation, PolicyCheck, RuleOutcome, explain_policies, test_policy,
+    };
+    #[pymodule_export]
+    use crate::policies::{Problem, check_policy, compile_policy};
     #[pymodule_export]
     use crate::reader::{
         Fault, Process, Record, Records, Run, Segment, Spool, Tail, columns, reads_frames, seal,

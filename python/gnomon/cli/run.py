@@ -34,6 +34,11 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         "--imports", choices=("top", "all"), default="top", help="one record a package, or one a module"
     )
     parser.add_argument(
+        "--policy", metavar="FILE", action="append", default=[], help="a policy to obey; may be given again"
+    )
+    parser.add_argument("--observe", action="store_true", help="say what the policy would do, and do nothing")
+    parser.add_argument("--justify", metavar="REASON", help="why: for what the policy wants a reason for")
+    parser.add_argument(
         "--privacy", action="store_true", help="store home directories and user names under a pseudonym"
     )
 
@@ -63,6 +68,7 @@ def main(arguments: Sequence[str]) -> int:
     if not program:
         raise UsageError("no program to run", hint="say `gnomon run script.py`, or see `gnomon run --help`")
     command = _command(program)
+    policy = _compiled(options) if options.policy else None
     spool = os.path.abspath(options.spool or default_spool())
     if options.privacy:
         os.environ["GNOMON_PRIVACY"] = "1"  # for the run's own record too
@@ -72,7 +78,9 @@ def main(arguments: Sequence[str]) -> int:
         spool = outer[0]
     outer_run = outer[1] if outer else None
     run = _open_run(spool, program, outer_run)
-    environment = _environment(spool, run, outer_run, options.imports)
+    environment = _environment(spool, run, outer_run, options)
+    if policy is not None:
+        _obey(policy, spool, run, environment)
     status = _supervise(command, environment, run)
     if run is not None:
         _finish(run, Spool(spool, run=outer_run or run.id), options)
@@ -146,7 +154,37 @@ def _open_run(spool: str, program: list[str], outer: str | None) -> Run | None:
         return None
 
 
-def _environment(spool: str, run: Run | None, outer: str | None, imports: str) -> dict[str, str]:
+def _compiled(options: argparse.Namespace) -> bytes:
+    from .policy import load
+
+    return load(options.policy, observe=options.observe)
+
+
+def _obey(policy: bytes, spool: str, run: Run | None, environment: dict[str, str]) -> None:
+    """Has the program obey `policy`, besides those that it is under already.
+
+    Its file stays in the spool under the name of its content: evidence of what was decided by.
+    """
+    from ..policy import SUFFIX, write
+
+    if run is None:
+        raise Failure("cannot obey a policy: nothing can be recorded", hint="name a spool with --spool DIR")
+    import hashlib
+
+    path = os.path.join(spool, f"policy-{hashlib.sha256(policy).hexdigest()[:32]}{SUFFIX}")
+    if not os.path.exists(path):
+        try:
+            write(policy, path)
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise Failure(f"cannot write `{path}`: {reason}", hint="name another spool") from None
+    known = environment.get("GNOMON_POLICY", "").split(os.pathsep)
+    environment["GNOMON_POLICY"] = os.pathsep.join(dict.fromkeys([*filter(None, known), path]))
+
+
+def _environment(
+    spool: str, run: Run | None, outer: str | None, options: argparse.Namespace
+) -> dict[str, str]:
     environment = dict(os.environ)
     if run is None:
         return environment
@@ -157,8 +195,10 @@ def _environment(spool: str, run: Run | None, outer: str | None, imports: str) -
     environment["GNOMON_SPOOL"] = spool
     environment["GNOMON_RUN"] = outer or run.id
     environment["GNOMON_PARENT"] = run.id
-    if imports == "all":
+    if options.imports == "all":
         environment["GNOMON_IMPORTS"] = "all"
+    if options.justify:
+        environment["GNOMON_JUSTIFY"] = options.justify
     return environment
 
 

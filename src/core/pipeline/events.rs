@@ -1,7 +1,6 @@
 //! An event to what is stored of it, by what it acts on: paths made absolute, hosts named, repeats told from news.
 
 use std::borrow::Cow;
-use std::net::IpAddr;
 
 use crate::directory::Directory;
 use crate::event::{Base, Event, FilePath, Kind, Target};
@@ -23,6 +22,7 @@ impl Recorder {
     /// Takes one event through to the spool, and says whether the operation may go on. `thread` tells threads apart,
     /// and is not 0. `witness` is asked who caused it, unless that cannot matter.
     pub fn record(&self, event: &Event<'_>, thread: u64, witness: &impl Witness) -> Outcome {
+        self.refresh();
         if let Target::Module { name, file } = &event.target {
             return self.record_import(name, file, witness);
         }
@@ -32,9 +32,7 @@ impl Recorder {
             Target::Path { path, destination } => {
                 self.record_path(event, path, destination.as_ref(), thread, cause, witness)
             }
-            Target::Endpoint { host, address, port } => {
-                self.record_endpoint(event.kind, host.as_deref(), *address, *port, thread, cause, witness)
-            }
+            Target::Endpoint { .. } => self.record_endpoint(event, thread, cause, witness),
             Target::Socket(path) => self.record_path(event, path, None, thread, cause, witness),
             Target::Command { program, argv } => self.record_command(event, program, argv, cause, witness),
             Target::Module { .. } => Outcome::Go,
@@ -47,6 +45,7 @@ impl Recorder {
     /// The same for what may come by the million: all of it is counted in one record, and only the first is asked
     /// for its origin. For targets that are stored as they come.
     pub fn count(&self, event: &Event<'_>, witness: &impl Witness) -> Outcome {
+        self.refresh();
         if self.governs(event.kind).is_some() {
             let origin = witness.origin();
             return self.record_plain(event, Cause::of(origin.as_deref()), witness);
@@ -261,16 +260,17 @@ impl Recorder {
 
     fn record_endpoint(
         &self,
-        kind: Kind,
-        host: Option<&str>,
-        address: Option<IpAddr>,
-        port: Option<u16>,
+        event: &Event<'_>,
         thread: u64,
         cause: Cause<'_>,
         witness: &impl Witness,
     ) -> Outcome {
+        let (kind, Target::Endpoint { host, address, port }) = (event.kind, &event.target) else {
+            return Outcome::Go;
+        };
+        let port = *port;
         let address = address.map(|address| address.to_canonical());
-        let mut host = host.map(|host| host.trim_end_matches('.').to_ascii_lowercase());
+        let mut host = host.as_ref().map(|host| host.trim_end_matches('.').to_ascii_lowercase());
         if kind == Kind::Resolve {
             let Some(name) = &host else { return Outcome::Go };
             self.hosts.resolved(thread, name, port, now_coarse());
@@ -299,6 +299,12 @@ impl Recorder {
     ) -> Outcome {
         let parts = [program, &*event.detail].into_iter().chain(argv.iter().map(AsRef::as_ref));
         let key = self.key(event.kind, cause, parts);
+        // While a person is asked, other threads run, and lists of arguments may change.
+        let owned: Option<Vec<Cow<'_, [u8]>>> = self
+            .governs(event.kind)
+            .map(|_| argv.iter().map(|argument| Cow::Owned(argument.to_vec())).collect());
+        let own_program = owned.as_ref().map(|_| program.to_vec());
+        let (program, argv) = (own_program.as_deref().unwrap_or(program), owned.as_deref().unwrap_or(argv));
         self.settle(event.kind, key, cause, witness, |active| {
             let found = active.and_then(|active| self.program_file(active, event.kind, program));
             let requested = found.as_ref().map(|_| Cow::Borrowed(program));

@@ -104,7 +104,6 @@ impl Recorder {
         }
         let now = now_coarse();
         let known = active.remembered(key, now);
-        self.refresh(active, now);
         let made = make();
         let seen = seen(&made.draft);
         let ruling = match known {
@@ -126,9 +125,10 @@ impl Recorder {
         Ruled { outcome: judgement.outcome, is_stored: keeps }
     }
 
-    /// Takes up policies that were replaced.
-    fn refresh(&self, active: &Active, now: u64) {
-        for (path, state, sha256) in active.refresh(now) {
+    /// Takes up policies that were replaced: at any event, as the new ones may be about other kinds.
+    pub(super) fn refresh(&self) {
+        let Some(active) = &self.policy else { return };
+        for (path, state, sha256) in active.refresh(now_coarse()) {
             self.note_policy(&path, state, sha256);
         }
     }
@@ -163,7 +163,8 @@ impl Recorder {
         if let Some(file) = &mut resolved.file {
             file.0 = self.links.resolve(&file.0, true, now_coarse()).path.into_owned();
         }
-        active.set_who(|who| who.set_script(&resolved));
+        let home = active.surroundings().home.as_deref();
+        active.set_who(|who| who.set_script(&resolved, home));
         let name = script.file.as_ref().unwrap_or(&script.name).0.clone();
         if active.is_closed() {
             script.verdict = Some(ScriptVerdict {

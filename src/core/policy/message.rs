@@ -13,15 +13,22 @@ use crate::text::{push_escaped, push_printable};
 /// Longest name of a file or host that is shown whole.
 const MAX_NAME_BYTES: usize = 300;
 
-/// What an operation of `kind` does, as in `reading /data/x.csv`.
+/// What an operation of `kind` does, as in `reading /data/x.csv`: by the name that the program used, and by the one
+/// that was decided on where that is another.
 #[must_use]
 pub fn doing(kind: Kind, seen: &Seen<'_>) -> String {
     let verb = verb(kind, seen.access);
     let mut text = verb.to_owned();
     let name = name(seen);
-    if !name.is_empty() {
+    let asked = seen.requested.as_deref().unwrap_or(&name);
+    if !asked.is_empty() {
         text.push(' ');
+        push_shortened(asked, &mut text);
+    }
+    if !name.ends_with(asked) {
+        text.push_str(" (which is ");
         push_shortened(&name, &mut text);
+        text.push(')');
     }
     if let Some(destination) = &seen.destination
         && matches!(kind, Kind::Rename | Kind::Copy | Kind::Link | Kind::Symlink)
@@ -175,6 +182,19 @@ mod tests {
                 "  To ask for an exception: gnomon policy request finance/hr",
             ]
         );
+    }
+
+    #[test]
+    fn a_name_that_leads_elsewhere_is_shown_with_where() {
+        let seen = Seen {
+            target: Some(b"/data/hr/x".into()),
+            requested: Some(b"innocent".into()),
+            access: Access::READ,
+            ..Seen::default()
+        };
+        assert_eq!(doing(Kind::Open, &seen), "reading innocent (which is /data/hr/x)");
+        let below = Seen { requested: Some(b"hr/x".into()), ..seen };
+        assert_eq!(doing(Kind::Open, &below), "reading hr/x");
     }
 
     #[test]

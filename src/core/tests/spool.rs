@@ -93,7 +93,7 @@ proptest! {
         let recorder = recorder(folder.path(), first_bytes);
         let mut expected = BTreeMap::new();
         for (path, origin) in &events {
-            recorder.record(&opened(path, Access::READ), 1, &|| origin.clone());
+            let _ = recorder.record(&opened(path, Access::READ), 1, &|| origin.clone());
             let mut said = origin.as_deref().cloned().unwrap_or_default();
             if said == Origin::default().hashed() {
                 said = Origin::default(); // nothing known, said or not
@@ -123,7 +123,7 @@ proptest! {
         let recorder = recorder(folder.path(), first_bytes);
         let mut expected = BTreeMap::new();
         for (path, access) in &events {
-            recorder.record(&opened(path, Access(*access)), 1, &|| None);
+            let _ = recorder.record(&opened(path, Access(*access)), 1, &|| None);
             *expected.entry((path.clone(), *access)).or_insert(0) += 1;
         }
         prop_assert_eq!(counted(folder.path()), (expected, 0));
@@ -138,7 +138,7 @@ proptest! {
         let folder = tempfile::tempdir().unwrap();
         let recorder = recorder(folder.path(), 16 * 1024);
         for path in &paths {
-            recorder.record(&opened(path, Access::READ), 1, &|| None);
+            let _ = recorder.record(&opened(path, Access::READ), 1, &|| None);
         }
         let file = segment_paths(folder.path(), &Filter::default()).unwrap().remove(0);
         let used = SegmentFile::load(&file).unwrap().used_bytes();
@@ -183,8 +183,8 @@ fn threads_lose_nothing_while_segments_fill_up() {
             scope.spawn(move || {
                 for at in 0..3000 {
                     let path = format!("/thread/{thread}/file/{at}");
-                    recorder.record(&opened(path.as_bytes(), Access::READ), thread + 1, &|| None);
-                    recorder.record(&opened(b"/shared", Access::READ), thread + 1, &|| None);
+                    let _ = recorder.record(&opened(path.as_bytes(), Access::READ), thread + 1, &|| None);
+                    let _ = recorder.record(&opened(b"/shared", Access::READ), thread + 1, &|| None);
                 }
             });
         }
@@ -276,7 +276,7 @@ fn foreign_files_are_named() {
 #[test]
 fn a_segment_that_was_just_made_is_no_damage_and_is_read_later() {
     let folder = tempfile::tempdir().unwrap();
-    recorder(folder.path(), 4096).record(&opened(b"/later", Access::READ), 1, &|| None);
+    let _ = recorder(folder.path(), 4096).record(&opened(b"/later", Access::READ), 1, &|| None);
     let path = segment_paths(folder.path(), &Filter::default()).unwrap().remove(0);
     let whole = std::fs::read(&path).unwrap();
     let mut without_magic = whole[..HEADER_BYTES].to_vec();
@@ -319,9 +319,9 @@ fn links_pipes_and_folders_are_not_read() {
 fn a_child_after_fork_has_an_id_and_a_segment_of_its_own() {
     let folder = tempfile::tempdir().unwrap();
     let parent = recorder(folder.path(), 4096);
-    parent.record(&opened(b"/parent", Access::READ), 1, &|| None);
+    let _ = parent.record(&opened(b"/parent", Access::READ), 1, &|| None);
     let child = parent.forked(new_id(Some(parent.process())));
-    child.record(&opened(b"/child", Access::READ), 1, &|| None);
+    let _ = child.record(&opened(b"/child", Access::READ), 1, &|| None);
     let (processes, _) = read_processes(folder.path(), &Filter::default()).unwrap();
     assert_eq!(processes.len(), 2);
     assert_eq!(processes[1].description.parent, Some(processes[0].id));

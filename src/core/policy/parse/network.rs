@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::diagnostics::{Wrong, did_you_mean, listed, meant};
 use super::paths::{expanded, parsed};
-use crate::hosts::parse_address;
+use crate::hosts::{normalised, parse_address};
 use crate::policy::field::AddressWord;
 use crate::policy::glob::Glob;
 use crate::policy::rule::Pattern;
@@ -32,9 +32,7 @@ pub(super) fn hosts(text: &str) -> Result<Vec<Glob>, Wrong> {
 /// Whether `text` is a name in its normal form, and no pattern.
 fn is_plain(text: &str) -> bool {
     let is_label = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
-    text.len() <= 253
-        && !text.contains("xn--")
-        && text.split('.').all(|label| !label.is_empty() && label.bytes().all(is_label))
+    text.len() <= 253 && text.split('.').all(|label| !label.is_empty() && label.bytes().all(is_label))
 }
 
 fn no_address(text: &str) -> Result<(), Wrong> {
@@ -70,16 +68,10 @@ fn host_label(label: &str, no_name: &dyn Fn() -> Wrong) -> Result<String, Wrong>
     if label.is_empty() {
         return Err(no_name().hint("each part between two dots needs at least one character"));
     }
-    let has_pattern = label.contains(['*', '?', '[', ']', '\\']);
-    let ascii = match (label.is_ascii(), has_pattern) {
-        (true, true) => label.to_ascii_lowercase(),
-        (false, true) => {
-            return Err(
-                no_name().hint("a part with a star must be ASCII (`xn--…`), as events have names in it")
-            );
-        }
-        _ => idna::domain_to_ascii(label).map_err(|_| no_name())?,
-    };
+    if !label.is_ascii() && label.contains(['*', '?', '[', ']', '\\']) {
+        return Err(no_name().hint("a part with a star must be ASCII (`xn--…`), as events have names in it"));
+    }
+    let ascii = normalised(label).into_owned();
     let is_known = |letter: char| letter.is_ascii_alphanumeric() || "-_.*?[]!^\\".contains(letter);
     match ascii.chars().find(|letter| !is_known(*letter)) {
         Some('/') => Err(no_name().hint("a host has no path: use `url`")),
@@ -119,7 +111,8 @@ fn no_address_but(text: &str) -> Wrong {
 /// The network that `text` names: its first address, its bits, and whether `text` has that address.
 fn network(text: &str) -> Option<(IpAddr, u8, bool)> {
     let Some((address, bits)) = text.split_once('/') else {
-        let address = parse_address(text)?;
+        let bare = text.split_once('%').map_or(text, |(address, _scope)| address);
+        let address = bare.parse::<IpAddr>().ok()?.to_canonical();
         return Some((address, if address.is_ipv4() { 32 } else { 128 }, true));
     };
     let written: IpAddr = address.parse().ok()?;
@@ -172,25 +165,26 @@ pub(super) fn urls(text: &str) -> Result<Vec<Glob>, Wrong> {
     let mut globs = Vec::new();
     for alternative in expanded(text)? {
         let pattern = url(&alternative)?;
-        let is_site = pattern.split_once("://").is_some_and(|(_, rest)| !rest.contains('/'));
         globs.extend(parsed(text, &pattern, None)?);
-        if is_site {
-            globs.extend(parsed(text, &format!("{pattern}/*"), None)?);
+        // Whether an event's URL has a path where none was given depends on its scheme.
+        if let Some(site) = pattern.strip_suffix("/*").filter(|_| !alternative.ends_with("/*")) {
+            globs.extend(parsed(text, site, None)?);
         }
     }
     Ok(globs)
 }
 
-/// A URL as events have it: scheme and host in lower case and ASCII; no user, query or fragment.
+/// A URL as events have it ([`crate::policy::observed::without_query`]): scheme and host in lower case and ASCII; no
+/// user, usual port, query or fragment; what is no ASCII escaped.
 fn url(written: &str) -> Result<String, Wrong> {
     let Some((scheme, rest)) = written.split_once("://") else {
         if written.starts_with('*') {
-            return Ok(written.to_owned());
+            return Ok(escaped(written));
         }
         return Err(Wrong::new(format!("`{written}` is no URL: it has no scheme"))
             .hint(format!("write \"https://{written}\", or \"*://{written}\" for any scheme")));
     };
-    let (authority, path) = rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash));
+    let (authority, path) = rest.find('/').map_or((rest, "/*"), |slash| rest.split_at(slash));
     if authority.contains('@') {
         return Err(Wrong::new(format!("`{written}` names a user, and URLs are compared without one"))
             .hint("leave out what stands before the `@`"));
@@ -202,16 +196,32 @@ fn url(written: &str) -> Result<String, Wrong> {
         ))
         .hint("leave out what stands from the `?` or `#` on"));
     }
-    let (host, port) = match authority.rsplit_once(':') {
-        Some((host, port)) if !port.contains(']') => (host, format!(":{port}")),
-        _ => (authority, String::new()),
-    };
     let scheme = scheme.to_ascii_lowercase();
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, port),
+        _ => (authority, ""),
+    };
     let host = if host.starts_with('[') { bracketed(host) } else { host_name(host, written)? };
-    Ok(format!("{scheme}://{host}{port}{path}"))
+    let port = match (scheme.as_str(), port) {
+        (_, "") | ("http" | "ws", "80") | ("https" | "wss", "443") | ("ftp", "21") => String::new(),
+        (_, port) => format!(":{port}"),
+    };
+    Ok(format!("{scheme}://{host}{port}{}", escaped(path)))
 }
 
 /// An IPv6 address in a URL, whose brackets are no set of characters.
 fn bracketed(host: &str) -> String {
     host.to_ascii_lowercase().replace('[', "\\[").replace(']', "\\]")
+}
+
+/// `text` with spaces and what is no ASCII as `%20`.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'!'..=b'~' => escaped.push(char::from(byte)),
+            _ => escaped.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    escaped
 }

@@ -1,5 +1,6 @@
 //! `[[rule]]` tables: their keys, one by one, and whether what they ask for can happen together.
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,14 +10,19 @@ use super::diagnostics::{Lines, Place, Problems, Wrong, did_you_mean, listed, me
 use super::lists::Lists;
 use super::tables::{Entry, Located, Scalar, entries, not_as, scalars, tables, text};
 use super::{moments, values};
-use crate::event::Kind;
+use crate::event::{Access, Kind};
 use crate::policy::field::{self, Field, Kinds, kinds_named};
+use crate::policy::observed::{Seen, facts};
+use crate::policy::question::{self, Setting};
 use crate::policy::rule::{AccessWanted, Condition, Example, Mode, Pattern, Rule};
 use crate::verdict::Action;
 
 /// The keys of a rule that are no fields.
 const KEYS: [&str; 10] =
     ["id", "event", "access", "action", "message", "link", "owner", "until", "mode", "example"];
+/// The keys of an example that say who asks, and what its event has besides.
+const EXAMPLE_KEYS: [&str; 8] =
+    ["user", "group", "script", "script_sha256", "origin", "host", "address", "distribution"];
 /// What people write instead of a key.
 const OTHER_KEYS: [(&str, &str); 22] = [
     ("name", "id"),
@@ -98,11 +104,25 @@ pub(super) struct Reader<'r, 'd> {
     pub problems: &'r mut Problems,
 }
 
+/// The kinds of events that can use a file as `access` says: asked of what decides it.
+fn kinds_with(access: AccessWanted) -> Kinds {
+    let path = || Some(Cow::Borrowed(&b"/x"[..]));
+    let any = Access::READ.with(Access::WRITE);
+    let is_used = |kind: &Kind| {
+        let seen = Seen { access: any, target: path(), destination: path(), ..Seen::default() };
+        let paths = facts(*kind, 0, seen, None).paths;
+        paths.iter().any(|path| access.read && path.reads || access.write && path.writes)
+    };
+    let kinds: Vec<Kind> = Kind::ALL.into_iter().filter(is_used).collect();
+    Kinds::of(&kinds).and(Field::Path.kinds())
+}
+
 /// What a rule has said so far of the events that it is about.
 struct Narrowing<'d> {
     kinds: Kinds,
     event: Option<Kinds>,
-    fields: Vec<&'d str>,
+    /// The keys so far, each with the kinds that have it.
+    keys: Vec<(&'d str, Kinds)>,
     is_impossible: bool,
 }
 
@@ -250,15 +270,14 @@ impl<'d> Reader<'_, 'd> {
     /// Which events have all that the rule asks for; none is an error at the key that leaves none.
     fn narrow(&mut self, entries: &[Entry<'d>], rule: &mut Rule) {
         let mut narrowing =
-            Narrowing { kinds: field::ALL, event: None, fields: Vec::new(), is_impossible: false };
+            Narrowing { kinds: field::ALL, event: None, keys: Vec::new(), is_impossible: false };
         if let Some(event) = entries.iter().find(|entry| entry.key == "event") {
             narrowing.kinds = self.event(*event);
             narrowing.event = Some(narrowing.kinds);
         }
         for entry in entries {
             let kinds = match (entry.key, Field::from_name(entry.key)) {
-                // Only files are read or written.
-                ("access", _) => Field::Path.kinds(),
+                ("access", _) if !rule.access.is_any() => kinds_with(rule.access),
                 (_, Some(field)) => field.kinds(),
                 _ => continue,
             };
@@ -290,14 +309,14 @@ impl<'d> Reader<'_, 'd> {
                     let expect = self.word(*entry, Action::from_name, &actions(), &OTHER_ACTIONS);
                     example.expect = expect.unwrap_or_default();
                 }
-                key if Field::from_name(key).is_some() => {
+                key if EXAMPLE_KEYS.contains(&key) => {
                     let values = scalars(*entry, self.problems);
                     example
                         .who
                         .extend(values.into_iter().map(|(value, _)| (key.to_owned(), value.to_text())));
                 }
                 key => {
-                    let known = ["event", "expect"].into_iter().chain(Field::ALL.map(Field::name));
+                    let known = ["event", "expect"].into_iter().chain(EXAMPLE_KEYS);
                     let others = [("action", "expect"), ("expected", "expect"), ("verdict", "expect")];
                     let hint = did_you_mean(meant(key, known, &others));
                     let wrong = Wrong::new(format!("unknown key `{key}` in an example"));
@@ -313,6 +332,10 @@ impl<'d> Reader<'_, 'd> {
                 self.problems.error(at, Wrong::new(format!("this example has no `{key}`")).hint(hint));
             }
         }
+        if !example.event.is_empty() {
+            let event_at = entries.iter().find(|entry| entry.key == "event").map_or(at, |entry| entry.at);
+            self.check_example(&example, event_at);
+        }
         example
     }
 
@@ -320,11 +343,23 @@ impl<'d> Reader<'_, 'd> {
     fn example_event(&mut self, entry: Entry<'d>) -> Option<String> {
         let event = text(entry, self.problems)?;
         let word = event.split_whitespace().next().unwrap_or_default();
+        // `open:write /x` says how, too.
+        let word = word.split(':').next().unwrap_or_default();
         let is_kind = Kind::from_name(word).is_some_and(|kind| field::ALL.has(kind));
         if !is_kind {
             self.problems.error(entry.at, unknown_event(word));
+            return None;
         }
         Some(event.to_owned())
+    }
+
+    /// Whether the example says an event that there can be.
+    fn check_example(&mut self, example: &Example, at: usize) {
+        // Where it happens changes nothing about whether it is understood.
+        let setting = Setting { directory: b"/", home: b"/home", time: 0 };
+        if let Err(error) = question::understand(&example.event, &example.who, &setting) {
+            self.problems.error(at, Wrong::new(error.cause).hint(error.hint));
+        }
     }
 }
 
@@ -335,30 +370,27 @@ impl<'d> Narrowing<'d> {
             self.is_impossible = true;
             problems.error(entry.key_at, self.impossible(entry.key, kinds));
         }
-        self.fields.push(entry.key);
+        self.keys.push((entry.key, kinds));
         if !left.is_empty() {
             self.kinds = left;
         }
     }
 
+    /// Why nothing is left with `key`, which is part of `kinds` only.
     fn impossible(&self, key: &str, kinds: Kinds) -> Wrong {
-        let what = if key == "access" { "`access` is of files" } else { "it is part of" };
-        let hint = format!("{what}: {}", listed(names(kinds)));
+        let hint = format!("events that have it: {}", listed(names(kinds)));
+        let asked = if key == "access" { "such an `access`".to_owned() } else { format!("`{key}`") };
         if let Some(event) = self.event.filter(|event| event.and(kinds).is_empty()) {
             let mut names = names(event);
             let who = match (names.next(), names.next()) {
                 (Some(name), None) => format!("no `{name}` event"),
                 _ => "none of its events".to_owned(),
             };
-            return Wrong::new(format!("this rule matches nothing: {who} has `{key}`")).hint(hint);
+            return Wrong::new(format!("this rule matches nothing: {who} has {asked}")).hint(hint);
         }
-        let other = |field: &&&str| {
-            let other = Field::from_name(field).map_or(Field::Path.kinds(), Field::kinds);
-            other.and(kinds).is_empty()
-        };
-        let others: Vec<&str> = match self.fields.iter().find(other) {
-            Some(field) => vec![field],
-            None => self.fields.clone(),
+        let others: Vec<&str> = match self.keys.iter().find(|(_, other)| other.and(kinds).is_empty()) {
+            Some((other, _)) => vec![other],
+            None => self.keys.iter().map(|(other, _)| *other).collect(),
         };
         let fields = listed(others.into_iter().chain([key]));
         Wrong::new(format!("this rule matches nothing: no event has {fields} together")).hint(hint)

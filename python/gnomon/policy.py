@@ -1,0 +1,68 @@
+"""Policy files to the compiled form that processes read; for the command line and `gnomon.enforce`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ._native import Problem, compile_policy
+
+if TYPE_CHECKING:
+    from ._native import StrPath
+
+SUFFIX = ".gnomon-policy"
+
+
+class PolicyError(ValueError):
+    """A policy file says something wrongly.
+
+    Attributes:
+        problems: What, and where; warnings are among them.
+    """
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = list(problems)
+        errors = [problem for problem in problems if problem.severity == "error"]
+        super().__init__("\n".join(as_text(problem) for problem in errors))
+
+
+def as_text(problem: Problem) -> str:
+    """A problem as compilers show it, the hint on a line of its own."""
+    from .text import printable
+
+    place = f"{printable(problem.file)}:{problem.line}:{problem.column}"
+    text = f"{place}: {problem.severity}: {printable(problem.message)}"
+    return f"{text}\n  hint: {printable(problem.hint)}" if problem.hint else text
+
+
+def compiled(paths: Sequence[StrPath]) -> bytes:
+    """The compiled form of the policy files at `paths`, which combine by the strictest verdict.
+
+    Raises:
+        PolicyError: One of the files is wrong.
+    """
+    data, problems = compile_policy(list(paths))
+    if data is None:
+        raise PolicyError(problems)
+    return data
+
+
+def write(data: bytes, path: StrPath) -> None:
+    """Writes a compiled policy to `path`: readers see all of it or the one before.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    target = os.path.realpath(path)
+    unfinished = f"{target}.{os.getpid()}"
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(unfinished, target)
+    except BaseException:
+        os.unlink(unfinished)
+        raise
