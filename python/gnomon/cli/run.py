@@ -246,6 +246,8 @@ def _wait(pid: int, waited: set[signal.Signals]) -> int:
 
 
 def _finish(run: Run, recorded: Spool, options: argparse.Namespace) -> None:
+    import contextlib
+
     from .. import seal
     from ..answer import Answer, as_json
     from ..screen import as_text
@@ -259,7 +261,9 @@ def _finish(run: Run, recorded: Spool, options: argparse.Namespace) -> None:
         sys.stdout.flush()
         print(form, file=sys.stderr)
     for path in recorded.segments():
-        seal(path)
+        # A child that outlives the run may just be making its segment; the space is all that this is about.
+        with contextlib.suppress(OSError):
+            seal(path)
 
 
 def _pass_on(status: int) -> int:
