@@ -329,19 +329,25 @@ class Place:
 
 @dataclass
 class Finding:
-    """What one rule said at one line, for tools that show such things beside the code."""
+    """What one rule said at one line, for tools that show such things beside the code.
+
+    Attributes:
+        place: `None` where nothing is known but that it happened.
+        doing: What it spoke of, each once.
+        count: How often.
+    """
 
     outcome: str
     effect: str
     is_observed: bool
     rule: Rule
     place: Place | None
-    doing: list[Doing]
-    count: int
+    doing: dict[Doing, None]
+    count: int = 0
 
     def text(self, directory: str) -> str:
         """A sentence as a warning has it, files named from `directory`."""
-        text = self.doing[0].text(directory)
+        text = next(iter(self.doing)).text(directory)
         if len(self.doing) > 1:
             text += f" and {len(self.doing) - 1:,} more"
         if self.place and self.place.cell:
@@ -370,11 +376,10 @@ def findings(
         for place, count in _places(decision, scripts):
             finding = found.setdefault(
                 (outcome, name, place),
-                Finding(outcome, decision.effect, decision.is_observed, rule, place, [], 0),
+                Finding(outcome, decision.effect, decision.is_observed, rule, place, {}),
             )
             finding.count += count
-            if decision.doing not in finding.doing:
-                finding.doing.append(decision.doing)
+            finding.doing[decision.doing] = None
     return list(found.values())
 
 
