@@ -1,5 +1,5 @@
-"""Programs made at random do the same armed, under an observed policy, and bare: output, warnings, exceptions,
-exit code, files."""
+"""Programs made at random do the same armed, under an observed policy, and bare: output, warnings,
+exceptions, exit code, files."""
 
 from __future__ import annotations
 

@@ -6,7 +6,6 @@ verdicts come first.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 from .answer import Answer
@@ -40,7 +39,7 @@ def _place(finding: Finding, directory: str) -> dict[str, str]:
         return {}
     # Lines of a notebook's cell are not those of its file.
     line = 1 if finding.place.cell else finding.place.line
-    return {"file": os.fsencode(path).decode(errors="replace"), "line": str(line)}
+    return {"file": printable(path, 4096), "line": str(line)}
 
 
 def _data(text: str) -> str:

@@ -28,17 +28,32 @@ _SILENT, _RECORDED = "— not recorded", "— recorded"
 
 @dataclass(frozen=True)
 class Row:
-    """One thing that was done, and by which line. `mark` is how `what` begins where that shall stand out."""
+    """One thing that was done, and by which line.
+
+    Attributes:
+        hang: Columns by which further lines are indented, where `what` takes several.
+        mark: How `what` begins, where that shall stand out.
+    """
 
     what: str
     by: str = ""
     indent: int = 0
+    hang: int = 2
     mark: str = ""
 
     @property
     def length(self) -> int:
         """Columns that `what` takes."""
         return 2 * self.indent + len(self.what)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Sections that belong together: each a label and its rows. The mark is one letter before each row."""
+
+    sections: list[tuple[str, list[Row]]]
+    title: str = ""
+    mark: str = " "
 
 
 @dataclass
@@ -73,15 +88,29 @@ def as_text(
         width: Columns; by default those of the terminal, from 60 to 140.
         title: What it is about, if not what the records say.
     """
+    parts = [Part(list(_sections(answer)))]
+    return page(title or _headline(answer), parts, colour=colour, width=width)
+
+
+def page(headline: str, parts: list[Part], *, colour: bool = False, width: int | None = None) -> str:
+    """A screen of text: a line that says what it is about, and the sections of each part in one column."""
     style = _Style(width or _width(), colour)
-    lines = [f"gnomon: {title or _headline(answer)}", ""]
-    sections = list(_sections(answer))
-    column = _column([row for _, rows in sections for row in rows], style)
-    for label, rows in sections:
-        for at, line in enumerate(_section_lines(rows, column, style)):
-            name = f"{label:<{_LABEL}}" if at == 0 else " " * _LABEL
-            lines.append(f"  {style.bold(name) if at == 0 else name}{line}")
+    lines = [f"gnomon: {headline}"]
+    column = _column([row for part in parts for _, rows in part.sections for row in rows], style)
+    for part in parts:
+        lines += ["", *([f"  {style.bold(part.title)}"] if part.title else [])]
+        for label, rows in part.sections:
+            for at, (mark, line) in enumerate(_marked_lines(rows, column, style, part.mark)):
+                name = style.bold(f"{label:<{_LABEL}}") if at == 0 else " " * _LABEL
+                lines.append(f"{mark} {name}{line}")
     return "\n".join(lines)
+
+
+def _marked_lines(rows: list[Row], column: int, style: _Style, mark: str) -> Iterator[tuple[str, str]]:
+    """The mark stands where something begins, so that lines can be searched for."""
+    for row in rows:
+        for at, line in enumerate(_section_lines([row], column, style)):
+            yield (mark if at == 0 else " "), line
 
 
 def _width() -> int:
@@ -108,7 +137,7 @@ def _section_lines(rows: list[Row], column: int, style: _Style) -> Iterator[str]
         if row.by and max(row.length, column) + len(row.by) + 2 <= room:
             yield f"{style.outcome(f'{lead + row.what:<{column}}', row.mark)}  {style.dim(row.by)}"
             continue
-        *lines, last = _wrapped(lead, row.what, room)
+        *lines, last = _wrapped(lead, row.what, room, row.hang)
         if row.mark:
             lines, last = _marked([*lines, last], row.mark, style)
         yield from lines
@@ -121,11 +150,11 @@ def _section_lines(rows: list[Row], column: int, style: _Style) -> Iterator[str]
                 yield style.dim(line)
 
 
-def _wrapped(lead: str, text: str, room: int) -> Iterator[str]:
+def _wrapped(lead: str, text: str, room: int, hang: int = 2) -> Iterator[str]:
     lines = textwrap.wrap(
         text,
         max(20, room - len(lead)),
-        subsequent_indent="  ",
+        subsequent_indent=" " * hang,
         break_on_hyphens=False,
         break_long_words=False,
         drop_whitespace=True,
@@ -298,7 +327,7 @@ def _policy_rows(answer: Answer, directory: str | None) -> list[Row]:
     rows = []
     for name, all_found in by_policy.items():
         words = [f"{count:,} {word}" for word, count in counted(all_found).items()]
-        rows.append(Row(f"{printable(name or 'none')}: {', '.join(words)}"))
+        rows.append(Row(f"{printable(name or 'no policy')}: {', '.join(words)}"))
     width = max(len(word) for word, _, _ in by_rule)
     width += width % 2  # indents are even
     for (word, rule, _), things in list(by_rule.items())[:_RULES_SHOWN]:
@@ -324,7 +353,7 @@ def _rule_rows(
     rows = _some_rows(rows, f"gnomon events --rule {printable(things[0].rule or '')}", _THINGS_SHOWN)
     for at, row in enumerate(rows):
         lead = word if at == 0 else ""
-        yield Row(f"{lead:<{width}}  {row.what}", row.by, mark=lead)
+        yield Row(f"{lead:<{width}}  {row.what}", row.by, hang=width + 4, mark=lead)
 
 
 def _said(answer: Answer, name: str | None, found: Decision) -> str:
@@ -375,12 +404,13 @@ def _by_number(name: str) -> list[tuple[int, str]]:
 
 def _thing_rows(things: Iterable[tuple[str, int, list[Cause]]], directory: str | None) -> list[Row]:
     """Files as `_file_rows` has them; hosts and all else each by itself."""
-    listed = list(things)
-    files = [thing for thing in listed if thing[0].startswith("/") and " to " not in thing[0]]
-    others = [thing for thing in listed if thing not in files]
-    return _file_rows(files, directory) + [
-        Row(printable(what, 80) + _times(count), _by(causes)) for what, count, causes in others
-    ]
+    files, others = [], []
+    for what, count, causes in things:
+        if what.startswith("/") and " to " not in what:
+            files.append((what, count, causes))
+        else:
+            others.append(Row(printable(what, 80) + _times(count), _by(causes)))
+    return _file_rows(files, directory) + others
 
 
 def _file_rows(uses: Iterable[tuple[str, int, list[Cause]]], directory: str | None) -> list[Row]:

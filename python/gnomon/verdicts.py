@@ -1,17 +1,14 @@
-"""What policy said in a run, gathered from its records: for the screen, CI, and whoever asks by `--fail-on`."""
+"""What policy said in a run, gathered from its records: for the screen, for CI, and for `--fail-on`."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Literal
 
 from . import Process, Record
 from .causes import Cause
 from .text import command_line, printable, short_path
-
-Level = Literal["deny", "justify", "warn"]
 
 # By strictness.
 ACTIONS = ("allow", "warn", "justify", "deny")
@@ -106,12 +103,14 @@ class PolicyState:
         path: The compiled policy.
         state: `missing`, `broken`, `newer` (made by a newer gnomon) or `writable` (by others).
         is_replacement: One that worked was in its place before, and stayed in force.
+        is_closed: Nothing was let run without it.
         processes: In how many processes.
     """
 
     path: str
     state: str
     is_replacement: bool
+    is_closed: bool
     processes: int
 
     def sentence(self) -> str:
@@ -125,7 +124,7 @@ class PolicyState:
         if self.is_replacement:
             return f"{which} {what} later: the one before stayed in force"
         where = f" in {self.processes:,} processes" if self.processes > 1 else ""
-        return f"{which} {what}{where}: nothing of it was enforced"
+        return f"{which} {what}{where}: nothing {'could run' if self.is_closed else 'of it was enforced'}"
 
 
 class Decisions:
@@ -192,8 +191,10 @@ class Decisions:
 
     def states(self) -> list[PolicyState]:
         """The policies that were not in force as they were meant to."""
+        without = [found.processes for found in self.found.values() if found.rule is None]
+        closed: set[str] = set().union(*without)
         return [
-            PolicyState(path, state, is_replacement, len(processes))
+            PolicyState(path, state, is_replacement, processes <= closed, len(processes))
             for (path, state, is_replacement), processes in self._states.items()
         ]
 
@@ -328,19 +329,25 @@ class Place:
 
 @dataclass
 class Finding:
-    """What one rule said at one line, for tools that show such things beside the code."""
+    """What one rule said at one line, for tools that show such things beside the code.
+
+    Attributes:
+        place: `None` where nothing is known but that it happened.
+        doing: What it spoke of, each once.
+        count: How often.
+    """
 
     outcome: str
     effect: str
     is_observed: bool
     rule: Rule
     place: Place | None
-    doing: list[Doing]
-    count: int
+    doing: dict[Doing, None]
+    count: int = 0
 
     def text(self, directory: str) -> str:
         """A sentence as a warning has it, files named from `directory`."""
-        text = self.doing[0].text(directory)
+        text = next(iter(self.doing)).text(directory)
         if len(self.doing) > 1:
             text += f" and {len(self.doing) - 1:,} more"
         if self.place and self.place.cell:
@@ -369,11 +376,10 @@ def findings(
         for place, count in _places(decision, scripts):
             finding = found.setdefault(
                 (outcome, name, place),
-                Finding(outcome, decision.effect, decision.is_observed, rule, place, [], 0),
+                Finding(outcome, decision.effect, decision.is_observed, rule, place, {}),
             )
             finding.count += count
-            if decision.doing not in finding.doing:
-                finding.doing.append(decision.doing)
+            finding.doing[decision.doing] = None
     return list(found.values())
 
 

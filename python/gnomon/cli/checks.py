@@ -7,6 +7,7 @@ import os
 import sys
 
 from ..answer import Answer
+from ..text import printable
 from ..verdicts import ACTIONS, counted
 
 # Neither a failure of gnomon (1, 2) nor one that programs often have.
@@ -39,7 +40,7 @@ def _objection(answer: Answer, options: argparse.Namespace) -> str | None:
         rules = list(dict.fromkeys(decision.rule or "no policy" for decision in found))
         more = f" and {len(rules) - 3} more" if len(rules) > 3 else ""
         words = ", ".join(f"{count:,} {word}" for word, count in counted(found).items())
-        return f"{words} ({', '.join(rules[:3])}{more})"
+        return f"{words} ({', '.join(map(printable, rules[:3]))}{more})"
     # A check that could not be made has not been passed.
     unenforced = answer.coverage.unenforced
     return unenforced[0].sentence() if unenforced else None
