@@ -261,12 +261,10 @@ class Learner:
         if program:
             name = fold(posixpath.basename(program))
             if not name.strip("*"):
-                # Any name would do: then it is the place that counts.
-                paths = [path for path in (record.target, record.requested) if path and path[0] in "/~"]
-                if not paths:
-                    self.untold.add(program)
-                    return
-                name = fold_path(paths[0])
+                name = posixpath.basename(program)  # any name would do otherwise
+            if not name.strip("*"):
+                self.untold.add(program)
+                return
             _note(self.programs, name, name, process)
 
     def _add_import(self, record: Record, process: _Process) -> None:
