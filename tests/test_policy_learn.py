@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from commands import gnomon, run
-from gnomon import learn
+from gnomon import generalise
 from gnomon._native import compile_policy, replay_policy
+from gnomon.folding import fold_path
 from gnomon.policy import write
 from watching import armed, program
 
@@ -104,7 +105,7 @@ def test_a_policy_is_small_and_says_what_speaks_for_it(job: Path, spool: Path) -
     text = _learned(spool)
     _is_good(text, job)
     lines = text.splitlines()
-    home = learn.fold_path(f"{job}/")
+    home = fold_path(f"{job}/")
     for start, evidence in [
         (f'    "{home}in/",', "# 2 files by 1 script, as "),
         (f'    "{home}settings.toml",', "# by 1 script"),
@@ -256,7 +257,7 @@ def test_a_policy_is_written_to_a_file(job: Path, spool: Path, tmp_path: Path) -
 
 
 def _patterns(*paths: str) -> list[str]:
-    return sorted(learn.folders({path: learn.Evidence({path}, {"s"}) for path in paths}))
+    return sorted(generalise.folders({path: generalise.Evidence({path}, {"s"}) for path in paths}))
 
 
 @pytest.mark.parametrize(
@@ -295,5 +296,5 @@ def test_folders_stand_for_their_files(paths: list[str], expected: list[str]) ->
     ],
 )
 def test_domains_stand_for_their_hosts(hosts: list[str], expected: list[str]) -> None:
-    found = learn.domains({host: learn.Evidence({host}, {"s"}) for host in hosts})
+    found = generalise.domains({host: generalise.Evidence({host}, {"s"}) for host in hosts})
     assert sorted(found) == sorted(expected)

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from .learn import escaped, script_name
+from .generalise import escaped
+from .learn import script_name
 from .text import printable
 from .verdicts import Decision, Decisions, Rule
 

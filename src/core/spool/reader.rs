@@ -453,6 +453,9 @@ pub fn last_run(spool: &Path) -> io::Result<Option<Uuid>> {
     Ok(segments.filter(is_run).map(|segment| segment.identity.process).next())
 }
 
+/// A library directory, and the `name-version` of what is installed there.
+pub type Listing = (Vec<u8>, Vec<String>);
+
 /// A process as its segments tell of it.
 #[derive(Clone, Debug)]
 pub struct ProcessSummary {
@@ -470,7 +473,7 @@ pub struct ProcessSummary {
     /// Records, strings left out.
     pub records: u64,
     /// Library directories with the `name-version` of what is installed there.
-    pub distributions: Vec<(Vec<u8>, Vec<String>)>,
+    pub distributions: Vec<Listing>,
 }
 
 /// Everything that a spool says of its processes, in the order they started, and what could not be read.
@@ -594,7 +597,7 @@ fn add_distributions(process: &mut ProcessSummary, view: &View<'_>, spool: &Path
 /// # Errors
 /// The file cannot be read.
 #[must_use]
-pub fn listing_of(view: &View<'_>, folder: &Path) -> Option<Result<(Vec<u8>, Vec<String>), Fault>> {
+pub fn listing_of(view: &View<'_>, folder: &Path) -> Option<Result<Listing, Fault>> {
     let (directory, name) = (view.target?, view.destination?);
     // The name comes from a file that anyone may have written: it must not lead out of the spool.
     let name = String::from_utf8(name.to_vec()).ok().filter(|name| !name.contains('/'))?;

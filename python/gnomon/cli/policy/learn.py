@@ -40,7 +40,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 
 def main(options: argparse.Namespace) -> int:
     """Runs the verb."""
-    from ...learn import policy
+    from ...learned import policy
     from ..errors import Failure
 
     learner = _learned(options)
@@ -63,7 +63,8 @@ def main(options: argparse.Namespace) -> int:
         raise Failure(
             f"cannot write `{options.output}`: {reason}", hint="name another file with -o"
         ) from None
-    print(f"{options.output}: learned from {len(learner.scripts):,} script(s), observing", file=sys.stderr)
+    scripts = "1 script" if len(learner.scripts) == 1 else f"{len(learner.scripts):,} scripts"
+    print(f"{options.output}: learned from {scripts}, only observing", file=sys.stderr)
     return 0
 
 
