@@ -7,8 +7,8 @@ mod ruled;
 
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 
 use foldhash::fast::RandomState;
 use parking_lot::Mutex;
@@ -41,8 +41,8 @@ pub struct Recorder {
     directory: CurrentDirectory,
     /// Only ever tried: a lock that could wait has no place in a watched program.
     distributions: Mutex<Distributions>,
-    /// The policies that the process is under.
-    policy: Option<Active>,
+    /// The policies that the process is under, from the first on.
+    policy: OnceLock<Active>,
     links: Links,
     hasher: RandomState,
     /// Counted up where a part of the records begins or ends that is to be told from the rest.
@@ -84,7 +84,7 @@ impl Recorder {
             hosts: Hosts::default(),
             directory: CurrentDirectory::default(),
             distributions: Mutex::new(Distributions::default()),
-            policy: None,
+            policy: OnceLock::new(),
             links: Links::default(),
             hasher: RandomState::default(),
             part: AtomicU64::new(0),
@@ -101,7 +101,7 @@ impl Recorder {
     /// The same, for a process that is under policies.
     #[must_use]
     pub fn under(mut self, policy: Option<Active>) -> Self {
-        self.policy = policy;
+        self.policy = policy.map_or_else(OnceLock::new, OnceLock::from);
         self
     }
 
@@ -111,7 +111,7 @@ impl Recorder {
         let description = self.description.of_forked_child(self.writer.process(), now());
         let child =
             Self::new(self.writer.spool(), id, description, Arc::clone(&self.interest), self.privacy.clone())
-                .under(self.policy.as_ref().map(Active::forked));
+                .under(self.policy.get().map(Active::forked));
         if let Some(script) = self.script.try_lock().and_then(|script| script.clone()) {
             child.set_script(script);
         }

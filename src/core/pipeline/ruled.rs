@@ -1,11 +1,12 @@
 //! What the policies say of an event, before it happens: decided, or known from a moment ago; recorded; and handed back
 //! to whoever saw it for the last step.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::event::Kind;
-use crate::policy::active::{Active, Ruling};
+use crate::policy::active::{Active, Ruling, Ticket};
 use crate::policy::facts::{Facts, PathFact};
+use crate::policy::image::Image;
 use crate::policy::judge::{Case, Judgement, Outcome, Stop, Witness};
 use crate::policy::observed::{Seen, facts};
 use crate::process::{Script, ScriptVerdict};
@@ -43,13 +44,13 @@ impl Recorder {
     /// The policies, if any of their rules is about events of `kind`.
     #[inline]
     pub(super) fn governs(&self, kind: Kind) -> Option<&Active> {
-        self.policy.as_ref().filter(|active| active.concerns(kind))
+        self.policy.get().filter(|active| active.concerns(kind))
     }
 
     /// The policies that the process is under.
     #[must_use]
     pub fn policy(&self) -> Option<&Active> {
-        self.policy.as_ref()
+        self.policy.get()
     }
 
     /// Counts a repeat of the operation that `key` stands for, if nothing else is to be done about it.
@@ -130,12 +131,52 @@ impl Recorder {
     fn refresh(&self, active: &Active, now: u64) {
         for (path, state, sha256) in active.refresh(now) {
             self.note_policy(&path, state, sha256);
+            self.begin_part(); // a rule's number stands for another rule now
         }
+    }
+
+    /// Puts the process under `image` too, which the program itself asks for and which records call `path`; where it
+    /// was under none, `first` says who it is. `None` where there are too many.
+    pub fn enforce(
+        &self,
+        path: &Path,
+        image: Image,
+        justification: Option<&str>,
+        first: impl FnOnce() -> Active,
+    ) -> Option<Ticket> {
+        let sha256 = image.sha256();
+        let active = self.policy.get_or_init(|| {
+            let active = first();
+            if let Some(script) = self.script.try_lock().and_then(|script| script.clone()) {
+                active.set_who(|who| who.set_script(&self.resolved(&script)));
+            }
+            active
+        });
+        let ticket = active.add(path.to_owned(), image, justification)?;
+        self.note_policy(path, "loaded", Some(sha256));
+        self.begin_part();
+        Some(ticket)
+    }
+
+    /// Ends what [`Recorder::enforce`] began. Returns what it was called; `None` where there is nothing to end.
+    pub fn release(&self, ticket: Ticket) -> Option<PathBuf> {
+        let source = self.policy.get()?.remove(ticket)?;
+        self.note_policy(&source.path, "ended", source.sha256());
+        self.begin_part();
+        Some(source.path.clone())
+    }
+
+    fn resolved(&self, script: &Script) -> Script {
+        let mut resolved = script.clone();
+        if let Some(file) = &mut resolved.file {
+            file.0 = self.links.resolve(&file.0, true, now_coarse()).path.into_owned();
+        }
+        resolved
     }
 
     /// Stores which policies the process is under.
     pub(super) fn note_policies(&self) {
-        for source in self.policy.iter().flat_map(Active::sources) {
+        for source in self.policy.get().into_iter().flat_map(Active::sources) {
             self.note_policy(&source.path, source.state(), source.sha256());
         }
     }
@@ -150,7 +191,7 @@ impl Recorder {
 
     /// Notes what the process runs from now on, and says whether it may.
     pub fn run(&self, mut script: Script, witness: &impl Witness) -> Outcome {
-        let outcome = match &self.policy {
+        let outcome = match self.policy.get() {
             Some(active) => self.rule_on_script(active, &mut script, witness),
             None => Outcome::Go,
         };
@@ -159,10 +200,7 @@ impl Recorder {
     }
 
     fn rule_on_script(&self, active: &Active, script: &mut Script, witness: &impl Witness) -> Outcome {
-        let mut resolved = script.clone();
-        if let Some(file) = &mut resolved.file {
-            file.0 = self.links.resolve(&file.0, true, now_coarse()).path.into_owned();
-        }
+        let resolved = self.resolved(script);
         active.set_who(|who| who.set_script(&resolved));
         let name = script.file.as_ref().unwrap_or(&script.name).0.clone();
         if active.is_closed() {
