@@ -71,6 +71,13 @@ pub fn rule_texts(name: &str) -> Option<(String, String, String)> {
     Some((said.message.to_owned(), said.link.to_owned(), said.owner.to_owned()))
 }
 
+/// How often a rule spoke so far of what this process does; 0 where it is not recorded. Where this has not changed
+/// since `begin_part`, no record of the part has a verdict but `allow`.
+#[pyfunction]
+pub fn rules_spoken() -> u64 {
+    session::armed().map_or(0, gnomon_core::pipeline::Recorder::spoken)
+}
+
 fn running(form: &str, name: &OsString, file: Option<PathBuf>) -> Script {
     use std::os::unix::ffi::OsStrExt as _;
     let name = name.as_bytes();

@@ -362,6 +362,12 @@ def release(ticket: int, *, children: bool = True) -> None:
 def rule_texts(name: str) -> tuple[str, str, str] | None:
     """Message, link and owner of the rule `policy/rule` of a policy in force; empty where it has none."""
 
+def rules_spoken() -> int:
+    """How often a rule spoke so far of what this process does.
+
+    Where this has not changed since `begin_part`, no record of the part has a verdict but `allow`.
+    """
+
 def process_id() -> str | None:
     """The id that this process records under; `None` where it does not record."""
 

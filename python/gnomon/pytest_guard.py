@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -44,6 +45,9 @@ class Guard:
             self._remove_folder()
             raise
         self.tail = Spool(self.recording.spool, since=self.recording.began, verdicts=_VERDICTS).tail()
+        # What the tail had seen: how often rules spoke, and when the spool was changed.
+        self.seen = (-1, -1)
+        self.has_children = False
         self.began = self.recording.began
         self.of_test: list[Recording] = []
         # Processes that we answer for: whose child each is, by when it started; `None` for those of others.
@@ -102,6 +106,7 @@ class Guard:
         """Gives a test a part of the records for itself."""
         self._note_outside(f"after {self.names[-1]}" if self.names else "after tests were collected")
         self.began = _native.begin_part() or 0
+        self.has_children = False
         self.times.append(self.began)
         self.names.append(item.nodeid)
         yield
@@ -112,12 +117,14 @@ class Guard:
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Puts a test under the policies that its markers name."""
         paths = [os.path.join(item.config.rootpath, path) for path in _arguments(item, "gnomon_policy")]
-        if not paths:
-            return
+        wrong = None
         try:
-            self.of_test.append(enforce(paths))
+            if paths:
+                self.of_test.append(enforce(paths))
         except PolicyError as error:
-            pytest.fail(f"a policy of this test is wrong\n{error}", pytrace=False)
+            wrong = str(error)
+        if wrong is not None:
+            pytest.fail(f"a policy of this test is wrong\n{wrong}", pytrace=False)
 
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_runtest_makereport(self, item: pytest.Item) -> Iterator[None]:
@@ -138,6 +145,7 @@ class Guard:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:
         """Hands over what belongs to no test."""
+        self.seen = (-1, -1)
         self._note_outside("after the last test")
         tally: Any = self.config.pluginmanager.get_plugin("gnomon-tally")
         if tally is not None:
@@ -154,7 +162,9 @@ class Guard:
 
     def _found(self, test: str | None) -> list[Record]:
         """What `test` did since the last look; what children of other tests did is kept apart."""
-        found = []
+        found: list[Record] = []
+        if not self._has_news():
+            return found
         for one in self.tail.poll()[0]:
             if one.process == _native.process_id():
                 found.append(one)
@@ -170,6 +180,17 @@ class Guard:
                 self._keep_outside([one], where)
         return found
 
+    def _has_news(self) -> bool:
+        """Whether there can be something: reading the spool after each test would be slow."""
+        changed = os.stat(self.recording.spool).st_mtime_ns
+        seen = (_native.rules_spoken(), changed)
+        # Children have segments of their own. A file system's clock may be coarse.
+        if changed != self.seen[1] or abs(time.time_ns() - changed) < 2_000_000_000:
+            self.has_children = True
+        is_new = seen != self.seen or self.has_children
+        self.seen = seen
+        return is_new
+
     def _started(self, process: str) -> int | None:
         """When our child started that `process` is or comes from; `None` where it does not."""
         if process not in self.started:
@@ -182,8 +203,8 @@ class Guard:
                 self.started[process] = self._started(parent)
         return self.started[process]
 
-    def _test_at(self, time: int) -> str | None:
-        at = bisect_right(self.times, time)
+    def _test_at(self, when: int) -> str | None:
+        at = bisect_right(self.times, when)
         return self.names[at - 1] if at else None
 
     def _note_outside(self, where: str) -> None:
@@ -224,7 +245,8 @@ class Guard:
         root = str(self.config.rootpath) + os.sep
         file = one.file[len(root) :] if one.file.startswith(root) else one.file
         by = f", by {one.distribution}" if one.distribution else ""
-        return printable(f" at {file}:{one.line}{by}")
+        where = "" if one.process == _native.process_id() else ", in a child process"
+        return printable(f" at {file}:{one.line}{by}{where}")
 
 
 def _target(one: Record) -> str:

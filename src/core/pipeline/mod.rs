@@ -43,6 +43,8 @@ pub struct Recorder {
     distributions: Mutex<Distributions>,
     /// The policies that the process is under, from the first on.
     policy: OnceLock<Active>,
+    /// How often a rule spoke of what this process does, without what was settled a moment before.
+    spoken: AtomicU64,
     links: Links,
     hasher: RandomState,
     /// Counted up where a part of the records begins or ends that is to be told from the rest.
@@ -85,6 +87,7 @@ impl Recorder {
             directory: CurrentDirectory::default(),
             distributions: Mutex::new(Distributions::default()),
             policy: OnceLock::new(),
+            spoken: AtomicU64::new(0),
             links: Links::default(),
             hasher: RandomState::default(),
             part: AtomicU64::new(0),

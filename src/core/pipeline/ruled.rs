@@ -2,6 +2,7 @@
 //! to whoever saw it for the last step.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering::Relaxed;
 
 use crate::event::Kind;
 use crate::policy::active::{Active, Ruling, Ticket};
@@ -115,7 +116,9 @@ impl Recorder {
         let judgement =
             Judgement::of(active, ruling, &Case { kind, seen: &seen, origin: cause.origin }, witness);
         let verdict = judgement.verdict(active);
-        let keeps = made.keeps || verdict.is_some_and(|verdict| speaks(&verdict));
+        let speaks = verdict.is_some_and(|verdict| speaks(&verdict));
+        self.spoken.fetch_add(u64::from(speaks), Relaxed);
+        let keeps = made.keeps || speaks;
         if known.is_none() {
             active.remember(key, ruling, keeps, now);
         }
@@ -156,6 +159,13 @@ impl Recorder {
         self.note_policy(path, "loaded", Some(sha256));
         self.begin_part();
         Some(ticket)
+    }
+
+    /// How often a rule other than one that allows spoke so far: where this has not changed, no record tells of one
+    /// but those of earlier parts.
+    #[must_use]
+    pub fn spoken(&self) -> u64 {
+        self.spoken.load(Relaxed)
     }
 
     /// Ends what [`Recorder::enforce`] began. Returns what it was called; `None` where there is nothing to end.
