@@ -198,7 +198,7 @@ class Guard:
             described = [one for one in Spool(self.recording.spool, process=process).processes()[0]]
             parent = next((one.parent for one in described if one.id == process), None)
             if parent == _native.process_id():
-                self.started[process] = described[0].started
+                self.started[process] = _start(described[0])
             elif parent is not None:
                 self.started[process] = self._started(parent)
         return self.started[process]
@@ -247,6 +247,16 @@ class Guard:
         by = f", by {one.distribution}" if one.distribution else ""
         where = "" if one.process == _native.process_id() else ", in a child process"
         return printable(f" at {file}:{one.line}{by}{where}")
+
+
+def _start(process: _native.Process) -> int:
+    """When a child was started: it says so a little late, and the kernel in hundredths of a second."""
+    clock = getattr(time, "CLOCK_BOOTTIME", None)
+    if clock is None or not process.started_ticks:
+        return process.started
+    booted = time.time_ns() - time.clock_gettime_ns(clock)
+    tick = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+    return min(process.started, booted + (process.started_ticks + 1) * tick)
 
 
 def _target(one: Record) -> str:

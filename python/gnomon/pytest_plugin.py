@@ -66,11 +66,10 @@ def pytest_configure(config: pytest.Config) -> None:
     if not _IS_SUPPORTED:
         return
     if _is_distributing(config):
-        from .pytest_tally import Tally
-
-        config.pluginmanager.register(Tally(), "gnomon-tally")
+        _count(config)
     elif _is_asked_for(config):
         _guard(config)
+        _count(config)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -79,12 +78,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return
     if any(item.get_closest_marker("gnomon_policy") for item in items):
         _guard(config)
+        _count(config)
 
 
 @pytest.fixture
 def gnomon_session(request: pytest.FixtureRequest) -> Iterator[Recording]:
     """What this test has done so far, with its set-up: `gnomon_session.records()`, `.denied`, `.answer()`."""
     recording = _guard(request.config).recording_of_test()
+    _count(request.config)
     yield recording
     recording.stop()
 
@@ -118,7 +119,6 @@ def _guard(config: pytest.Config) -> Guard:
         return known
     try:
         from .pytest_guard import Guard
-        from .pytest_tally import Tally
     except ImportError as error:
         raise pytest.UsageError(f"cannot use gnomon in this Python: {error}") from None
     option = config.known_args_namespace
@@ -128,6 +128,13 @@ def _guard(config: pytest.Config) -> Guard:
     policies = [*map(str, config.getini("gnomon_policy")), *option.gnomon_policy]
     guard = Guard(config, policies, fail_on)
     config.pluginmanager.register(guard, _NAME)
-    if not hasattr(config, "workerinput"):
-        config.pluginmanager.register(Tally(), "gnomon-tally")
     return guard
+
+
+def _count(config: pytest.Config) -> None:
+    """Has what was found counted here, unless the process that prints does it."""
+    name = "gnomon-tally"
+    if not hasattr(config, "workerinput") and not config.pluginmanager.has_plugin(name):
+        from .pytest_tally import Tally
+
+        config.pluginmanager.register(Tally(), name)

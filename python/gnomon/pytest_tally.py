@@ -55,7 +55,6 @@ class Tally:
         if found is not None:
             self.add_outside(found)
 
-    @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """A run in which something else than a test did it has failed too."""
         passing = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
