@@ -38,7 +38,7 @@ mod _native {
         ExampleOutcome, Explanation, PolicyCheck, RuleOutcome, explain_policies, test_policy,
     };
     #[pymodule_export]
-    use crate::policies::{Problem, check_policy, compile_policy};
+    use crate::policies::{Problem, check_policy, compile_policy, policy_rules};
     #[pymodule_export]
     use crate::reader::{
         Fault, Process, Record, Records, Run, Segment, Spool, Tail, columns, reads_frames, seal,

@@ -244,10 +244,11 @@ pub fn under_none(script: Option<&Script>) -> Active {
     let uid = rustix::process::getuid().as_raw();
     let user = account(uid).map(|(user, _)| user).unwrap_or_default();
     let mut who = Who::of_account(&user, uid, &groups());
+    let surroundings = surroundings(uid);
     if let Some(script) = script {
-        who.set_script(script);
+        who.set_script(script, surroundings.home.as_deref());
     }
-    Active::open(&[], who, surroundings(uid))
+    Active::open(&[], who, surroundings)
 }
 
 /// Where this process runs, as its environment says.

@@ -202,8 +202,11 @@ def test_a_child_that_outlives_its_test_is_told_of_with_its_name(folder: Path) -
     (folder / "test_it.py").write_text(
         BEGIN + "def test_starts():\n"
         "    global child\n"
-        "    code = \"import sys; sys.stdin.read()\\ntry: open('hr.csv')\\nexcept PermissionError: pass\"\n"
-        "    child = subprocess.Popen([sys.executable, '-c', code], stdin=subprocess.PIPE)\n"
+        "    code = 'import sys; print(flush=True); sys.stdin.read()\\n'\n"
+        "    code += 'try: open(\"hr.csv\")\\nexcept PermissionError: pass'\n"
+        "    pipes = {'stdin': subprocess.PIPE, 'stdout': subprocess.PIPE}\n"
+        "    child = subprocess.Popen([sys.executable, '-c', code], **pipes)\n"
+        "    child.stdout.readline()\n"
         "def test_ends():\n"
         "    child.communicate(b'')\n"
     )

@@ -251,6 +251,18 @@ def compile_policy(
     error.
     """
 
+def policy_rules(
+    path: StrPath,
+) -> tuple[str, list[tuple[str, str, str, str | None, str | None, str | None]]]:
+    """The SHA-256 of the compiled policy at `path`, and its rules in their order.
+
+    A rule is its name (`policy/rule`), action, mode, message, link and owner.
+
+    Raises:
+        OSError: The file cannot be read.
+        ValueError: It is broken, or was compiled by a newer gnomon.
+    """
+
 @final
 class PolicyCheck:
     """One thing that a rule asks of an event.

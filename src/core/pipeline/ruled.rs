@@ -106,7 +106,6 @@ impl Recorder {
         }
         let now = now_coarse();
         let known = active.remembered(key, now);
-        self.refresh(active, now);
         let made = make();
         let seen = seen(&made.draft);
         let ruling = match known {
@@ -130,9 +129,10 @@ impl Recorder {
         Ruled { outcome: judgement.outcome, is_stored: keeps }
     }
 
-    /// Takes up policies that were replaced.
-    fn refresh(&self, active: &Active, now: u64) {
-        for (path, state, sha256) in active.refresh(now) {
+    /// Takes up policies that were replaced: at any event, as the new ones may be about other kinds.
+    pub(super) fn refresh(&self) {
+        let Some(active) = self.policy.get() else { return };
+        for (path, state, sha256) in active.refresh(now_coarse()) {
             self.note_policy(&path, state, sha256);
             self.begin_part(); // a rule's number stands for another rule now
         }
@@ -151,7 +151,8 @@ impl Recorder {
         let active = self.policy.get_or_init(|| {
             let active = first();
             if let Some(script) = self.script.try_lock().and_then(|script| script.clone()) {
-                active.set_who(|who| who.set_script(&self.resolved(&script)));
+                let home = active.surroundings().home.as_deref();
+                active.set_who(|who| who.set_script(&self.resolved(&script), home));
             }
             active
         });
@@ -211,7 +212,8 @@ impl Recorder {
 
     fn rule_on_script(&self, active: &Active, script: &mut Script, witness: &impl Witness) -> Outcome {
         let resolved = self.resolved(script);
-        active.set_who(|who| who.set_script(&resolved));
+        let home = active.surroundings().home.as_deref();
+        active.set_who(|who| who.set_script(&resolved, home));
         let name = script.file.as_ref().unwrap_or(&script.name).0.clone();
         if active.is_closed() {
             script.verdict = Some(ScriptVerdict {
