@@ -175,7 +175,7 @@ def test_what_fails_can_be_warnings_too(folder: Path) -> None:
     assert _pytest(folder, "-c", "pytest.ini", policy=False).status == 1
     (folder / "pytest.ini").write_text("[pytest]\ngnomon_policy = p.toml\ngnomon_fail_on = all\n")
     wrong = _pytest(folder, policy=False)
-    assert wrong.status == 4 and b"gnomon_fail_on is `warn` or `deny`" in wrong.stderr
+    assert wrong.status == 4 and b"gnomon_fail_on is `warn`, `justify` or `deny`" in wrong.stderr
 
 
 def test_a_file_that_does_it_when_it_is_imported_is_an_error(folder: Path) -> None:

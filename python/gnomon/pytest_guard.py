@@ -36,7 +36,7 @@ class Guard:
     def __init__(self, config: pytest.Config, policies: Sequence[str], fail_on: str) -> None:
         self.config = config
         self.policies = list(policies)
-        self.fails = ("denied",) if fail_on == "deny" else ("denied", "justified", "warned")
+        self.fails = {"deny": WORDS[:1], "justify": WORDS[:2], "warn": WORDS[:3]}[fail_on]
         # Our own spool, unless this process is recorded already.
         self.folder = None if _native.recording() else tempfile.mkdtemp(prefix="pytest-gnomon-")
         try:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _IS_SUPPORTED = int(pytest.__version__.partition(".")[0]) >= 7
 
 _NAME = "gnomon-guard"
+_LEVELS = ("warn", "justify", "deny")
 _MARKERS = (
     "gnomon_policy(file, ...): obey these policy files during the test, besides those of the whole run; "
     "relative to the rootdir.",
@@ -43,9 +44,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption(
         "--gnomon-fail-on",
-        choices=("warn", "deny"),
+        choices=_LEVELS,
         default=None,
-        help="what fails a test: what is denied (default), or what is warned of too",
+        metavar="LEVEL",
+        help="what fails a test: what a policy says `deny` to (default), `justify` or `warn`, or is stricter",
     )
     parser.addini("gnomon_policy", "policy files to obey, relative to this file", type="paths", default=[])
     parser.addini("gnomon_fail_on", "as --gnomon-fail-on", default="")
@@ -123,8 +125,8 @@ def _guard(config: pytest.Config) -> Guard:
         raise pytest.UsageError(f"cannot use gnomon in this Python: {error}") from None
     option = config.known_args_namespace
     fail_on = option.gnomon_fail_on or config.getini("gnomon_fail_on") or "deny"
-    if fail_on not in ("warn", "deny"):
-        raise pytest.UsageError(f"gnomon_fail_on is `warn` or `deny`, and not `{fail_on}`")
+    if fail_on not in _LEVELS:
+        raise pytest.UsageError(f"gnomon_fail_on is `warn`, `justify` or `deny`, and not `{fail_on}`")
     policies = [*map(str, config.getini("gnomon_policy")), *option.gnomon_policy]
     guard = Guard(config, policies, fail_on)
     config.pluginmanager.register(guard, _NAME)

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-# What a report carries from the process that ran the test to the one that prints: counts by these words.
+# What a report carries from the process that ran the test to the one that prints: counts by words.
 ATTRIBUTE = "gnomon"
-WORDS = ("denied", "warned", "justified", "observed")
+# The strictest first.
+WORDS = ("denied", "justified", "warned", "observed")
 
 
 class Tally:
