@@ -151,7 +151,7 @@ impl Recorder {
 
     /// Where directories and links lead may be another from now on.
     fn tree_changes(&self, kind: Kind) {
-        if let Some(active) = &self.policy
+        if let Some(active) = self.policy.get()
             && matches!(kind, Kind::Rename | Kind::Link | Kind::Symlink | Kind::Delete)
         {
             self.links.forget();
