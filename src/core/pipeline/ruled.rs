@@ -1,16 +1,17 @@
 //! What the policies say of an event, before it happens: decided, or known from a moment ago; recorded; and handed back
 //! to whoever saw it for the last step.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering::Relaxed;
 
 use crate::event::Kind;
-use crate::policy::active::{Active, Ruling};
+use crate::policy::active::{Active, Ruling, Ticket};
 use crate::policy::facts::{Facts, PathFact};
+use crate::policy::image::Image;
 use crate::policy::judge::{Case, Judgement, Outcome, Stop, Witness};
 use crate::policy::observed::{Seen, facts};
 use crate::process::{Script, ScriptVerdict};
 use crate::record::Draft;
-use crate::text::Bytes;
 use crate::verdict::{Action, Verdict};
 
 use super::{Cause, Recorder, now, now_coarse};
@@ -44,13 +45,13 @@ impl Recorder {
     /// The policies, if any of their rules is about events of `kind`.
     #[inline]
     pub(super) fn governs(&self, kind: Kind) -> Option<&Active> {
-        self.policy.as_ref().filter(|active| active.concerns(kind))
+        self.policy.get().filter(|active| active.concerns(kind))
     }
 
     /// The policies that the process is under.
     #[must_use]
     pub fn policy(&self) -> Option<&Active> {
-        self.policy.as_ref()
+        self.policy.get()
     }
 
     /// Counts a repeat of the operation that `key` stands for, if nothing else is to be done about it.
@@ -81,10 +82,26 @@ impl Recorder {
         witness: &impl Witness,
         make: impl FnOnce(Option<&Active>) -> Made<'a>,
     ) -> Outcome {
-        if let Some(active) = self.governs(kind) {
-            return self.rule(active, kind, key, cause, witness, || make(Some(active))).outcome;
+        if self.is_settled(kind, key) {
+            Outcome::Go
+        } else {
+            self.settle_new(kind, key, cause, witness, make)
         }
-        self.repeat_or_store(kind, key, || {
+    }
+
+    /// The same for what is not settled, as was asked before.
+    pub(super) fn settle_new<'a>(
+        &self,
+        kind: Kind,
+        key: u64,
+        cause: Cause<'_>,
+        witness: &impl Witness,
+        make: impl FnOnce(Option<&Active>) -> Made<'a>,
+    ) -> Outcome {
+        if let Some(active) = self.governs(kind) {
+            return self.rule_on_new(active, kind, key, cause, witness, || make(Some(active))).outcome;
+        }
+        self.store_new(kind, key, || {
             let made = make(None);
             made.keeps.then_some(made.draft)
         });
@@ -100,9 +117,21 @@ impl Recorder {
         witness: &impl Witness,
         make: impl FnOnce() -> Made<'a>,
     ) -> Ruled {
-        if let Some(is_stored) = self.is_known_to_pass(active, key) {
-            return Ruled { outcome: Outcome::Go, is_stored };
+        match self.is_known_to_pass(active, key) {
+            Some(is_stored) => Ruled { outcome: Outcome::Go, is_stored },
+            None => self.rule_on_new(active, kind, key, cause, witness, make),
         }
+    }
+
+    fn rule_on_new<'a>(
+        &self,
+        active: &Active,
+        kind: Kind,
+        key: u64,
+        cause: Cause<'_>,
+        witness: &impl Witness,
+        make: impl FnOnce() -> Made<'a>,
+    ) -> Ruled {
         let now = now_coarse();
         let known = active.remembered(key, now);
         let made = make();
@@ -114,29 +143,77 @@ impl Recorder {
         let judgement =
             Judgement::of(active, ruling, &Case { kind, seen: &seen, origin: cause.origin }, witness);
         let verdict = judgement.verdict(active);
-        let keeps = made.keeps || verdict.is_some_and(|verdict| speaks(&verdict));
+        let speaks = verdict.is_some_and(|verdict| speaks(&verdict));
+        self.spoken.fetch_add(u64::from(speaks), Relaxed);
+        let keeps = made.keeps || speaks;
         if known.is_none() {
             active.remember(key, ruling, keeps, now);
         }
         if keeps {
-            self.repeat_or_store(kind, key_under(key, ruling), || {
-                Some(Draft { verdict, ..made.draft.clone() })
-            });
+            self.repeat_or_store(kind, key_under(key, ruling), || Some(Draft { verdict, ..made.draft }));
         }
         Ruled { outcome: judgement.outcome, is_stored: keeps }
     }
 
     /// Takes up policies that were replaced: at any event, as the new ones may be about other kinds.
     pub(super) fn refresh(&self) {
-        let Some(active) = &self.policy else { return };
+        let Some(active) = self.policy.get() else { return };
         for (path, state, sha256) in active.refresh(now_coarse()) {
             self.note_policy(&path, state, sha256);
+            self.begin_part(); // a rule's number stands for another rule now
         }
+    }
+
+    /// Puts the process under `image` too, which the program itself asks for and which records call `path`; where it
+    /// was under none, `first` says who it is. `None` where there are too many.
+    pub fn enforce(
+        &self,
+        path: &Path,
+        image: Image,
+        justification: Option<&str>,
+        first: impl FnOnce() -> Active,
+    ) -> Option<Ticket> {
+        let sha256 = image.sha256();
+        let active = self.policy.get_or_init(|| {
+            let active = first();
+            if let Some(script) = self.script.try_lock().and_then(|script| script.clone()) {
+                let home = active.surroundings().home.as_deref();
+                active.set_who(|who| who.set_script(&self.resolved(&script), home));
+            }
+            active
+        });
+        let ticket = active.add(path.to_owned(), image, justification)?;
+        self.note_policy(path, "loaded", Some(sha256));
+        self.begin_part();
+        Some(ticket)
+    }
+
+    /// How often a rule other than one that allows spoke so far: where this has not changed, no record tells of one
+    /// but those of earlier parts.
+    #[must_use]
+    pub fn spoken(&self) -> u64 {
+        self.spoken.load(Relaxed)
+    }
+
+    /// Ends what [`Recorder::enforce`] began. Returns what it was called; `None` where there is nothing to end.
+    pub fn release(&self, ticket: Ticket) -> Option<PathBuf> {
+        let source = self.policy.get()?.remove(ticket)?;
+        self.note_policy(&source.path, "ended", source.sha256());
+        self.begin_part();
+        Some(source.path.clone())
+    }
+
+    fn resolved(&self, script: &Script) -> Script {
+        let mut resolved = script.clone();
+        if let Some(file) = &mut resolved.file {
+            file.0 = self.links.resolve(&file.0, true, now_coarse()).path.into_owned();
+        }
+        resolved
     }
 
     /// Stores which policies the process is under.
     pub(super) fn note_policies(&self) {
-        for source in self.policy.iter().flat_map(Active::sources) {
+        for source in self.policy.get().into_iter().flat_map(Active::sources) {
             self.note_policy(&source.path, source.state(), source.sha256());
         }
     }
@@ -151,7 +228,7 @@ impl Recorder {
 
     /// Notes what the process runs from now on, and says whether it may.
     pub fn run(&self, mut script: Script, witness: &impl Witness) -> Outcome {
-        let outcome = match &self.policy {
+        let outcome = match self.policy.get() {
             Some(active) => self.rule_on_script(active, &mut script, witness),
             None => Outcome::Go,
         };
@@ -160,11 +237,10 @@ impl Recorder {
     }
 
     fn rule_on_script(&self, active: &Active, script: &mut Script, witness: &impl Witness) -> Outcome {
-        if let Some(file) = &script.file {
-            let found = self.links.resolve(&file.0, true, now_coarse()).path.into_owned();
-            script.resolved = (found != file.0).then_some(Bytes(found));
+        let resolved = self.resolved(script);
+        if resolved.file != script.file {
+            script.resolved.clone_from(&resolved.file);
         }
-        let resolved = script.as_resolved();
         let home = active.surroundings().home.as_deref();
         active.set_who(|who| who.set_script(&resolved, home));
         let name = script.file.as_ref().unwrap_or(&script.name).0.clone();
@@ -267,9 +343,9 @@ fn facts_of<'a>(
         let found = links.resolve(&fact.path, true, now);
         fact.path = found.path.into_owned().into();
     }
-    if let Some(first) = facts.paths.first().cloned() {
-        let others = made.others.iter();
-        facts.paths.extend(others.map(|path| PathFact { path: path.as_slice().into(), ..first.clone() }));
+    for other in &made.others {
+        let like_first = facts.paths.first().cloned().unwrap_or_default();
+        facts.paths.push(PathFact { path: other.as_slice().into(), ..like_first });
     }
     facts.distribution =
         made.distribution.as_ref().map(|(name, version)| (name.as_str().into(), version.as_str().into()));

@@ -5,9 +5,10 @@ use std::collections::{HashMap, HashSet};
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
@@ -15,7 +16,7 @@ use parking_lot::Mutex;
 use super::decide::WhoClasses;
 use super::facts::{Facts, Who};
 use super::field::Field;
-use super::image::{Image, Refusal};
+use super::image::{Image, KINDS, Key, KeyHash, Refusal};
 use crate::event::Kind;
 use crate::verdict::{Action, Verdict};
 
@@ -25,6 +26,10 @@ const VALID_NS: u64 = 1_000_000_000;
 const CHECKED_NS: u64 = 2_000_000_000;
 /// Decisions that are remembered: a power of two.
 const REMEMBERED: usize = 512;
+/// Policies at the same time: a ruling's number has room for no more.
+const MAX_SOURCES: usize = 127;
+/// How long the program itself waits for another thread when it asks for a policy.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Places that were warned of; beyond it each is warned of again.
 const MAX_WARNED: usize = 10_000;
 
@@ -32,6 +37,8 @@ const MAX_WARNED: usize = 10_000;
 pub struct Active {
     /// Never freed: texts of its rules are handed out.
     loaded: ArcSwap<&'static Loaded>,
+    /// By kind, which fields the rules look at: most events need to know no more of the policies.
+    fields: [AtomicU32; KINDS],
     who: Mutex<Who>,
     surroundings: Surroundings,
     /// Changes where remembered decisions are worth nothing any more.
@@ -39,9 +46,11 @@ pub struct Active {
     /// When the files are looked at next.
     next_check: AtomicU64,
     decisions: OnceLock<Box<[Remembered]>>,
-    /// Answers to rules that ask for a justification: `None` was refused.
-    answers: Mutex<HashMap<RuleId, Option<Arc<str>>>>,
+    /// Answers to rules that ask for a justification, by the rule's name: `None` was refused.
+    answers: Mutex<HashMap<Box<str>, Option<Arc<str>>>>,
     warned: Mutex<HashSet<u64>>,
+    /// Policies that the program itself asked for, now or before: what it asks for again is there already.
+    asked_for: Mutex<Vec<Arc<Image>>>,
 }
 
 /// What decisions need to know of where the process runs, fixed when it starts.
@@ -68,9 +77,28 @@ struct Loaded {
 pub struct Source {
     pub path: PathBuf,
     stamp: Option<Stamp>,
-    /// The program itself asked for it: no file stands behind it any more.
-    is_asked_for: bool,
+    /// The program itself asked for it, and nothing looks at its file any more.
+    asked: Option<Asked>,
     image: Result<Arc<Image>, Refusal>,
+}
+
+/// What the program said when it asked for a policy.
+#[derive(Clone)]
+struct Asked {
+    ticket: Ticket,
+    /// Why, for the rules of this policy that want a reason.
+    justification: Option<Arc<str>>,
+}
+
+/// Stands for a policy that the program itself asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ticket(pub u64);
+
+impl Ticket {
+    fn next() -> Self {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        Self(LAST.fetch_add(1, Relaxed) + 1)
+    }
 }
 
 /// What tells that a file has been replaced: device, inode, size, time of change in seconds and nanoseconds.
@@ -79,7 +107,7 @@ type Stamp = (u64, u64, u64, i64, i64);
 impl Source {
     fn open(path: &Path) -> Self {
         let (stamp, image) = (stamp(path), Image::open(path).map(Arc::new));
-        Self { path: path.to_owned(), stamp, is_asked_for: false, image }
+        Self { path: path.to_owned(), stamp, asked: None, image }
     }
 
     /// The word for its state, in records.
@@ -169,8 +197,10 @@ impl Active {
     }
 
     fn with(sources: Vec<Arc<Source>>, who: Who, surroundings: Surroundings) -> Self {
+        let loaded = Loaded::leaked(sources, &who);
         Self {
-            loaded: ArcSwap::from_pointee(Loaded::leaked(sources, &who)),
+            loaded: ArcSwap::from_pointee(loaded),
+            fields: std::array::from_fn(|kind| AtomicU32::new(loaded.fields(kind))),
             who: Mutex::new(who),
             surroundings,
             generation: AtomicU64::new(1),
@@ -178,6 +208,7 @@ impl Active {
             decisions: OnceLock::new(),
             answers: Mutex::default(),
             warned: Mutex::default(),
+            asked_for: Mutex::default(),
         }
     }
 
@@ -193,7 +224,11 @@ impl Active {
     }
 
     fn replace(&self, sources: Vec<Arc<Source>>, who: &Who) {
-        self.loaded.store(Arc::new(Loaded::leaked(sources, who)));
+        let loaded = Loaded::leaked(sources, who);
+        self.loaded.store(Arc::new(loaded));
+        for (kind, fields) in self.fields.iter().enumerate() {
+            fields.store(loaded.fields(kind), Relaxed);
+        }
         self.forget_decisions();
     }
 
@@ -222,60 +257,92 @@ impl Active {
         self.replace(self.loaded().sources.clone(), &who);
     }
 
-    /// Adds a policy that the program itself asks for, under the name `path`.
-    pub fn add(&self, path: PathBuf, image: Image) {
-        let Some(who) = self.who.try_lock() else { return };
+    /// Adds a policy that the program itself asks for, under the name `path`; `None` where there are too many.
+    pub fn add(&self, path: PathBuf, image: Image, justification: Option<&str>) -> Option<Ticket> {
+        let image = self.shared(image);
+        let who = self.who.try_lock_for(PATIENCE)?;
         let mut sources = self.loaded().sources.clone();
-        sources.push(Arc::new(Source { path, stamp: None, is_asked_for: true, image: Ok(Arc::new(image)) }));
+        if sources.len() >= MAX_SOURCES {
+            return None;
+        }
+        let ticket = Ticket::next();
+        let asked = Some(Asked { ticket, justification: justification.map(Arc::from) });
+        sources.push(Arc::new(Source { path, stamp: None, asked, image: Ok(image) }));
         self.replace(sources, &who);
+        Some(ticket)
     }
 
-    /// Takes away the policy that was added last under `path`. Returns whether there was one.
-    pub fn remove(&self, path: &Path) -> bool {
-        let Some(who) = self.who.try_lock() else { return false };
+    /// The same policy as it was asked for before: what was in force once stays in memory.
+    fn shared(&self, image: Image) -> Arc<Image> {
+        let Some(mut known) = self.asked_for.try_lock() else { return Arc::new(image) };
+        if let Some(same) = known.iter().find(|known| known.sha256() == image.sha256()) {
+            return Arc::clone(same);
+        }
+        let image = Arc::new(image);
+        known.push(Arc::clone(&image));
+        image
+    }
+
+    /// Takes away the policy that was added as `ticket`, and returns it.
+    pub fn remove(&self, ticket: Ticket) -> Option<Arc<Source>> {
+        let who = self.who.try_lock_for(PATIENCE)?;
         let mut sources = self.loaded().sources.clone();
-        let Some(at) = sources.iter().rposition(|source| source.is_asked_for && source.path == path) else {
-            return false;
-        };
-        sources.remove(at);
+        let at = sources
+            .iter()
+            .position(|source| source.asked.as_ref().is_some_and(|asked| asked.ticket == ticket))?;
+        let removed = sources.remove(at);
         self.replace(sources, &who);
-        true
+        Some(removed)
+    }
+
+    /// What the rule called `name` says, as in `finance/hr`.
+    #[must_use]
+    pub fn rule_named(&self, name: &str) -> Option<Said<'_>> {
+        let rules = self.images().flat_map(|(at, image, _)| {
+            (0..image.rule_count() as u32).map(move |number| RuleId::new(at, number))
+        });
+        rules.filter_map(|rule| self.said(rule)).find(|said| said.name == name)
     }
 
     /// Whether any rule is about events of `kind`.
+    #[inline]
     #[must_use]
     pub fn concerns(&self, kind: Kind) -> bool {
-        self.images().any(|(_, image, _)| image.concerns(kind))
+        self.fields(kind) != 0
     }
 
     /// Whether a rule about events of `kind` looks at `field`.
     #[must_use]
     pub fn looks_at(&self, kind: Kind, field: Field) -> bool {
-        self.images().any(|(_, image, _)| image.looks_at(kind, field))
+        self.fields(kind) & 1 << field as u32 != 0
     }
 
-    fn images(&self) -> impl Iterator<Item = (usize, &Image, &WhoClasses)> {
-        let loaded = self.loaded();
-        let both = loaded.sources.iter().zip(&loaded.classes).enumerate();
-        both.filter_map(|(at, (source, classes))| Some((at, &**source.image.as_ref().ok()?, classes)))
+    #[inline]
+    fn fields(&self, kind: Kind) -> u32 {
+        self.fields.get(kind as usize).map_or(0, |fields| fields.load(Relaxed))
     }
 
     /// What all policies together say of an event.
     #[must_use]
     pub fn decide(&self, facts: &Facts<'_>) -> Ruling {
+        let loaded = self.loaded();
         let mut ruling = Ruling::default();
-        for (at, image, classes) in self.images() {
+        for (at, image, classes) in loaded.images() {
             let decision = image.decide(facts, classes);
             let stricter = |known: Option<RuleId>, rule: Option<u32>| {
                 let new = rule.map(|rule| RuleId::new(at, rule));
-                let action =
-                    |rule: Option<RuleId>| rule.and_then(|rule| self.said(rule)).map(|said| said.action);
+                let action = |rule: Option<RuleId>| rule.and_then(|rule| loaded.action(rule));
                 if known.is_none() || action(new) > action(known) { new } else { known }
             };
             ruling.enforced = stricter(ruling.enforced, decision.enforced);
             ruling.shadow = stricter(ruling.shadow, decision.shadow);
         }
         ruling
+    }
+
+    /// What `rule` does; `None` for one of a policy that was replaced.
+    fn action(&self, rule: RuleId) -> Option<Action> {
+        self.loaded().action(rule)
     }
 
     /// What `rule` says; `None` for one of a policy that was replaced.
@@ -297,8 +364,8 @@ impl Active {
     /// Whether nothing more is to be done about an operation on which `ruling` was made: its repeats are counted.
     #[must_use]
     pub fn lets_pass(&self, ruling: Ruling) -> bool {
-        let enforced = ruling.enforced.and_then(|rule| self.said(rule));
-        enforced.is_none_or(|said| said.action <= Action::Warn)
+        let enforced = ruling.enforced.and_then(|rule| self.action(rule));
+        enforced.is_none_or(|action| action <= Action::Warn)
     }
 
     /// `ruling` as it is stored, of an operation that goes on.
@@ -359,7 +426,7 @@ impl Active {
             return Vec::new(); // the first time is when they were opened
         }
         let loaded = self.loaded();
-        let is_changed = |source: &Source| !source.is_asked_for && source.stamp != stamp(&source.path);
+        let is_changed = |source: &Source| source.asked.is_none() && source.stamp != stamp(&source.path);
         if !loaded.sources.iter().any(|source| is_changed(source)) {
             return Vec::new();
         }
@@ -375,23 +442,28 @@ impl Active {
     /// The justification that was given for `rule`, or the answer to it before.
     #[must_use]
     pub fn justification(&self, rule: RuleId) -> Option<Option<Arc<str>>> {
+        let source = self.loaded().sources.get(rule.parts().0)?;
+        if let Some(given) = source.asked.as_ref().and_then(|asked| asked.justification.clone()) {
+            return Some(Some(given));
+        }
         if let Some(given) = &self.surroundings.justification {
             return Some(Some(Arc::from(given.as_str())));
         }
-        self.answers.try_lock()?.get(&rule).cloned()
+        self.answers.try_lock()?.get(self.said(rule)?.name).cloned()
     }
 
     /// Remembers the answer for `rule`.
     pub fn answered(&self, rule: RuleId, answer: Option<&str>) {
-        if let Some(mut answers) = self.answers.try_lock() {
-            answers.insert(rule, answer.map(Arc::from));
+        if let (Some(mut answers), Some(said)) = (self.answers.try_lock(), self.said(rule)) {
+            answers.insert(said.name.into(), answer.map(Arc::from));
         }
     }
 
     /// Whether the person is to be told of `rule` at the place that `place` stands for: once.
     #[must_use]
     pub fn is_to_be_told(&self, rule: RuleId, place: u64) -> bool {
-        let key = place ^ u64::from(rule.0).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let name = self.said(rule).map_or("", |said| said.name);
+        let key = place ^ KeyHash::of(Key::Start, name.as_bytes()).value();
         self.warned.try_lock().is_some_and(|mut warned| warned.len() >= MAX_WARNED || warned.insert(key))
     }
 }
@@ -418,6 +490,20 @@ impl Loaded {
             Err(_) => WhoClasses::default(),
         });
         Box::leak(Box::new(Self { classes: classes.collect(), sources }))
+    }
+
+    fn images(&self) -> impl Iterator<Item = (usize, &Image, &WhoClasses)> {
+        let both = self.sources.iter().zip(&self.classes).enumerate();
+        both.filter_map(|(at, (source, classes))| Some((at, &**source.image.as_ref().ok()?, classes)))
+    }
+
+    fn fields(&self, kind: usize) -> u32 {
+        self.images().fold(0, |all, (_, image, _)| all | image.fields(kind))
+    }
+
+    fn action(&self, rule: RuleId) -> Option<Action> {
+        let (at, number) = rule.parts();
+        self.sources.get(at)?.image.as_ref().ok()?.action(number)
     }
 }
 
