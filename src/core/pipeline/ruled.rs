@@ -104,7 +104,6 @@ impl Recorder {
         }
         let now = now_coarse();
         let known = active.remembered(key, now);
-        self.refresh(active, now);
         let made = make();
         let seen = seen(&made.draft);
         let ruling = match known {
@@ -119,17 +118,20 @@ impl Recorder {
             active.remember(key, ruling, keeps, now);
         }
         if keeps {
-            self.repeat_or_store(kind, key_under(key, ruling), || {
-                Some(Draft { verdict, ..made.draft.clone() })
-            });
+            // What was stopped and what went on, with a reason, are not one record.
+            let key = key_under(key, ruling) ^ u64::from(judgement.is_stopped());
+            self.repeat_or_store(kind, key, || Some(Draft { verdict, ..made.draft.clone() }));
         }
         Ruled { outcome: judgement.outcome, is_stored: keeps }
     }
 
-    /// Takes up policies that were replaced.
-    fn refresh(&self, active: &Active, now: u64) {
-        for (path, state, sha256) in active.refresh(now) {
-            self.note_policy(&path, state, sha256);
+    /// Takes up policies that were replaced, whatever the event: those in force may say nothing of it.
+    #[inline]
+    pub(super) fn take_up_policies(&self) {
+        if let Some(active) = &self.policy {
+            for (path, state, sha256) in active.refresh(now_coarse()) {
+                self.note_policy(&path, state, sha256);
+            }
         }
     }
 

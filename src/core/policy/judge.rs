@@ -112,6 +112,12 @@ impl Judgement {
         }
     }
 
+    /// Whether the operation is to fail.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.is_stopped
+    }
+
     /// As it is stored; `None` where no rule spoke.
     #[must_use]
     pub fn verdict<'a>(&'a self, active: &'a Active) -> Option<Verdict<'a>> {
