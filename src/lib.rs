@@ -19,8 +19,6 @@ mod notice;
 mod policies;
 mod reader;
 mod recording;
-#[cfg(debug_assertions)]
-mod rehearsal;
 mod replayed;
 mod session;
 mod stack;

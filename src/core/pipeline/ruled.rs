@@ -67,7 +67,7 @@ impl Recorder {
     /// where something is to be done.
     fn is_known_to_pass(&self, active: &Active, key: u64) -> Option<bool> {
         let (ruling, keeps) = active.remembered(key, now_coarse())?;
-        let passes = active.lets_pass(ruling) && (!keeps || self.has_repeated(key_under(key, ruling)));
+        let passes = ruling.lets_pass() && (!keeps || self.has_repeated(key_under(key, ruling)));
         passes.then_some(keeps)
     }
 
@@ -142,7 +142,7 @@ impl Recorder {
         };
         let judgement =
             Judgement::of(active, ruling, &Case { kind, seen: &seen, origin: cause.origin }, witness);
-        let verdict = judgement.verdict(active);
+        let verdict = judgement.verdict();
         let speaks = verdict.is_some_and(|verdict| speaks(&verdict));
         self.spoken.fetch_add(u64::from(speaks), Relaxed);
         let keeps = made.keeps || speaks;
@@ -150,13 +150,16 @@ impl Recorder {
             active.remember(key, ruling, keeps, now);
         }
         if keeps {
-            self.repeat_or_store(kind, key_under(key, ruling), || Some(Draft { verdict, ..made.draft }));
+            // What was stopped and what went on, with a reason, are not one record.
+            let key = key_under(key, ruling) ^ u64::from(judgement.is_stopped());
+            self.repeat_or_store(kind, key, || Some(Draft { verdict, ..made.draft }));
         }
         Ruled { outcome: judgement.outcome, is_stored: keeps }
     }
 
-    /// Takes up policies that were replaced: at any event, as the new ones may be about other kinds.
-    pub(super) fn refresh(&self) {
+    /// Takes up policies that were replaced, whatever the event: those in force may say nothing of it.
+    #[inline]
+    pub(super) fn take_up_policies(&self) {
         let Some(active) = self.policy.get() else { return };
         for (path, state, sha256) in active.refresh(now_coarse()) {
             self.note_policy(&path, state, sha256);
@@ -259,7 +262,7 @@ impl Recorder {
         let seen = Seen { target: Some(name.into()), ..Seen::default() };
         let judgement =
             Judgement::of(active, ruling, &Case { kind: Kind::Script, seen: &seen, origin: None }, witness);
-        script.verdict = judgement.verdict(active).map(|verdict| stored(&verdict));
+        script.verdict = judgement.verdict().map(|verdict| stored(&verdict));
         judgement.outcome
     }
 }
