@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs::Metadata;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
@@ -16,7 +17,7 @@ use parking_lot::Mutex;
 use super::decide::WhoClasses;
 use super::facts::{Facts, Who};
 use super::field::Field;
-use super::image::{Image, KINDS, Key, KeyHash, Refusal};
+use super::image::{Image, KINDS, Refusal};
 use crate::event::Kind;
 use crate::verdict::{Action, Verdict};
 
@@ -298,7 +299,7 @@ impl Active {
     /// What the rule called `name` says, as in `finance/hr`.
     #[must_use]
     pub fn rule_named(&self, name: &str) -> Option<Said<'_>> {
-        let rules = self.images().flat_map(|(at, image, _)| {
+        let rules = self.loaded().images().flat_map(|(at, image, _)| {
             (0..image.rule_count() as u32).map(move |number| RuleId::new(at, number))
         });
         rules.filter_map(|rule| self.said(rule)).find(|said| said.name == name)
@@ -462,8 +463,9 @@ impl Active {
     /// Whether the person is to be told of `rule` at the place that `place` stands for: once.
     #[must_use]
     pub fn is_to_be_told(&self, rule: RuleId, place: u64) -> bool {
-        let name = self.said(rule).map_or("", |said| said.name);
-        let key = place ^ KeyHash::of(Key::Start, name.as_bytes()).value();
+        let mut hasher = DefaultHasher::new();
+        (place, self.said(rule).map(|said| said.name)).hash(&mut hasher);
+        let key = hasher.finish();
         self.warned.try_lock().is_some_and(|mut warned| warned.len() >= MAX_WARNED || warned.insert(key))
     }
 }
