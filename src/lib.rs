@@ -8,6 +8,7 @@ mod decode;
 mod denial;
 mod environment;
 mod errors;
+mod explained;
 mod fork;
 mod frames;
 mod hook;
@@ -28,7 +29,11 @@ use pyo3::prelude::*;
 #[pymodule(gil_used = false)]
 mod _native {
     #[pymodule_export]
-    use crate::policies::{Problem, check_policy, compile_policy};
+    use crate::explained::{
+        ExampleOutcome, Explanation, PolicyCheck, RuleOutcome, explain_policies, test_policy,
+    };
+    #[pymodule_export]
+    use crate::policies::{Problem, check_policy, compile_policy, policy_rules};
     #[pymodule_export]
     use crate::reader::{
         Fault, Process, Record, Records, Run, Segment, Spool, Tail, columns, reads_frames, seal,

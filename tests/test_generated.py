@@ -1,4 +1,5 @@
-"""Programs made at random do the same armed and bare: output, warnings, exceptions, exit code, files."""
+"""Programs made at random do the same armed, under an observed policy, and bare: output, warnings,
+exceptions, exit code, files."""
 
 from __future__ import annotations
 
@@ -11,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+import gnomon
+from gnomon.policy import compiled, write
 from interpreters import present
 from watching import Kept, armed, bare
 
@@ -53,6 +56,41 @@ STATEMENTS = (
     "os.kill(os.getpid(), 0); print(signal.getsignal(signal.SIGINT))",
     "print(glob.glob('*'), sum(1 for _ in os.walk('.')))",
 )
+# Every kind of event, by every field that programs made of these have; and nothing of it may happen.
+DENIES_ALL = """
+name = "all"
+mode = "observe"
+[[rule]]
+id = "paths"
+path = ["**/a*", "**/*.db", "/**/[b]*"]
+action = "deny"
+message = "m"
+[[rule]]
+id = "modules"
+module = ["json", "ctypes.*", "*sql*"]
+action = "deny"
+message = "m"
+[[rule]]
+id = "programs"
+program = ["python*", "sh"]
+argv = "*"
+action = "justify"
+message = "m"
+[[rule]]
+id = "hosts"
+host = ["localhost", ".example.com"]
+action = "warn"
+[[rule]]
+id = "addresses"
+address = "loopback"
+port = "1-1024"
+action = "deny"
+message = "m"
+[[rule]]
+id = "rest"
+action = "deny"
+message = "m"
+"""
 MODULES = (
     "os sys shutil subprocess warnings inspect gc weakref threading asyncio socket sqlite3 tempfile pickle "
     "collections importlib json zipfile ctypes traceback signal glob"
@@ -122,13 +160,24 @@ def test_a_program_made_at_random_does_the_same(
 ) -> None:
     from interpreters import needed
 
+    (tmp_path / "p.toml").write_text(DENIES_ALL)
+    policy = tmp_path / "p.gnomon-policy"
+    write(compiled([tmp_path / "p.toml"]), policy)
+    runs = (
+        bare,
+        lambda argv, **more: armed(argv, spool, **more),
+        lambda argv, **more: armed(argv, spool, GNOMON_POLICY=str(policy), **more),
+    )
     for _ in range(100 if is_long else 6):
         source = _program(chance)
         command = [needed(version), *chance.choice([[], ["-Werror"], ["-Xdev"], ["-O"]]), "program.py"]
         seen = []
-        for run in (bare, lambda argv, **more: armed(argv, spool, **more)):
+        for run in runs:
             folder = _fresh(tmp_path / "there", source)
             ended = run(command, cwd=folder, PYTHONHASHSEED="0")
             seen.append((ended.status, _settled(ended.stdout), _settled(ended.stderr), _files(folder)))
-        assert seen[0] == seen[1], _difference(seen, command, source)
+        assert seen[0] == seen[1], _difference(seen[:2], command, source)
+        assert seen[0] == seen[2], _difference([seen[0], seen[2]], command, source)
     assert Kept(spool).faults() == []
+    verdicts = {record.shadow_verdict for record in gnomon.Spool(spool).records()}
+    assert "deny" in verdicts, "the rules were asked"

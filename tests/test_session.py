@@ -106,7 +106,11 @@ def test_an_exception_leaves_the_block_as_it_is(a_python: str, spool: Path, tmp_
 
 def test_gnomon_run_starts_without_what_only_a_recording_needs(a_python: str) -> None:
     names = ("gnomon.session", "dataclasses", "typing")
-    code = f"import sys, gnomon.cli.run; print([name for name in {names} if name in sys.modules])"
+    # What the interpreter's own site loads is none of ours.
+    code = (
+        "import sys; before = set(sys.modules); import gnomon.cli.run; "
+        f"print([name for name in {names} if name in sys.modules and name not in before])"
+    )
     done = subprocess.run(
         [a_python, "-c", code], env=environment(PYTHONPATH=PACKAGE), capture_output=True, check=True
     )

@@ -247,6 +247,106 @@ def compile_policy(paths: Sequence[StrPath], observe: bool = False) -> tuple[byt
     With `observe`, no rule of it acts. There are no bytes where one of the problems is an error.
     """
 
+def policy_rules(
+    path: StrPath,
+) -> tuple[str, list[tuple[str, str, str, str | None, str | None, str | None]]]:
+    """The SHA-256 of the compiled policy at `path`, and its rules in their order.
+
+    A rule is its name (`policy/rule`), action, mode, message, link and owner.
+
+    Raises:
+        OSError: The file cannot be read.
+        ValueError: It is broken, or was compiled by a newer gnomon.
+    """
+
+@final
+class PolicyCheck:
+    """One thing that a rule asks of an event.
+
+    Attributes:
+        name: The key in the policy: `path`, `user`, `event` …
+        pattern: The one of the rule's patterns that `value` matches, where it holds.
+        values: All that the event has there.
+        wanted: The first of the `wanted_count` patterns; where it fails, those most like the event.
+        until: For the date of that name: when it is.
+    """
+
+    name: str
+    holds: bool
+    pattern: str | None
+    value: str | None
+    values: list[str]
+    wanted: list[str]
+    wanted_count: int
+    until: int | None
+
+@final
+class RuleOutcome:
+    """A rule, and what came of it for one event; `path` is the file meant where the event acts on several."""
+
+    policy: str
+    file: os.PathLike[str]
+    line: int
+    id: str
+    action: str
+    is_observed: bool
+    message: str | None
+    link: str | None
+    owner: str | None
+    path: str | None
+    checks: list[PolicyCheck]
+
+@final
+class Explanation:
+    """What policies say of an event, and why.
+
+    Attributes:
+        event: Its kind.
+        enforced: The rule that decides.
+        shadow: The rule that would decide if observed rules were enforced, too.
+        policies: For each file the policy's name, and the two rules that decide there.
+        overruled: The rules that match, and come after one that decides.
+        close: The rules that fail in one check or two, the closest first; ten at most.
+    """
+
+    event: str
+    enforced: RuleOutcome | None
+    shadow: RuleOutcome | None
+    policies: list[tuple[str, RuleOutcome | None, RuleOutcome | None]]
+    overruled: list[RuleOutcome]
+    close: list[RuleOutcome]
+
+@final
+class ExampleOutcome:
+    """What a `[[rule.example]]` expects, and what its policy answers.
+
+    Attributes:
+        got: The action, with observed rules counting as if they were enforced.
+        by: The rule that decides so; `None` where no rule speaks.
+        problem: Why the example is no question, and what would help.
+    """
+
+    rule: str
+    line: int
+    event: str
+    who: list[tuple[str, str]]
+    expected: str
+    got: str | None
+    by: RuleOutcome | None
+    problem: tuple[str, str] | None
+
+def explain_policies(
+    files: Sequence[StrPath], event: str, who: Sequence[tuple[str, str]], directory: StrPath, home: StrPath
+) -> tuple[Explanation | None, list[Problem]]:
+    """What the policy files say of `event`, done in `directory`; `None` where a problem is an error.
+
+    Raises:
+        ValueError: The event is not understood; the arguments are the cause and a hint.
+    """
+
+def test_policy(file: StrPath, home: StrPath) -> tuple[list[ExampleOutcome] | None, list[Problem]]:
+    """Asks a policy file what its examples ask; `None` where one of the problems is an error."""
+
 def columns() -> list[str]:
     """The names of the Arrow columns, which are those of the JSON fields."""
 

@@ -105,16 +105,25 @@ class Recording:
 
     def answer(self) -> Answer:
         """What was done, gathered; `print` shows it as `gnomon show` does."""
+        from itertools import chain
+
         from .answer import Answer
 
         processes, faults = self._processes()
-        answer = Answer.gathered(processes, self.records(), faults)
+        records = chain(self._policies(), self.records())
+        answer = Answer.gathered(processes, records, faults, folder=self.spool)
         running = [pid for pid in answer.coverage.running if pid != os.getpid()]
         coverage = replace(answer.coverage, running=running)
         return replace(answer, coverage=coverage, began=self.began, ended=self.ended)
 
     def _open(self, kinds: list[str] | None = None) -> Spool:
         return Spool(self.spool, run=self._run, since=self.began, kinds=kinds)
+
+    def _policies(self) -> Iterator[Record]:
+        """Under which policies this process was when it began: it said so when it was armed."""
+        for record in Spool(self.spool, run=self._run, process=self.process, kinds=["policy"]).records():
+            if record.time < self.began:
+                yield record
 
     def _processes(self) -> tuple[list[Process], list[_native.Fault]]:
         found, faults = self._open().processes()

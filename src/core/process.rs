@@ -19,8 +19,10 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use crate::privacy::{Privacy, hidden};
+use crate::record::VerdictView;
 use crate::redact;
-use crate::text::Bytes;
+use crate::text::{Bytes, Pieces};
+use crate::verdict::Action;
 
 /// Scripts up to this size are hashed when they start; a larger one (a fat zipapp) has no hash.
 pub const MAX_HASHED_BYTES: u64 = 16 * 1024 * 1024;
@@ -116,6 +118,24 @@ pub struct ScriptVerdict {
     pub reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shadow: Option<(u8, String)>,
+}
+
+impl ScriptVerdict {
+    /// As the verdict of a record; `None` for an action of a later writer.
+    #[must_use]
+    pub fn view(&self) -> Option<VerdictView<'_>> {
+        fn pieces(text: &str) -> Pieces<'_> {
+            Pieces(text.as_bytes(), &[])
+        }
+        let shadow = self.shadow.as_ref();
+        Some(VerdictView {
+            action: Action::from_number(self.action)?,
+            rule: self.rule.as_deref().map(pieces),
+            is_stopped: self.is_stopped,
+            reason: self.reason.as_deref().map(pieces),
+            shadow: shadow.and_then(|(action, rule)| Some((Action::from_number(*action)?, pieces(rule)))),
+        })
+    }
 }
 
 /// A new process id: UUIDv7, so ids sort by start time and are unique across machines. It sorts after the id
@@ -230,6 +250,11 @@ impl Script {
     pub fn as_stored(mut self, privacy: Option<&Privacy>) -> Self {
         hide(&mut self.name, privacy);
         self.file.iter_mut().for_each(|file| hide(file, privacy));
+        if let Some(reason) = self.verdict.as_mut().and_then(|verdict| verdict.reason.as_mut()) {
+            let mut text = capped(reason.as_bytes());
+            hide(&mut text, privacy);
+            *reason = String::from_utf8_lossy(&text.0).into_owned();
+        }
         if let Some(privacy) = privacy {
             self.owner = self.owner.map(|owner| privacy.user(&owner));
         }

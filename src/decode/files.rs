@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use gnomon_core::event::{Access, Base, Event, FilePath, Kind, Target};
+use gnomon_core::pipeline::Recorder;
 use gnomon_core::process::descriptor_path;
 
 use super::{Decoded, copies, tamper};
@@ -279,15 +280,21 @@ pub fn list(args: Object<'_>) -> Decoded<'_> {
         },
         None => return Decoded::Odd,
     };
-    let keeps =
-        |path: &[u8]| session::recorder().is_some_and(|recorder| recorder.interest().keeps_list(path));
-    if path.given.first() == Some(&b'/') && !keeps(&path.given) {
+    if path.given.first() == Some(&b'/')
+        && !session::recorder().is_some_and(|recorder| matters(recorder, &path.given))
+    {
         return Decoded::Nothing; // the pipeline would say the same, but first ask for the origin
     }
     if is_module_search() || copies::has_told_list() {
         return Decoded::Nothing;
     }
     Decoded::Event(Event::new(Kind::List, Target::Path { path, destination: None }))
+}
+
+/// Whether the listing of an absolute path is kept, or may be denied.
+fn matters(recorder: &Recorder, path: &[u8]) -> bool {
+    recorder.interest().keeps_list(path)
+        || recorder.policy().is_some_and(|policy| policy.concerns(Kind::List))
 }
 
 /// Whether modules or installed packages are being looked for.

@@ -113,7 +113,8 @@ impl Recorder {
             Self::new(self.writer.spool(), id, description, Arc::clone(&self.interest), self.privacy.clone())
                 .under(self.policy.as_ref().map(Active::forked));
         if let Some(script) = self.script.try_lock().and_then(|script| script.clone()) {
-            child.set_script(script);
+            // It was decided on once, in the parent.
+            child.set_script(Script { verdict: None, ..script });
         }
         child
     }

@@ -125,13 +125,11 @@ impl Recorder {
         Ruled { outcome: judgement.outcome, is_stored: keeps }
     }
 
-    /// Takes up policies that were replaced, whatever the event: those in force may say nothing of it.
-    #[inline]
-    pub(super) fn take_up_policies(&self) {
-        if let Some(active) = &self.policy {
-            for (path, state, sha256) in active.refresh(now_coarse()) {
-                self.note_policy(&path, state, sha256);
-            }
+    /// Takes up policies that were replaced: at any event, as the new ones may be about other kinds.
+    pub(super) fn refresh(&self) {
+        let Some(active) = &self.policy else { return };
+        for (path, state, sha256) in active.refresh(now_coarse()) {
+            self.note_policy(&path, state, sha256);
         }
     }
 
@@ -165,7 +163,8 @@ impl Recorder {
         if let Some(file) = &mut resolved.file {
             file.0 = self.links.resolve(&file.0, true, now_coarse()).path.into_owned();
         }
-        active.set_who(|who| who.set_script(&resolved));
+        let home = active.surroundings().home.as_deref();
+        active.set_who(|who| who.set_script(&resolved, home));
         let name = script.file.as_ref().unwrap_or(&script.name).0.clone();
         if active.is_closed() {
             script.verdict = Some(ScriptVerdict {

@@ -276,7 +276,10 @@ impl Compiler {
     fn ranges(&mut self) {
         let networks = (std::mem::take(&mut self.networks4), std::mem::take(&mut self.networks6));
         for (first, classes) in disjoint(&networks.0) {
-            self.range(Section::Networks4, &(first as u32).to_le_bytes(), classes);
+            // What begins after the last address would be stored as the first one.
+            if let Ok(first) = u32::try_from(first) {
+                self.range(Section::Networks4, &first.to_le_bytes(), classes);
+            }
         }
         for (first, classes) in disjoint(&networks.1) {
             self.range(Section::Networks6, &first.to_le_bytes(), classes);
@@ -355,9 +358,11 @@ fn keys(field: Field, glob: &Glob) -> Keys {
     found.extend(end_key(field, &glob.tokens));
     for (at, token) in glob.tokens.iter().enumerate() {
         let Token::Literal(text) = token else { continue };
-        // What follows whole components follows a slash, as every path starts with one.
-        let follows_folders =
-            field == Field::Path && at > 0 && glob.tokens.get(at - 1) == Some(&Token::Folders);
+        // What follows whole components follows a slash, as every path starts with one; or is that slash itself.
+        let follows_folders = field == Field::Path
+            && at > 0
+            && glob.tokens.get(at - 1) == Some(&Token::Folders)
+            && text.first() != Some(&b'/');
         let text = if follows_folders { [b"/", &text[..]].concat() } else { text.clone() };
         for gram in text.windows(3).filter_map(|gram| gram.first_chunk::<3>()) {
             let key = PatternKey::new(Key::Gram, gram.iter().copied());

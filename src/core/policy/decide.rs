@@ -121,7 +121,8 @@ impl Image {
         }
         let mut shared = who.0.clone();
         self.classify(facts, &mut shared);
-        let looks_at_paths = self.looks_at(facts.kind, Field::Path);
+        // An event without a path is not one with an empty path, which `/**` would match.
+        let looks_at_paths = self.looks_at(facts.kind, Field::Path) && !facts.paths.is_empty();
         let mut strictest = Strictest::default();
         let nothing = [PathFact::default()];
         let paths = if facts.paths.is_empty() { &nothing[..] } else { &facts.paths };
@@ -594,6 +595,40 @@ mod tests {
             let facts = Facts { address, port: Some(port), ..Facts::new(kind, 5) };
             assert_eq!(decided(&layers, &facts, &Who::default()).0.as_deref(), expected, "{address:?}");
         }
+    }
+
+    #[test]
+    fn a_network_may_end_with_the_last_address() {
+        for (network, bits) in [("0.0.0.0", 0), ("255.255.255.0", 24), ("255.255.255.255", 32)] {
+            let pattern = Pattern::Network(network.parse().unwrap(), bits);
+            let wanted = Condition { field: Field::Address, patterns: Arc::from([pattern]) };
+            let layers =
+                [Layer { name: "p".to_owned(), rules: vec![rule("net", Action::Deny, vec![wanted])] }];
+            let address = Some("255.255.255.255".parse().unwrap());
+            let facts = Facts { address, ..Facts::new(Kind::Connect, 5) };
+            assert_eq!(decided(&layers, &facts, &Who::default()).0.as_deref(), Some("p/net"), "{network}");
+        }
+    }
+
+    #[test]
+    fn an_event_without_a_path_matches_no_path() {
+        for pattern in ["/**", "**", "**/*"] {
+            let layers = [Layer {
+                name: "p".to_owned(),
+                rules: vec![rule("sockets", Action::Deny, vec![condition(Field::Path, &[pattern])])],
+            }];
+            let facts = Facts::new(Kind::Connect, 5);
+            assert_eq!(decided(&layers, &facts, &Who::default()).0, None, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_is_found_whose_braces_double_a_slash() {
+        let layers = [Layer {
+            name: "p".to_owned(),
+            rules: vec![rule("home", Action::Deny, vec![condition(Field::Path, &["**/{,/home}/x"])])],
+        }];
+        assert!(decided(&layers, &read("/home/x"), &Who::default()).0.is_some());
     }
 
     #[test]

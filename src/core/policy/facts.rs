@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 
 use super::field::Field;
 use crate::event::Kind;
+use crate::paths;
 use crate::process::Script;
 
 /// One event as rules see it. What it does not have is empty or `None`, and no condition on that holds.
@@ -90,8 +91,9 @@ impl Who {
         who
     }
 
-    /// Says what the process runs: its file, and what would stand on Python's command line (`-c`, `-m NAME`, `-`).
-    pub fn set_script(&mut self, script: &Script) {
+    /// Says what the process runs: its file, also from `~/` on where it is in `home`, and what would stand on Python's
+    /// command line (`-c`, `-m NAME`, `-`).
+    pub fn set_script(&mut self, script: &Script, home: Option<&[u8]>) {
         self.texts.retain(|(field, _)| !matches!(field, Field::Script | Field::ScriptSha256));
         match script.form.as_str() {
             "command" => self.add(Field::Script, b"-c"),
@@ -102,6 +104,9 @@ impl Who {
         }
         if let Some(file) = &script.file {
             self.add(Field::Script, &file.0);
+            if let Some(below) = home.and_then(|home| paths::below(home, &file.0)) {
+                self.add(Field::Script, &[b"~/", below].concat());
+            }
         }
         self.add(Field::ScriptSha256, script.sha256.as_deref().unwrap_or_default().as_bytes());
     }

@@ -89,6 +89,8 @@ pub fn kinds_named(name: &str) -> Option<Kinds> {
         "file" => Some(FILE),
         "network" => Some(NETWORK),
         "process" => Some(PROCESS),
+        // A copy opens both of its files, and is told as one event.
+        "open" => Some(Kinds::of(&[Kind::Open, Kind::Copy])),
         _ => Kind::from_name(name).map(|kind| Kinds::of(&[kind])).filter(|kinds| !kinds.and(ALL).is_empty()),
     }
 }

@@ -23,6 +23,10 @@ pub mod compile;
 #[cfg(feature = "read")]
 pub mod covers;
 #[cfg(feature = "read")]
+pub mod explain;
+#[cfg(feature = "read")]
 pub mod parse;
+#[cfg(feature = "read")]
+pub mod question;
 #[cfg(feature = "read")]
 pub mod rule;

@@ -97,7 +97,8 @@ fn unreadable(name: &str, text: &str, at: usize, message: String) -> Parsed {
 }
 
 /// The directory of a policy file as its rules see it: absolute and without symlinks, as paths of events are.
-fn directory_of(path: &Path) -> PathBuf {
+#[must_use]
+pub fn directory_of(path: &Path) -> PathBuf {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     directory
         .canonicalize()

@@ -13,6 +13,7 @@ use super::{moments, values};
 use crate::event::{Access, Kind};
 use crate::policy::field::{self, Field, Kinds, kinds_named};
 use crate::policy::observed::{Seen, facts};
+use crate::policy::question::{self, Setting};
 use crate::policy::rule::{AccessWanted, Condition, Example, Mode, Pattern, Rule};
 use crate::verdict::Action;
 
@@ -331,6 +332,10 @@ impl<'d> Reader<'_, 'd> {
                 self.problems.error(at, Wrong::new(format!("this example has no `{key}`")).hint(hint));
             }
         }
+        if !example.event.is_empty() {
+            let event_at = entries.iter().find(|entry| entry.key == "event").map_or(at, |entry| entry.at);
+            self.check_example(&example, event_at);
+        }
         example
     }
 
@@ -343,8 +348,18 @@ impl<'d> Reader<'_, 'd> {
         let is_kind = Kind::from_name(word).is_some_and(|kind| field::ALL.has(kind));
         if !is_kind {
             self.problems.error(entry.at, unknown_event(word));
+            return None;
         }
         Some(event.to_owned())
+    }
+
+    /// Whether the example says an event that there can be.
+    fn check_example(&mut self, example: &Example, at: usize) {
+        // Where it happens changes nothing about whether it is understood.
+        let setting = Setting { directory: b"/", home: b"/home", time: 0 };
+        if let Err(error) = question::understand(&example.event, &example.who, &setting) {
+            self.problems.error(at, Wrong::new(error.cause).hint(error.hint));
+        }
     }
 }
 
