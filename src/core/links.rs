@@ -2,43 +2,41 @@
 //! takes a system call for each file and several for each directory.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs;
+use std::mem::MaybeUninit;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::Path;
 
+use foldhash::fast::RandomState;
 use parking_lot::Mutex;
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{CWD, Mode, OFlags};
 
 use crate::paths;
 
 /// How long a directory is taken to lead where it led, in nanoseconds.
 const VALID_NS: u64 = 1_000_000_000;
 /// Directories that are remembered.
-const REMEMBERED: usize = 64;
+const REMEMBERED: usize = 256;
+/// What a link can hold: PATH_MAX.
+const LONGEST_LINK: usize = 4096;
 /// Links in a row, as in the kernel.
 const MAX_LINKS: usize = 40;
 
 /// Where directories lead, remembered for a second.
 #[derive(Default)]
 pub struct Links {
-    /// Only ever tried: a lock that could wait has no place in a watched program.
-    directories: Mutex<Vec<Known>>,
+    /// By what was asked for. Only ever tried: a lock that could wait has no place in a watched program.
+    directories: Mutex<HashMap<Vec<u8>, Directory, RandomState>>,
 }
 
-#[derive(Clone)]
-struct Known {
-    asked: Vec<u8>,
-    found: Directory,
-    time: u64,
-}
-
-/// A directory without symlinks.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A directory without symlinks, as it was at `time`.
 struct Directory {
     path: Vec<u8>,
     folds: bool,
+    time: u64,
 }
 
 /// A path without symlinks, and whether its file system takes upper and lower case for the same.
@@ -60,13 +58,11 @@ impl Links {
             if matches!(name, b"" | b".." | b".") {
                 break;
             }
-            let Some(directory) = self.directory(directory, now) else { break };
-            let here = joined(&directory.path, name);
-            let link = follows_last.then(|| fs::read_link(as_path(&here)).ok()).flatten();
-            match link {
-                Some(link) => left = Cow::Owned(leads_to(&directory.path, link.into_os_string().into_vec())),
-                None if here == *left => return Resolved { path: left, folds: directory.folds },
-                None => return Resolved { path: Cow::Owned(here), folds: directory.folds },
+            let Some((here, folds)) = self.below(directory, name, now) else { break };
+            match follows_last.then(|| where_link_leads(&here)).flatten() {
+                Some(target) => left = Cow::Owned(target),
+                None if here == *left => return Resolved { path: left, folds },
+                None => return Resolved { path: Cow::Owned(here), folds },
             }
         }
         match fs::canonicalize(as_path(&left)) {
@@ -86,24 +82,26 @@ impl Links {
         }
     }
 
-    fn directory(&self, asked: &[u8], now: u64) -> Option<Directory> {
+    /// `name` in the directory that `asked` leads to, and whether that folds names.
+    fn below(&self, asked: &[u8], name: &[u8], now: u64) -> Option<(Vec<u8>, bool)> {
         let mut known = self.directories.try_lock();
-        if let Some(known) = known.as_deref()
-            && let Some(found) = known.iter().find(|known| known.asked == asked)
+        if let Some(found) = known.as_deref().and_then(|known| known.get(asked))
             && now.saturating_sub(found.time) < VALID_NS
         {
-            return Some(found.found.clone());
+            return Some((joined(&found.path, name), found.folds));
         }
         let path = fs::canonicalize(as_path(asked)).ok()?.into_os_string().into_vec();
-        let found = Directory { folds: folds(&path), path };
+        let below = (joined(&path, name), folds(&path));
         if let Some(known) = known.as_deref_mut() {
-            known.retain(|known| known.asked != asked);
             if known.len() >= REMEMBERED {
-                known.remove(0);
+                known.retain(|_, found| now.saturating_sub(found.time) < VALID_NS);
             }
-            known.push(Known { asked: asked.to_vec(), found: found.clone(), time: now });
+            if known.len() >= REMEMBERED {
+                known.clear();
+            }
+            known.insert(asked.to_vec(), Directory { path, folds: below.1, time: now });
         }
-        Some(found)
+        Some(below)
     }
 }
 
@@ -115,8 +113,11 @@ fn joined(directory: &[u8], name: &[u8]) -> Vec<u8> {
     [directory.strip_suffix(b"/").unwrap_or(directory), b"/", name].concat()
 }
 
-fn leads_to(directory: &[u8], link: Vec<u8>) -> Vec<u8> {
-    if link.first() == Some(&b'/') { link } else { joined(directory, &link) }
+/// What the symlink at `path` points to; `None` for anything else.
+fn where_link_leads(path: &[u8]) -> Option<Vec<u8>> {
+    let mut buffer = [MaybeUninit::uninit(); LONGEST_LINK];
+    let (link, _) = rustix::fs::readlinkat_raw(CWD, path, &mut buffer[..]).ok()?;
+    Some(if link.first() == Some(&b'/') { link.to_vec() } else { joined(paths::split(path).0, link) })
 }
 
 /// Whether names in `directory` are the same in upper and lower case: on what Windows and networks made (magic

@@ -105,7 +105,7 @@ impl Recorder {
         if let Some(own) = self.own_file(event, &target, destination.as_deref()) {
             return self.record_plain(&own, cause, witness);
         }
-        let outcome = self.settle(event.kind, key, cause, witness, |active| {
+        let outcome = self.settle_new(event.kind, key, cause, witness, |active| {
             let mut made = Made::kept(Draft {
                 access: event.access,
                 origin: cause.origin,

@@ -80,10 +80,26 @@ impl Recorder {
         witness: &impl Witness,
         make: impl FnOnce(Option<&Active>) -> Made<'a>,
     ) -> Outcome {
-        if let Some(active) = self.governs(kind) {
-            return self.rule(active, kind, key, cause, witness, || make(Some(active))).outcome;
+        if self.is_settled(kind, key) {
+            Outcome::Go
+        } else {
+            self.settle_new(kind, key, cause, witness, make)
         }
-        self.repeat_or_store(kind, key, || {
+    }
+
+    /// The same for what is not settled, as was asked before.
+    pub(super) fn settle_new<'a>(
+        &self,
+        kind: Kind,
+        key: u64,
+        cause: Cause<'_>,
+        witness: &impl Witness,
+        make: impl FnOnce(Option<&Active>) -> Made<'a>,
+    ) -> Outcome {
+        if let Some(active) = self.governs(kind) {
+            return self.rule_on_new(active, kind, key, cause, witness, || make(Some(active))).outcome;
+        }
+        self.store_new(kind, key, || {
             let made = make(None);
             made.keeps.then_some(made.draft)
         });
@@ -99,9 +115,21 @@ impl Recorder {
         witness: &impl Witness,
         make: impl FnOnce() -> Made<'a>,
     ) -> Ruled {
-        if let Some(is_stored) = self.is_known_to_pass(active, key) {
-            return Ruled { outcome: Outcome::Go, is_stored };
+        match self.is_known_to_pass(active, key) {
+            Some(is_stored) => Ruled { outcome: Outcome::Go, is_stored },
+            None => self.rule_on_new(active, kind, key, cause, witness, make),
         }
+    }
+
+    fn rule_on_new<'a>(
+        &self,
+        active: &Active,
+        kind: Kind,
+        key: u64,
+        cause: Cause<'_>,
+        witness: &impl Witness,
+        make: impl FnOnce() -> Made<'a>,
+    ) -> Ruled {
         let now = now_coarse();
         let known = active.remembered(key, now);
         let made = make();
@@ -120,7 +148,7 @@ impl Recorder {
         if keeps {
             // What was stopped and what went on, with a reason, are not one record.
             let key = key_under(key, ruling) ^ u64::from(judgement.is_stopped());
-            self.repeat_or_store(kind, key, || Some(Draft { verdict, ..made.draft.clone() }));
+            self.repeat_or_store(kind, key, || Some(Draft { verdict, ..made.draft }));
         }
         Ruled { outcome: judgement.outcome, is_stored: keeps }
     }
@@ -265,9 +293,9 @@ fn facts_of<'a>(
         let found = links.resolve(&fact.path, true, now);
         fact.path = found.path.into_owned().into();
     }
-    if let Some(first) = facts.paths.first().cloned() {
-        let others = made.others.iter();
-        facts.paths.extend(others.map(|path| PathFact { path: path.as_slice().into(), ..first.clone() }));
+    for other in &made.others {
+        let like_first = facts.paths.first().cloned().unwrap_or_default();
+        facts.paths.push(PathFact { path: other.as_slice().into(), ..like_first });
     }
     facts.distribution =
         made.distribution.as_ref().map(|(name, version)| (name.as_str().into(), version.as_str().into()));

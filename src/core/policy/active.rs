@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use super::decide::WhoClasses;
 use super::facts::{Facts, Who};
 use super::field::Field;
-use super::image::{Image, Refusal};
+use super::image::{Image, KINDS, Refusal};
 use crate::event::Kind;
 use crate::verdict::{Action, Verdict};
 
@@ -32,6 +32,8 @@ const MAX_WARNED: usize = 10_000;
 pub struct Active {
     /// Never freed: texts of its rules are handed out.
     loaded: ArcSwap<&'static Loaded>,
+    /// By kind, which fields the rules look at: most events need to know no more of the policies.
+    fields: [AtomicU32; KINDS],
     who: Mutex<Who>,
     surroundings: Surroundings,
     /// Changes where remembered decisions are worth nothing any more.
@@ -169,8 +171,10 @@ impl Active {
     }
 
     fn with(sources: Vec<Arc<Source>>, who: Who, surroundings: Surroundings) -> Self {
+        let loaded = Loaded::leaked(sources, &who);
         Self {
-            loaded: ArcSwap::from_pointee(Loaded::leaked(sources, &who)),
+            loaded: ArcSwap::from_pointee(loaded),
+            fields: std::array::from_fn(|kind| AtomicU32::new(loaded.fields(kind))),
             who: Mutex::new(who),
             surroundings,
             generation: AtomicU64::new(1),
@@ -193,7 +197,11 @@ impl Active {
     }
 
     fn replace(&self, sources: Vec<Arc<Source>>, who: &Who) {
-        self.loaded.store(Arc::new(Loaded::leaked(sources, who)));
+        let loaded = Loaded::leaked(sources, who);
+        self.loaded.store(Arc::new(loaded));
+        for (kind, fields) in self.fields.iter().enumerate() {
+            fields.store(loaded.fields(kind), Relaxed);
+        }
         self.forget_decisions();
     }
 
@@ -243,39 +251,44 @@ impl Active {
     }
 
     /// Whether any rule is about events of `kind`.
+    #[inline]
     #[must_use]
     pub fn concerns(&self, kind: Kind) -> bool {
-        self.images().any(|(_, image, _)| image.concerns(kind))
+        self.fields(kind) != 0
     }
 
     /// Whether a rule about events of `kind` looks at `field`.
     #[must_use]
     pub fn looks_at(&self, kind: Kind, field: Field) -> bool {
-        self.images().any(|(_, image, _)| image.looks_at(kind, field))
+        self.fields(kind) & 1 << field as u32 != 0
     }
 
-    fn images(&self) -> impl Iterator<Item = (usize, &Image, &WhoClasses)> {
-        let loaded = self.loaded();
-        let both = loaded.sources.iter().zip(&loaded.classes).enumerate();
-        both.filter_map(|(at, (source, classes))| Some((at, &**source.image.as_ref().ok()?, classes)))
+    #[inline]
+    fn fields(&self, kind: Kind) -> u32 {
+        self.fields.get(kind as usize).map_or(0, |fields| fields.load(Relaxed))
     }
 
     /// What all policies together say of an event.
     #[must_use]
     pub fn decide(&self, facts: &Facts<'_>) -> Ruling {
+        let loaded = self.loaded();
         let mut ruling = Ruling::default();
-        for (at, image, classes) in self.images() {
+        for (at, image, classes) in loaded.images() {
             let decision = image.decide(facts, classes);
             let stricter = |known: Option<RuleId>, rule: Option<u32>| {
                 let new = rule.map(|rule| RuleId::new(at, rule));
-                let action =
-                    |rule: Option<RuleId>| rule.and_then(|rule| self.said(rule)).map(|said| said.action);
+                let action = |rule: Option<RuleId>| rule.and_then(|rule| loaded.action(rule));
                 if known.is_none() || action(new) > action(known) { new } else { known }
             };
             ruling.enforced = stricter(ruling.enforced, decision.enforced);
             ruling.shadow = stricter(ruling.shadow, decision.shadow);
         }
         ruling
+    }
+
+    /// What `rule` does; `None` for one of a policy that was replaced.
+    fn action(&self, rule: RuleId) -> Option<Action> {
+        self.loaded().action(rule)
     }
 
     /// What `rule` says; `None` for one of a policy that was replaced.
@@ -297,8 +310,8 @@ impl Active {
     /// Whether nothing more is to be done about an operation on which `ruling` was made: its repeats are counted.
     #[must_use]
     pub fn lets_pass(&self, ruling: Ruling) -> bool {
-        let enforced = ruling.enforced.and_then(|rule| self.said(rule));
-        enforced.is_none_or(|said| said.action <= Action::Warn)
+        let enforced = ruling.enforced.and_then(|rule| self.action(rule));
+        enforced.is_none_or(|action| action <= Action::Warn)
     }
 
     /// `ruling` as it is stored, of an operation that goes on.
@@ -418,6 +431,20 @@ impl Loaded {
             Err(_) => WhoClasses::default(),
         });
         Box::leak(Box::new(Self { classes: classes.collect(), sources }))
+    }
+
+    fn images(&self) -> impl Iterator<Item = (usize, &Image, &WhoClasses)> {
+        let both = self.sources.iter().zip(&self.classes).enumerate();
+        both.filter_map(|(at, (source, classes))| Some((at, &**source.image.as_ref().ok()?, classes)))
+    }
+
+    fn fields(&self, kind: usize) -> u32 {
+        self.images().fold(0, |all, (_, image, _)| all | image.fields(kind))
+    }
+
+    fn action(&self, rule: RuleId) -> Option<Action> {
+        let (at, number) = rule.parts();
+        self.sources.get(at)?.image.as_ref().ok()?.action(number)
     }
 }
 

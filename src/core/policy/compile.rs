@@ -342,16 +342,19 @@ struct PatternKey {
 }
 
 impl PatternKey {
-    fn new(kind: Key, bytes: impl Iterator<Item = u8>) -> Self {
-        let hash = bytes.fold(KeyHash::new(kind), KeyHash::with).value();
-        Self { kind, hash, gram: None }
+    fn new(kind: Key, field: Field, text: &[u8]) -> Self {
+        Self { kind, hash: KeyHash::of(kind, field, text).value(), gram: None }
+    }
+
+    fn of_gram(gram: [u8; 3]) -> Self {
+        Self { kind: Key::Gram, hash: KeyHash::of_gram(gram).value(), gram: Some(gram) }
     }
 }
 
 /// Everything that each text which `glob` matches is looked up by.
 fn keys(field: Field, glob: &Glob) -> Keys {
     if let [Token::Literal(text)] = &glob.tokens[..] {
-        return vec![PatternKey::new(Key::Start, text.iter().copied())];
+        return vec![PatternKey::new(Key::Start, field, text)];
     }
     let mut found = Vec::new();
     found.extend(start_key(field, &glob.tokens));
@@ -364,10 +367,8 @@ fn keys(field: Field, glob: &Glob) -> Keys {
             && glob.tokens.get(at - 1) == Some(&Token::Folders)
             && text.first() != Some(&b'/');
         let text = if follows_folders { [b"/", &text[..]].concat() } else { text.clone() };
-        for gram in text.windows(3).filter_map(|gram| gram.first_chunk::<3>()) {
-            let key = PatternKey::new(Key::Gram, gram.iter().copied());
-            found.push(PatternKey { gram: Some(*gram), ..key });
-        }
+        let grams = text.windows(3).filter_map(|gram| gram.first_chunk());
+        found.extend(grams.map(|gram| PatternKey::of_gram(*gram)));
     }
     found
 }
@@ -376,19 +377,21 @@ fn start_key(field: Field, tokens: &[Token]) -> Option<PatternKey> {
     let start = match tokens {
         [Token::Literal(text), Token::Below] => &text[..],
         [Token::Below] => &[],
-        [Token::Literal(text), ..] => text.get(..text.iter().rposition(|byte| ends_start(field, *byte))?)?,
+        [Token::Literal(text), ..] => {
+            text.get(..text.iter().rposition(|byte| ends_start(field) == Some(*byte))?)?
+        }
         _ => return None,
     };
-    Some(PatternKey::new(Key::Start, start.iter().copied()))
+    Some(PatternKey::new(Key::Start, field, start))
 }
 
 fn end_key(field: Field, tokens: &[Token]) -> Option<PatternKey> {
     let Some(Token::Literal(text)) = tokens.last() else {
         return None;
     };
-    let begins = text.iter().enumerate().rev().filter(|(_, byte)| begins_end(field, **byte));
+    let begins = text.iter().enumerate().rev().filter(|(_, byte)| begins_end(field).contains(byte));
     let (at, _) = begins.take(MAX_ENDS).last()?;
-    Some(PatternKey::new(Key::End, text.get(at..)?.iter().rev().copied()))
+    Some(PatternKey::new(Key::End, field, text.get(at..)?))
 }
 
 /// A table of `size` slots; `None` where some slot would be too far from where its hash points.

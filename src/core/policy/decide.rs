@@ -13,8 +13,8 @@ use super::facts::{Facts, PathFact, Who};
 use super::field::{AddressWord, Field};
 use super::glob;
 use super::image::{
-    Image, Key, KeyHash, MAX_ENDS, MAX_PROBES, PATTERN_BYTES, Part, RULE_BYTES, Section, Table, begins_end,
-    ends_start, gram_bit,
+    Image, Key, KeyHash, MAX_ENDS, MAX_PROBES, PATTERN_BYTES, Part, RULE_BYTES, SLOT_BYTES, Section, Table,
+    begins_end, ends_start, gram_bit, in_pieces,
 };
 use crate::event::Kind;
 use crate::verdict::Action;
@@ -80,6 +80,13 @@ impl Image {
         })
     }
 
+    /// What rule `number` does; `None` past the last.
+    #[must_use]
+    pub fn action(&self, number: u32) -> Option<Action> {
+        let at = (number as usize).saturating_mul(RULE_BYTES).saturating_add(17);
+        Action::from_number(*self.table(Section::Rules).0.get(at)?)
+    }
+
     /// How many rules there are.
     #[must_use]
     pub fn rule_count(&self) -> usize {
@@ -89,18 +96,18 @@ impl Image {
     /// Whether any rule is about events of `kind`.
     #[must_use]
     pub fn concerns(&self, kind: Kind) -> bool {
-        self.fields(kind) != 0
+        self.fields(kind as usize) != 0
     }
 
     /// Whether a rule about events of `kind` looks at `field`.
     #[must_use]
     pub fn looks_at(&self, kind: Kind, field: Field) -> bool {
-        self.fields(kind) & 1 << field as u32 != 0
+        self.fields(kind as usize) & 1 << field as u32 != 0
     }
 
-    /// A bit for each field; the highest where there are rules without conditions.
-    fn fields(&self, kind: Kind) -> u32 {
-        self.table(Section::Fields).number(4 * kind as usize)
+    /// By the number of a kind, a bit for each field; the highest where there are rules without conditions.
+    pub(super) fn fields(&self, kind: usize) -> u32 {
+        self.table(Section::Fields).number(4 * kind)
     }
 
     /// The classes of a process that `who` runs.
@@ -231,8 +238,7 @@ impl Image {
                     consider(pattern);
                 }
             };
-            starts(field, text, &mut probe);
-            ends(field, text, &mut probe);
+            starts_and_ends(field, text, &mut probe);
             let grams = part(Part::Grams);
             if !grams.0.is_empty() {
                 grams_in(grams, text, &mut probe);
@@ -391,40 +397,39 @@ fn last_not_after(count: usize, is_before: impl Fn(usize) -> bool) -> Option<usi
 /// The entries that the table has for a hash.
 #[inline]
 fn slot(slots: Table<'_>, hash: u64) -> (u32, u32) {
-    let mask = (slots.0.len() / super::image::SLOT_BYTES).wrapping_sub(1);
+    let slots = slots.0.as_chunks::<SLOT_BYTES>().0;
+    let mask = slots.len().wrapping_sub(1);
     for step in 0..MAX_PROBES {
-        let at = (hash as usize).wrapping_add(step) & mask;
-        let at = at.saturating_mul(super::image::SLOT_BYTES);
-        let count = slots.number(at.saturating_add(12));
+        let Some(slot) = slots.get((hash as usize).wrapping_add(step) & mask) else { break };
+        let (slot, count) = (Table(slot), Table(slot).number(12));
         if count == 0 {
             break;
         }
-        if slots.long(at) == hash {
-            return (slots.number(at + 8), count);
+        if slot.long(0) == hash {
+            return (slot.number(8), count);
         }
     }
     (0, 0)
 }
 
-/// The starts of `text` that end at a separator, and the whole.
-fn starts(field: Field, text: &[u8], probe: &mut impl FnMut(KeyHash)) {
-    let mut hash = KeyHash::new(Key::Start);
-    for byte in text {
-        if ends_start(field, *byte) {
-            probe(hash);
+/// The starts of `text` that end at a separator, and the whole; then its last ends that begin at one.
+fn starts_and_ends(field: Field, text: &[u8], probe: &mut impl FnMut(KeyHash)) {
+    let (ends_start, begins_end) = (ends_start(field), begins_end(field));
+    let mut pieces: SmallVec<[(bool, u64); 16]> = SmallVec::new();
+    let mut start = KeyHash::new(Key::Start);
+    in_pieces(field, text, |begin, piece| {
+        if begin.is_some() && begin == ends_start {
+            probe(start);
         }
-        hash = hash.with(*byte);
-    }
-    probe(hash);
-}
-
-/// The ends of `text` that begin at a separator, from the shortest on.
-fn ends(field: Field, text: &[u8], probe: &mut impl FnMut(KeyHash)) {
-    let (mut hash, mut left) = (KeyHash::new(Key::End), MAX_ENDS);
-    for byte in text.iter().rev() {
-        hash = hash.with(*byte);
-        if begins_end(field, *byte) {
-            probe(hash);
+        start = start.with(piece);
+        pieces.push((begin.is_some_and(|byte| begins_end.contains(&byte)), piece));
+    });
+    probe(start);
+    let (mut end, mut left) = (KeyHash::new(Key::End), MAX_ENDS);
+    for (begins, piece) in pieces.into_iter().rev() {
+        end = end.with(piece);
+        if begins {
+            probe(end);
             left -= 1;
             if left == 0 {
                 return;
@@ -435,11 +440,10 @@ fn ends(field: Field, text: &[u8], probe: &mut impl FnMut(KeyHash)) {
 
 /// Every three bytes of `text` that some pattern has.
 fn grams_in(grams: Table<'_>, text: &[u8], probe: &mut impl FnMut(KeyHash)) {
-    for gram in text.windows(3) {
-        let Some(gram) = gram.first_chunk::<3>() else { return };
+    for gram in text.windows(3).filter_map(|gram| gram.first_chunk()) {
         let bit = gram_bit(*gram);
         if grams.0.get(bit / 8).is_some_and(|byte| byte & 1 << (bit % 8) != 0) {
-            probe(KeyHash::of(Key::Gram, gram));
+            probe(KeyHash::of_gram(*gram));
         }
     }
 }

@@ -127,68 +127,110 @@ pub enum Key {
     Gram = 3,
 }
 
-/// Bytes at which starts of a field's text end.
+/// The byte at which starts of a field's text end.
 #[must_use]
-pub fn ends_start(field: Field, byte: u8) -> bool {
+pub fn ends_start(field: Field) -> Option<u8> {
     match field {
-        Field::Path | Field::Program | Field::Script | Field::Url => byte == b'/',
-        Field::Module => byte == b'.',
-        Field::Argv => byte == b' ',
-        _ => false,
+        Field::Path | Field::Program | Field::Script | Field::Url => Some(b'/'),
+        Field::Module => Some(b'.'),
+        Field::Argv => Some(b' '),
+        _ => None,
     }
 }
 
 /// Bytes at which ends of a field's text begin.
 #[must_use]
-pub fn begins_end(field: Field, byte: u8) -> bool {
+pub fn begins_end(field: Field) -> &'static [u8] {
     match field {
-        Field::Path | Field::Program | Field::Script | Field::Url => matches!(byte, b'/' | b'.'),
-        Field::Host => byte == b'.',
-        _ => false,
+        Field::Path | Field::Program | Field::Script | Field::Url => b"/.",
+        Field::Host => b".",
+        _ => b"",
     }
 }
 
 /// How many ends of a text are looked up.
 pub const MAX_ENDS: usize = 8;
 
-/// FNV-1a, which can go on from any byte; upper case is hashed as lower case.
+/// The hash of a start or an end of a text, made of those of its pieces; upper case is hashed as lower case.
 #[derive(Clone, Copy)]
 pub struct KeyHash(u64);
 
 impl KeyHash {
-    /// The hash of no bytes.
+    /// The hash of no pieces.
     #[must_use]
     pub fn new(key: Key) -> Self {
-        Self(0xcbf2_9ce4_8422_2325 ^ u64::from(key as u8))
+        Self(key as u64)
     }
 
-    /// The hash with one byte more.
+    /// The hash with one piece more: the next one for a start, the one before for an end.
     #[inline]
     #[must_use]
-    pub fn with(self, byte: u8) -> Self {
-        Self((self.0 ^ u64::from(byte.to_ascii_lowercase())).wrapping_mul(0x0000_0100_0000_01b3))
+    pub fn with(self, piece: u64) -> Self {
+        Self((self.0.rotate_left(23) ^ piece).wrapping_mul(0x9e37_79b9_7f4a_7c15))
     }
 
-    /// The hash of `bytes` in their order.
+    /// The hash of three bytes.
+    #[inline]
     #[must_use]
-    pub fn of(key: Key, bytes: &[u8]) -> Self {
-        bytes.iter().fold(Self::new(key), |hash, byte| hash.with(*byte))
+    pub fn of_gram(gram: [u8; 3]) -> Self {
+        Self::new(Key::Gram).with(lower_gram(gram).into())
+    }
+
+    /// The hash of the start or the end that `text` is.
+    #[must_use]
+    pub fn of(key: Key, field: Field, text: &[u8]) -> Self {
+        let mut pieces = Vec::new();
+        in_pieces(field, text, |_, piece| pieces.push(piece));
+        if key == Key::End {
+            pieces.reverse();
+        }
+        pieces.into_iter().fold(Self::new(key), Self::with)
     }
 
     /// Its value, mixed so that its low bits can choose a slot.
+    #[inline]
     #[must_use]
     pub fn value(self) -> u64 {
-        let mixed = (self.0 ^ self.0 >> 32).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        mixed ^ mixed >> 29
+        self.0 ^ self.0 >> 29
     }
 }
 
+/// Calls `take` with the pieces of `text`, each with the byte that it begins with and a hash (FNV-1a). A piece begins
+/// where a start ends or an end begins; what stands before the first of these bytes is a piece if it is not empty.
+#[inline]
+pub fn in_pieces(field: Field, text: &[u8], mut take: impl FnMut(Option<u8>, u64)) {
+    const NOTHING: u64 = 0xcbf2_9ce4_8422_2325;
+    let (start, ends) = (ends_start(field), begins_end(field));
+    // 256 is no byte.
+    let [first, second, third] = [start.as_ref(), ends.first(), ends.last()]
+        .map(|divider| divider.map_or(256, |byte| u16::from(*byte)));
+    let (mut begin, mut hash) = (None, NOTHING);
+    for byte in text {
+        let value = u16::from(*byte);
+        if value == first || value == second || value == third {
+            if hash != NOTHING {
+                take(begin, hash);
+            }
+            (begin, hash) = (Some(*byte), NOTHING);
+        }
+        hash = (hash ^ u64::from(byte.to_ascii_lowercase())).wrapping_mul(0x0000_0100_0000_01b3);
+    }
+    if hash != NOTHING {
+        take(begin, hash);
+    }
+}
+
+/// Three bytes in lower case, as a number.
+#[inline]
+fn lower_gram([first, second, third]: [u8; 3]) -> u32 {
+    u32::from_le_bytes([first, second, third, 0].map(|byte| byte.to_ascii_lowercase()))
+}
+
 /// Which bit of the table of grams stands for three bytes.
+#[inline]
 #[must_use]
-pub fn gram_bit([first, second, third]: [u8; 3]) -> usize {
-    let lower = [first, second, third, 0].map(|byte| byte.to_ascii_lowercase());
-    let lower = u32::from_le_bytes(lower);
-    (lower.wrapping_mul(0x9e37_79b1) >> 16) as usize
+pub fn gram_bit(gram: [u8; 3]) -> usize {
+    (lower_gram(gram).wrapping_mul(0x9e37_79b1) >> 16) as usize
 }
 
 /// Why a compiled policy is not taken.
@@ -226,6 +268,8 @@ enum Bytes {
 /// A compiled policy, ready to decide.
 pub struct Image {
     bytes: Bytes,
+    /// Where each section starts and how long it is.
+    sections: [(u32, u32); SECTIONS],
 }
 
 impl Image {
@@ -235,7 +279,7 @@ impl Image {
     /// What is wrong with them.
     pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, Refusal> {
         check(&bytes)?;
-        Ok(Self { bytes: Bytes::Owned(bytes) })
+        Ok(Self { sections: sections(&bytes), bytes: Bytes::Owned(bytes) })
     }
 
     /// The policy in the file at `path`: some tens of microseconds, whatever its size.
@@ -260,7 +304,7 @@ impl Image {
         }
         let map = map::whole_file(&file).map_err(|_| Refusal::Broken)?;
         check(&map)?;
-        Ok(Self { bytes: Bytes::Mapped(map) })
+        Ok(Self { sections: sections(&map), bytes: Bytes::Mapped(map) })
     }
 
     fn bytes(&self) -> &[u8] {
@@ -277,13 +321,12 @@ impl Image {
     }
 
     /// The bytes of the section with this number; empty where there is none.
+    #[inline]
     #[must_use]
     pub fn section(&self, number: usize) -> Table<'_> {
-        let bytes = self.bytes();
-        let header = Table(bytes);
-        let at = HEADER_BYTES + 8 * number;
-        let (start, length) = (header.number(at) as usize, header.number(at + 4) as usize);
-        Table(bytes.get(start..start.saturating_add(length)).unwrap_or_default())
+        let (start, length) = self.sections.get(number).copied().unwrap_or_default();
+        let (start, length) = (start as usize, length as usize);
+        Table(self.bytes().get(start..start.saturating_add(length)).unwrap_or_default())
     }
 
     /// The section.
@@ -343,6 +386,15 @@ impl<'a> Table<'a> {
     pub fn count(self, size: usize) -> usize {
         self.0.len() / size
     }
+}
+
+fn sections(bytes: &[u8]) -> [(u32, u32); SECTIONS] {
+    let header = Table(bytes);
+    let count = header.number(12) as usize;
+    std::array::from_fn(|number| {
+        let at = HEADER_BYTES + 8 * number;
+        if number < count { (header.number(at), header.number(at + 4)) } else { (0, 0) }
+    })
 }
 
 fn check(bytes: &[u8]) -> Result<(), Refusal> {
