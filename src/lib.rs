@@ -6,6 +6,7 @@
 mod capi;
 mod decode;
 mod denial;
+mod enforcement;
 mod environment;
 mod errors;
 mod explained;
@@ -28,6 +29,8 @@ use pyo3::prelude::*;
 /// Reads spools, and records for `gnomon run`.
 #[pymodule(gil_used = false)]
 mod _native {
+    #[pymodule_export]
+    use crate::enforcement::{enforce, release, rule_texts, rules_spoken};
     #[pymodule_export]
     use crate::explained::{
         ExampleOutcome, Explanation, PolicyCheck, RuleOutcome, explain_policies, test_policy,

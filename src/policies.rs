@@ -47,16 +47,19 @@ pub fn check_policy(py: Python<'_>, path: PathBuf) -> (Option<usize>, Vec<Proble
 }
 
 /// Compiles the policy files at `paths` into one: its bytes, `None` where something is an error, and all problems.
-/// With `observe`, no rule of it acts.
+/// With `observe`, no rule of it acts. `text` is one more policy as a file would hold it: what problems call it, the
+/// directory that it names files relative to, and the text.
 #[pyfunction]
-#[pyo3(signature = (paths, observe = false))]
+#[pyo3(signature = (paths, observe = false, text = None))]
 pub fn compile_policy(
     py: Python<'_>,
     paths: Vec<PathBuf>,
     observe: bool,
+    text: Option<(String, PathBuf, String)>,
 ) -> (Option<Bound<'_, PyBytes>>, Vec<Problem>) {
     let (bytes, problems) = py.detach(|| {
-        let parsed: Vec<_> = paths.iter().map(|path| parse::parse_file(path)).collect();
+        let mut parsed: Vec<_> = paths.iter().map(|path| parse::parse_file(path)).collect();
+        parsed.extend(text.map(|(name, folder, text)| parse::parse(&name, &folder, &text)));
         let mut layers: Option<Vec<_>> = parsed.iter().map(|parsed| parsed.layer.clone()).collect();
         if observe {
             let rules = layers.iter_mut().flatten().flat_map(|layer| &mut layer.rules);

@@ -94,3 +94,20 @@ def test_a_cell_says_what_policy_said(
     assert first.startswith("caught\n") and "cells: 1 denied" in first
     assert "denied  writing hr/x" in first and "cells/hr: Salaries are for HR only." in first
     assert "Policy" not in second
+
+
+def test_a_cell_runs_under_a_policy(spool_of_kernel: Path, tmp_path: Path) -> None:
+    (tmp_path / "p.toml").write_text('[[rule]]\nid = "hr"\npath = "**/hr.csv"\naction = "deny"\n')
+    (tmp_path / "hr.csv").touch()
+    read = "try: open('hr.csv'); print('read')\nexcept PermissionError as error: print(error.rule)"
+    line = f"%%gnomon --quiet --spool {spool_of_kernel}"
+    _, under, observed, wrong, alone = _executed(
+        tmp_path,
+        "%load_ext gnomon",
+        f"{line} --policy p.toml\n{read}",
+        f"{line} --policy p.toml --observe\n{read}",
+        f"{line} --policy missing.toml\n{read}",
+        read,
+    )
+    assert (under, observed, alone) == ("p/hr\n", "read\n", "read\n")
+    assert "missing.toml" in wrong and "hint: the cell did not run" in wrong

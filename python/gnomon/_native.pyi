@@ -241,10 +241,14 @@ def check_policy(path: StrPath) -> tuple[int | None, list[Problem]]:
     is an error; that the file cannot be read is one of them.
     """
 
-def compile_policy(paths: Sequence[StrPath], observe: bool = False) -> tuple[bytes | None, list[Problem]]:
+def compile_policy(
+    paths: Sequence[StrPath], observe: bool = False, text: tuple[str, StrPath, str] | None = None
+) -> tuple[bytes | None, list[Problem]]:
     """Compiles the policy files at `paths` into the one that processes read, and the problems of all.
 
-    With `observe`, no rule of it acts. There are no bytes where one of the problems is an error.
+    With `observe`, no rule of it acts. `text` is one more as a file would hold it: what problems call it, the
+    directory for what it names relatively, and the text. There are no bytes where one of the problems is an
+    error.
     """
 
 def policy_rules(
@@ -349,6 +353,32 @@ def test_policy(file: StrPath, home: StrPath) -> tuple[list[ExampleOutcome] | No
 
 def columns() -> list[str]:
     """The names of the Arrow columns, which are those of the JSON fields."""
+
+def enforce(
+    data: bytes,
+    *,
+    justification: str | None = None,
+    script: tuple[str, str, StrPath | None] | None = None,
+    children: bool = True,
+) -> int:
+    """Puts this process, which is recorded, under the compiled policy too; the number ends it (`release`).
+
+    Raises:
+        OSError: It is not recorded, or the policy cannot be kept in the spool.
+        ValueError: The data is no compiled policy.
+    """
+
+def release(ticket: int, *, children: bool = True) -> None:
+    """Ends what `enforce` began with this number; does nothing the second time."""
+
+def rule_texts(name: str) -> tuple[str, str, str] | None:
+    """Message, link and owner of the rule `policy/rule` of a policy in force; empty where it has none."""
+
+def rules_spoken() -> int:
+    """How often a rule spoke so far of what this process does.
+
+    Where this has not changed since `begin_part`, no record of the part has a verdict but `allow`.
+    """
 
 def process_id() -> str | None:
     """The id that this process records under; `None` where it does not record."""

@@ -179,6 +179,8 @@ class Decisions:
             self._loaded.add((owner, path))
             self.policies[path, record.sha256 or ""] = None
             return
+        if state == "ended":  # as the program meant it that had asked for it
+            return
         key = (path, state, (owner, path) in self._loaded)
         self._states.setdefault(key, set()).add(owner)
 

@@ -22,7 +22,7 @@ impl Recorder {
     /// Takes one event through to the spool, and says whether the operation may go on. `thread` tells threads apart,
     /// and is not 0. `witness` is asked who caused it, unless that cannot matter.
     pub fn record(&self, event: &Event<'_>, thread: u64, witness: &impl Witness) -> Outcome {
-        self.refresh();
+        self.take_up_policies();
         if let Target::Module { name, file } = &event.target {
             return self.record_import(name, file, witness);
         }
@@ -45,7 +45,7 @@ impl Recorder {
     /// The same for what may come by the million: all of it is counted in one record, and only the first is asked
     /// for its origin. For targets that are stored as they come.
     pub fn count(&self, event: &Event<'_>, witness: &impl Witness) -> Outcome {
-        self.refresh();
+        self.take_up_policies();
         if self.governs(event.kind).is_some() {
             let origin = witness.origin();
             return self.record_plain(event, Cause::of(origin.as_deref()), witness);
@@ -152,7 +152,7 @@ impl Recorder {
 
     /// Where directories and links lead may be another from now on.
     fn tree_changes(&self, kind: Kind) {
-        if let Some(active) = &self.policy
+        if let Some(active) = self.policy.get()
             && matches!(kind, Kind::Rename | Kind::Link | Kind::Symlink | Kind::Delete)
         {
             self.links.forget();
