@@ -17,7 +17,7 @@ from obeying import policy
 from watching import Kept, armed_environment, environment, program
 
 SHORT = ("test_audit", "test_import", "test_pathlib", "test_runpy", "test_fileio")
-UNDER_A_POLICY = ("test_audit", "test_import", "test_fileio", "test_shutil")
+UNDER_A_POLICY = (*SHORT, "test_shutil")
 _MORE = """
     test_os test_subprocess test_threading test_fork1 test_io test_site test_posix test_socket test_ssl
     test_multiprocessing_main_handling test_concurrent_futures test_asyncio test_selectors test_tempfile
