@@ -71,11 +71,16 @@ pub fn rule_texts(name: &str) -> Option<(String, String, String)> {
     Some((said.message.to_owned(), said.link.to_owned(), said.owner.to_owned()))
 }
 
-/// How often a rule spoke so far of what this process does; 0 where it is not recorded. Where this has not changed
-/// since `begin_part`, no record of the part has a verdict but `allow`.
+/// How often a rule spoke so far of what this process does, when a file of the spool was last made or removed, and
+/// the time now; zeros where it is not recorded. Where the first has not changed since `begin_part`, no record of
+/// this process in the part has a verdict but `allow`.
 #[pyfunction]
-pub fn rules_spoken() -> u64 {
-    session::armed().map_or(0, gnomon_core::pipeline::Recorder::spoken)
+pub fn pulse() -> (u64, u64, u64) {
+    let Some(recorder) = session::armed() else { return (0, 0, 0) };
+    let changed = std::fs::metadata(recorder.spool()).and_then(|found| found.modified());
+    let changed = changed.ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+    let changed = changed.map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(0));
+    (recorder.spoken(), changed, gnomon_core::pipeline::now())
 }
 
 fn running(form: &str, name: &OsString, file: Option<PathBuf>) -> Script {

@@ -31,7 +31,7 @@ use pyo3::prelude::*;
 #[pymodule(gil_used = false)]
 mod _native {
     #[pymodule_export]
-    use crate::enforcement::{enforce, release, rule_texts, rules_spoken};
+    use crate::enforcement::{enforce, pulse, release, rule_texts};
     #[pymodule_export]
     use crate::explained::{
         ExampleOutcome, Explanation, PolicyCheck, RuleOutcome, explain_policies, test_policy,

@@ -103,6 +103,16 @@ def test_expected():
     with pytest.raises(PermissionError): read("hr")
 @pytest.mark.gnomon_expected("other")
 def test_other_is_expected(): swallow("hr")
+def test_skipped():
+    swallow("hr")
+    pytest.skip("no")
+def test_no_files(monkeypatch):
+    swallow("hr")
+    import os, time
+    def gone(*arguments, **options): raise FileNotFoundError
+    monkeypatch.setattr(os, "stat", gone)
+    monkeypatch.setattr(os, "scandir", gone)
+    monkeypatch.setattr(time, "time_ns", None)
 @pytest.mark.gnomon_policy("only.toml")
 def test_marker(): swallow("only")
 def test_after_marker(): swallow("only")
@@ -126,6 +136,8 @@ FAILED = {
     "test_teardown": {"PASSED", "ERROR"},
     "test_xfail": {"FAILED"},
     "test_other_is_expected": {"FAILED"},
+    "test_skipped": {"FAILED"},
+    "test_no_files": {"FAILED"},
     "test_marker": {"FAILED"},
     "test_wrong_policy": {"ERROR"},
 }
@@ -147,10 +159,10 @@ def test_the_test_that_did_it_fails(folder: Path) -> None:
         "  ask: hr-it@example.com\n"
     ) in text
     assert "denied: open (read) only.csv at test_it.py:3\n  rule: only/only\n" in text
-    assert "gnomon: 11 denied, 2 warned in 13 tests" in text
+    assert "gnomon: 13 denied, 2 warned in 15 tests" in text
     assert done.status == 1
     (suite,) = ElementTree.parse(folder / "out.xml").getroot()
-    assert suite.get("failures") == "8" and suite.get("errors") == "3"
+    assert suite.get("failures") == "10" and suite.get("errors") == "3"
 
 
 def test_several_processes_do_as_one(folder: Path) -> None:
@@ -161,7 +173,7 @@ def test_several_processes_do_as_one(folder: Path) -> None:
     outcomes = _outcomes(done)
     assert {test: outcomes.pop(test) for test in FAILED} == FAILED
     assert outcomes == {test: {"PASSED"} for test in PASSED}
-    assert b"gnomon: 13 denied, 2 warned in 13 tests" in done.stdout  # each worker loads the conftest file
+    assert b"gnomon: 15 denied, 2 warned in 15 tests" in done.stdout  # each worker loads the conftest file
     assert b"before tests were collected: denied: open (read) hr.csv at conftest.py:1" in done.stdout
 
 

@@ -439,10 +439,11 @@ def release(ticket: int, *, children: bool = True) -> None:
 def rule_texts(name: str) -> tuple[str, str, str] | None:
     """Message, link and owner of the rule `policy/rule` of a policy in force; empty where it has none."""
 
-def rules_spoken() -> int:
-    """How often a rule spoke so far of what this process does.
+def pulse() -> tuple[int, int, int]:
+    """How often a rule spoke of what this process does, when its spool last got or lost a file, and the time.
 
-    Where this has not changed since `begin_part`, no record of the part has a verdict but `allow`.
+    Where the first has not changed since `begin_part`, no record of this process in the part has a verdict
+    but `allow`. Zeros where it is not recorded.
     """
 
 def process_id() -> str | None:
