@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import unquote_to_bytes
 
 from .folding import fold, fold_path, fold_port
 from .generalise import Evidence, Seen
@@ -119,7 +120,9 @@ class Learner:
         self.scripts.add(process.script)
 
     def _add_file(self, record: Record, process: _Process) -> None:
-        for path, requested, families in _uses(record):
+        for used, requested, families in _uses(record):
+            is_database = record.kind == "database"
+            path = _database_file(used, process.directory) if is_database else used
             for family in families:
                 if family in self.families:
                     for one in self._spellings(path, requested, record.kind, process):
@@ -259,6 +262,18 @@ def _uses(record: Record) -> Iterator[tuple[str, str | None, tuple[str, ...]]]:
         yield target, record.requested, families
     if destination is not None:
         yield destination, None, ("write",)
+
+
+def _database_file(target: str, directory: str) -> str:
+    """The file that SQLite opens for `file:data.db?mode=ro`."""
+    if not target.startswith("file:"):
+        return target
+    path = re.split(r"[?#]", target[len("file:") :], maxsplit=1)[0]
+    if path.startswith("//"):
+        path = path[path.find("/", 2) :] if "/" in path[2:] else ""
+    if not path or path.startswith(":"):
+        return target
+    return posixpath.normpath(posixpath.join(directory, os.fsdecode(unquote_to_bytes(path))))
 
 
 def _folded_host(host: str) -> str:

@@ -2,7 +2,7 @@
 //!
 //! Here: the recorder from its start to its end. [`events`] makes records of events, [`ruled`] asks the policies.
 
-mod events;
+pub(crate) mod events;
 mod ruled;
 
 use std::hash::{BuildHasher as _, Hasher as _};

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use uuid::Uuid;
 
 use super::decide::{Decision, WhoClasses};
-use super::facts::{Facts, Who};
+use super::facts::{Facts, PathFact, Who};
 use super::field::{ALL, Field};
 use super::image::Image;
 use super::message;
@@ -24,6 +24,8 @@ use crate::distributions::{Distributions, normalised};
 use crate::event::Kind;
 use crate::filter::Filter;
 use crate::interest::installed_root;
+use crate::paths;
+use crate::pipeline::events::file_of_uri;
 use crate::process::{self, Description, Script};
 use crate::record::View;
 use crate::spool::reader::{Fault, Raw, SegmentFile, listing_of, segment_paths};
@@ -381,6 +383,13 @@ impl<'a> Replay<'a> {
             if let Some(rest) = in_hidden_home(&fact.path) {
                 fact.in_home = Some(Cow::Owned([b"~", rest].concat()));
             }
+        }
+        if kind == Kind::Database
+            && let Some(first) = facts.paths.first().cloned()
+            && let Some(file) = file_of_uri(&first.path)
+        {
+            let path = paths::absolute(&self.description.directory.0, &file).into_owned();
+            facts.paths.push(PathFact { path: Cow::Owned(path), ..first });
         }
         if kind == Kind::Import && self.image.looks_at(kind, Field::Distribution) {
             let found = seen.destination.as_deref().and_then(|file| self.distribution(file));
