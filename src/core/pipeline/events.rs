@@ -372,6 +372,11 @@ fn follow<'a>(links: &Links, event: &Event<'_>, path: &FilePath<'_>, made: &mut 
     for other in &mut made.others {
         *other = links.resolve(other, true, now).path.into_owned();
     }
+    // Where there is only one file that it can be, that is the one.
+    let is_known = made.draft.target.as_ref().is_some_and(|target| target.first() == Some(&b'/'));
+    if let ([_], false) = (&made.others[..], is_known) {
+        made.draft.target = made.others.pop().map(Cow::Owned);
+    }
 }
 
 /// The file, as given, that SQLite opens for `file:///data/x.db?mode=ro`, where it is told to take that for a URI.
