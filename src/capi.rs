@@ -267,6 +267,19 @@ impl<'a> Object<'a> {
         }
     }
 
+    /// The content of a bytearray, which may change from now on.
+    pub fn bytearray(self) -> Option<Vec<u8>> {
+        // SAFETY: CPython's own class; then the object is a bytearray, and is copied before anything else runs.
+        unsafe {
+            if ffi::PyType_IsSubtype(ffi::Py_TYPE(self.pointer()), &raw mut ffi::PyByteArray_Type) == 0 {
+                return None;
+            }
+            let start = ffi::PyByteArray_AsString(self.pointer());
+            let length = usize::try_from(ffi::PyByteArray_Size(self.pointer())).ok()?;
+            (!start.is_null()).then(|| std::slice::from_raw_parts(start.cast::<u8>(), length).to_vec())
+        }
+    }
+
     /// An attribute, by ordinary look-up. Only for objects of CPython's own types: others may run Python.
     pub fn attribute(self, name: &CStr) -> Option<Owned> {
         // SAFETY: a live object and a string that ends with NUL.

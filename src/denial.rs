@@ -112,7 +112,7 @@ fn try_raise(denial: &Denial<'_>) -> Option<()> {
         Natural::Permission { filename } => permission_error(class, message.object(), filename)?,
         Natural::Import { name, path } => import_error(class, message.object(), name, path)?,
     };
-    for (name, value) in denial.fields {
+    for (name, value) in denial.fields.iter().filter(|(_, value)| !value.is_empty()) {
         set(error.object(), name, text(value)?.object())?;
     }
     // SAFETY: an instance of the class; both references are borrowed.

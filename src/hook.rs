@@ -92,6 +92,18 @@ fn inside<T: Default>(act: impl FnOnce(&Recorder) -> T) -> T {
     result
 }
 
+/// Does something in Python that is gnomon's own doing: neither recorded nor ruled on.
+pub fn quietly<T>(act: impl FnOnce() -> T) -> T {
+    struct Before(bool);
+    impl Drop for Before {
+        fn drop(&mut self) {
+            IS_INSIDE.set(self.0);
+        }
+    }
+    let _before = Before(IS_INSIDE.replace(true));
+    act()
+}
+
 /// Records the text that was compiled before, and not executed.
 fn flush(recorder: &Recorder) {
     if let Some((event, origin)) = code::left_over() {

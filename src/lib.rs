@@ -6,6 +6,7 @@
 mod capi;
 mod decode;
 mod denial;
+mod enforcement;
 mod environment;
 mod errors;
 mod explained;
@@ -18,8 +19,7 @@ mod notice;
 mod policies;
 mod reader;
 mod recording;
-#[cfg(debug_assertions)]
-mod rehearsal;
+mod replayed;
 mod session;
 mod stack;
 mod start;
@@ -31,17 +31,21 @@ use pyo3::prelude::*;
 #[pymodule(gil_used = false)]
 mod _native {
     #[pymodule_export]
+    use crate::enforcement::{enforce, pulse, release, rule_texts};
+    #[pymodule_export]
     use crate::explained::{
         ExampleOutcome, Explanation, PolicyCheck, RuleOutcome, explain_policies, test_policy,
     };
     #[pymodule_export]
-    use crate::policies::{Problem, check_policy, compile_policy};
+    use crate::policies::{Problem, check_policy, compile_policy, policy_rules};
     #[pymodule_export]
     use crate::reader::{
         Fault, Process, Record, Records, Run, Segment, Spool, Tail, columns, reads_frames, seal,
     };
     #[pymodule_export]
     use crate::recording::{begin_part, process_id, recording, start, stop};
+    #[pymodule_export]
+    use crate::replayed::{Replay, ReplayFinding, ReplayScript, replay_policy};
 
     use super::{Bound, PyModule, PyModuleMethods as _, PyResult, denial};
 

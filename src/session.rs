@@ -14,7 +14,7 @@ use gnomon_core::pipeline::{Recorder, now};
 use gnomon_core::policy::active::{Active, Surroundings};
 use gnomon_core::policy::facts::Who;
 use gnomon_core::privacy::Privacy;
-use gnomon_core::process::{Description, account, executable, groups, new_id, stored_command};
+use gnomon_core::process::{Description, Script, account, executable, groups, new_id, stored_command};
 use gnomon_core::record::encoded;
 use gnomon_core::text::Bytes;
 use uuid::Uuid;
@@ -235,18 +235,34 @@ fn privacy(description: &Description) -> Option<Arc<Privacy>> {
 fn policy(description: &Description) -> Option<Active> {
     let named = std::env::var_os(variable::POLICY).filter(|named| !named.is_empty())?;
     let paths: Vec<PathBuf> = std::env::split_paths(&named).filter(|path| path.is_absolute()).collect();
+    let who = Who::of_account(&description.user, description.uid, &description.groups);
+    Some(Active::open(&paths, who, surroundings(description.uid)))
+}
+
+/// No policies yet, for a program that asks for its first; `script` is what it runs, if that is known.
+pub fn under_none(script: Option<&Script>) -> Active {
+    let uid = rustix::process::getuid().as_raw();
+    let user = account(uid).map(|(user, _)| user).unwrap_or_default();
+    let mut who = Who::of_account(&user, uid, &groups());
+    let surroundings = surroundings(uid);
+    if let Some(script) = script {
+        who.set_script(script, surroundings.home.as_deref());
+    }
+    Active::open(&[], who, surroundings)
+}
+
+/// Where this process runs, as its environment says.
+fn surroundings(uid: u32) -> Surroundings {
     let text = |name: &str| std::env::var_os(name).map(OsString::into_vec);
-    let home = account(description.uid).map(|(_, home)| home);
-    let surroundings = Surroundings {
+    let home = account(uid).map(|(_, home)| home);
+    Surroundings {
         home: home.and_then(|home| Some(std::fs::canonicalize(home).ok()?.into_os_string().into_vec())),
         search_path: text("PATH").unwrap_or_default(),
         justification: text(variable::JUSTIFY)
             .map(|reason| String::from_utf8_lossy(&reason).trim().to_owned())
             .filter(|reason| !reason.is_empty()),
         is_closed: text(variable::POLICY_FAIL).is_some_and(|value| value == b"closed"),
-    };
-    let who = Who::of_account(&description.user, description.uid, &groups());
-    Some(Active::open(&paths, who, surroundings))
+    }
 }
 
 fn sys_path(name: &std::ffi::CStr) -> Option<Vec<u8>> {

@@ -13,9 +13,11 @@ from signal import SIGHUP, SIGINT, SIGQUIT
 
 import pytest
 
+from obeying import policy
 from watching import Kept, armed_environment, environment, program
 
 SHORT = ("test_audit", "test_import", "test_pathlib", "test_runpy", "test_fileio")
+UNDER_A_POLICY = (*SHORT, "test_shutil")
 _MORE = """
     test_os test_subprocess test_threading test_fork1 test_io test_site test_posix test_socket test_ssl
     test_multiprocessing_main_handling test_concurrent_futures test_asyncio test_selectors test_tempfile
@@ -108,14 +110,14 @@ Outcomes = tuple[str, str]
 
 
 def differences(
-    job: Job, folder: Path, spool: Path, *, at_once: bool, has_search_path: bool
+    job: Job, folder: Path, spool: Path, *, at_once: bool, has_search_path: bool, **variables: str
 ) -> dict[str, Outcomes]:
     """The tests whose outcomes armed and bare differ, with both."""
     folder.mkdir()
     empty = folder / "empty"
     empty.mkdir()
     bare = environment(PYTHONPATH=str(empty)) if has_search_path else environment()
-    watched = armed_environment(spool)
+    watched = armed_environment(spool, **variables)
     with concurrent.futures.ThreadPoolExecutor(2 if at_once else 1) as runs:
         first = runs.submit(run, job, folder / "armed", watched).result
         if not at_once:
@@ -130,13 +132,17 @@ def differences(
     return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
 
-def lasting_differences(job: Job, folder: Path, spool: Path, *, at_once: bool) -> dict[str, Outcomes]:
+def lasting_differences(
+    job: Job, folder: Path, spool: Path, *, at_once: bool, **variables: str
+) -> dict[str, Outcomes]:
     # A search path alone changes some results (of test_site, for one), so the bare run has one too. The
     # second time it has none, as ours is gone from sys.path by then: one of both must be like the armed run.
     # Some of CPython's tests also measure time or use fixed ports; what is the hook's doing happens again.
-    found = differences(job, folder / "first", spool, at_once=at_once, has_search_path=True)
+    found = differences(job, folder / "first", spool, at_once=at_once, has_search_path=True, **variables)
     if found:
-        again = differences(job.of(found), folder / "second", spool, at_once=False, has_search_path=False)
+        again = differences(
+            job.of(found), folder / "second", spool, at_once=False, has_search_path=False, **variables
+        )
         found = {name: pair for name, pair in found.items() if again.get(name) == pair}
     return found
 
@@ -159,6 +165,32 @@ def test_cpythons_own_tests(a_python: str, tmp_path: Path, spool: Path, is_long:
     job = Job(a_python, names, workers=AT_ONCE if is_long else 1)
     assert lasting_differences(job, tmp_path, spool, at_once=not is_long) == {}, "armed and bare"
     assert not Kept(spool).damage()
+
+
+# Every kind of event is decided on, and every path resolved.
+ALLOWS = """
+[[rule]]
+id = "files"
+path = "/**"
+action = "allow"
+
+[[rule]]
+id = "all"
+action = "allow"
+"""
+
+
+@pytest.mark.usefixtures("signals_count")
+def test_cpythons_own_tests_under_a_policy_that_allows_all(
+    a_python: str, tmp_path: Path, spool: Path, is_long: bool
+) -> None:
+    names = existing(a_python, LONG if is_long else UNDER_A_POLICY)
+    assert names
+    job = Job(a_python, names, workers=AT_ONCE if is_long else 1)
+    allows = policy(ALLOWS, tmp_path)
+    assert lasting_differences(job, tmp_path, spool, at_once=not is_long, GNOMON_POLICY=allows) == {}
+    assert not Kept(spool).damage()
+    assert {record.verdict for record in Kept(spool).records("open")} == {"allow"}
 
 
 @pytest.mark.usefixtures("signals_count")

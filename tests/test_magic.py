@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from gnomon.policy import compiled, write
+
 pytest.importorskip("ipykernel", reason="ipykernel is not installed: the Jupyter magic was not tried")
 nbclient = pytest.importorskip(
     "nbclient", reason="nbclient is not installed: the Jupyter magic was not tried"
@@ -75,3 +77,37 @@ def test_an_error_in_a_cell_is_an_error_and_shown_once(spool_of_kernel: Path, tm
 def test_a_wrong_option_is_said_with_a_hint(spool_of_kernel: Path, tmp_path: Path) -> None:
     _, said = _executed(tmp_path, "%load_ext gnomon", "%%gnomon --colour\n1")
     assert said.startswith("error: ") and "hint: " in said
+
+
+def test_a_cell_says_what_policy_said(
+    spool_of_kernel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = tmp_path / "cells.toml"
+    policy.write_text(
+        '[[rule]]\nid = "hr"\npath = "./hr/"\naction = "deny"\nmessage = "Salaries are for HR only."\n'
+    )
+    write(compiled([policy]), tmp_path / "cells.gnomon-policy")
+    monkeypatch.setenv("GNOMON_POLICY", str(tmp_path / "cells.gnomon-policy"))
+    line = f"%%gnomon --spool {spool_of_kernel}"
+    tries = "try: open('hr/x', 'w')\nexcept PermissionError: print('caught')"
+    _, first, second = _executed(tmp_path, "%load_ext gnomon", f"{line}\n{tries}", f"{line}\nprint(1)")
+    assert first.startswith("caught\n") and "cells: 1 denied" in first
+    assert "denied  writing hr/x" in first and "cells/hr: Salaries are for HR only." in first
+    assert "Policy" not in second
+
+
+def test_a_cell_runs_under_a_policy(spool_of_kernel: Path, tmp_path: Path) -> None:
+    (tmp_path / "p.toml").write_text('[[rule]]\nid = "hr"\npath = "**/hr.csv"\naction = "deny"\n')
+    (tmp_path / "hr.csv").touch()
+    read = "try: open('hr.csv'); print('read')\nexcept PermissionError as error: print(error.rule)"
+    line = f"%%gnomon --quiet --spool {spool_of_kernel}"
+    _, under, observed, wrong, alone = _executed(
+        tmp_path,
+        "%load_ext gnomon",
+        f"{line} --policy p.toml\n{read}",
+        f"{line} --policy p.toml --observe\n{read}",
+        f"{line} --policy missing.toml\n{read}",
+        read,
+    )
+    assert (under, observed, alone) == ("p/hr\n", "read\n", "read\n")
+    assert "missing.toml" in wrong and "hint: the cell did not run" in wrong

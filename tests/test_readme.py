@@ -58,6 +58,28 @@ def test_the_main_command_prints_what_the_readme_shows(spool: Path) -> None:
         assert re.search(rf"{library} \d", said)
 
 
+def test_the_policy_example_prints_what_the_readme_shows(spool: Path) -> None:
+    (shown,) = _blocks("console")
+    command, _, expected = shown.partition("\n")
+    done = gnomon("run", "--spool", spool, *command.split("gnomon run ")[1].split(), cwd=ROOT).checked()
+    said = done.stdout.decode()
+    warning = next(line for line in done.stderr.decode().splitlines() if "warning" in line)
+
+    def settled(text: str) -> str:
+        return re.sub(r":\d{4,5}/|/\S*/examples/", "~", text)
+
+    assert settled(f"{warning}\n{said}") == settled(expected)
+    (rule,) = _blocks("toml")
+    assert rule in (ROOT / "examples/policies/finance.toml").read_text()
+    assert "1 denied, 3 warned" in done.stderr.decode()
+
+
+def test_the_examples_beside_rules_hold() -> None:
+    for policy in (ROOT / "examples" / "policies").glob("*.toml"):
+        gnomon("policy", "check", "--strict", policy).checked()
+        gnomon("policy", "test", policy).checked()
+
+
 def test_the_python_example_runs(spool: Path) -> None:
     pytest.importorskip("duckdb")
     run(spool, "-c", "open('/dev/zero')").checked()

@@ -268,6 +268,14 @@ def test_launchers_that_put_theirs_first_do_not_hide_us(python: str, spool: Path
         assert [record.target for record in Kept(own).records("open")][-1] == str(tmp_path / "seen")
 
 
+def test_a_segment_that_is_just_being_made_does_not_stop_the_run(spool: Path) -> None:
+    """As a child's that outlives the run, by a moment or for good."""
+    unbegun = spool / f"{'f' * 32}-0000.gnomon"
+    unbegun.write_bytes(bytes(4096))
+    assert gnomon("run", "--spool", spool, "-c", "raise SystemExit(3)").status == 3
+    assert unbegun.read_bytes() == bytes(4096)
+
+
 def test_running_the_bootstrap_twice_records_once(python: str, spool: Path, tmp_path: Path) -> None:
     code = (
         "import os, sys\n"

@@ -15,7 +15,7 @@ from gnomon.screen import as_text
 
 _NULL = """
     access target destination requested host port address argv detail size sha256 file line function
-    distribution via status child
+    distribution via status child outcome verdict rule reason shadow_verdict shadow_rule
 """
 
 

@@ -16,30 +16,31 @@ Reading is done here:
     >>> duckdb.sql("select kind, sum(count) from spool group by kind")  # doctest: +SKIP
 """
 
-from ._native import (
-    Fault,
-    PolicyDenied,
-    Process,
-    Record,
-    Records,
-    Run,
-    Segment,
-    Spool,
-    Tail,
-    columns,
-    process_id,
-    seal,
-)
-from .places import default_spool
-
 # `typing` takes longer to load than all else that `gnomon run` needs of us.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .session import Recording, Stats, flush, record, start, stats, stop
+    from ._native import (
+        Fault,
+        PolicyDenied,
+        Process,
+        Record,
+        Records,
+        Run,
+        Segment,
+        Spool,
+        Tail,
+        columns,
+        process_id,
+        seal,
+    )
+    from .places import default_spool
+    from .policy import PolicyError
+    from .session import Recording, Stats, enforce, flush, record, start, stats, stop
 
 __all__ = [
     "Fault",
     "PolicyDenied",
+    "PolicyError",
     "Process",
     "Record",
     "Recording",
@@ -51,6 +52,7 @@ __all__ = [
     "Tail",
     "columns",
     "default_spool",
+    "enforce",
     "flush",
     "process_id",
     "record",
@@ -60,16 +62,27 @@ __all__ = [
     "stop",
 ]
 
-_OF_SESSION = frozenset(("Recording", "Stats", "flush", "record", "start", "stats", "stop"))
+_OF_SESSION = frozenset(("Recording", "Stats", "enforce", "flush", "record", "start", "stats", "stop"))
 
 
 def __getattr__(name: str) -> object:
-    """Loads what `gnomon run` does not need when it is asked for: people wait for that."""
+    """Loads a name where it is asked for: pytest imports this package in every run, for its plugin."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if name in _OF_SESSION:
-        from . import session
+        from . import session as home
+    elif name == "PolicyError":
+        from . import policy as home  # type: ignore[no-redef]
+    elif name == "default_spool":
+        from . import places as home  # type: ignore[no-redef]
+    else:
+        from . import _native as home  # type: ignore[no-redef]
+    globals()[name] = found = getattr(home, name)
+    return found
 
-        return getattr(session, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
 
 
 def load_ipython_extension(shell: object) -> None:

@@ -241,10 +241,91 @@ def check_policy(path: StrPath) -> tuple[int | None, list[Problem]]:
     is an error; that the file cannot be read is one of them.
     """
 
-def compile_policy(paths: Sequence[StrPath], observe: bool = False) -> tuple[bytes | None, list[Problem]]:
+def compile_policy(
+    paths: Sequence[StrPath], observe: bool = False, text: tuple[str, StrPath, str] | None = None
+) -> tuple[bytes | None, list[Problem]]:
     """Compiles the policy files at `paths` into the one that processes read, and the problems of all.
 
-    With `observe`, no rule of it acts. There are no bytes where one of the problems is an error.
+    With `observe`, no rule of it acts. `text` is one more as a file would hold it: what problems call it, the
+    directory for what it names relatively, and the text. There are no bytes where one of the problems is an
+    error.
+    """
+
+def policy_rules(
+    path: StrPath,
+) -> tuple[str, list[tuple[str, str, str, str | None, str | None, str | None]]]:
+    """The SHA-256 of the compiled policy at `path`, and its rules in their order.
+
+    A rule is its name (`policy/rule`), action, mode, message, link and owner.
+
+    Raises:
+        OSError: The file cannot be read.
+        ValueError: It is broken, or was compiled by a newer gnomon.
+    """
+
+class Replay:
+    """What a policy would have said of everything recorded. Times are nanoseconds since 1970, UTC.
+
+    `each` has the records that a rule speaks of, where that was asked for: process, seq, kind, verdict, rule,
+    shadow verdict, shadow rule. `without_groups` counts the processes whose groups are not recorded, where a
+    rule asks for groups.
+    """
+
+    events: int
+    records: int
+    processes: int
+    runs: int
+    scripts: list[str]
+    users: list[str]
+    first_time: int | None
+    last_time: int | None
+    rules: int
+    findings: list[ReplayFinding]
+    each: list[tuple[str, int, str, str | None, str | None, str | None, str | None]]
+    without_groups: int
+    faults: list[Fault]
+
+class ReplayFinding:
+    """What one rule (`policy/rule`) would have done; where it `is_observed` only in records."""
+
+    rule: str
+    action: str
+    is_observed: bool
+    message: str
+    link: str
+    owner: str
+    events: int
+    records: int
+    runs: list[str]
+    users: list[str]
+    scripts: list[ReplayScript]
+
+class ReplayScript:
+    """What a rule would have done to one script; the time, the place and the act are of the first time."""
+
+    script: str
+    events: int
+    runs: int
+    users: list[str]
+    time: int
+    file: str | None
+    line: int | None
+    doing: str
+
+def replay_policy(
+    policy: bytes,
+    spools: Sequence[StrPath],
+    *,
+    since: int | None = None,
+    process: str | None = None,
+    run: str | None = None,
+    each: bool = False,
+) -> Replay:
+    """What the compiled policy `policy` would have said of the records in `spools`.
+
+    Raises:
+        OSError: A spool cannot be read.
+        ValueError: The policy is not one that this gnomon reads.
     """
 
 @final
@@ -337,6 +418,33 @@ def test_policy(file: StrPath, home: StrPath) -> tuple[list[ExampleOutcome] | No
 
 def columns() -> list[str]:
     """The names of the Arrow columns, which are those of the JSON fields."""
+
+def enforce(
+    data: bytes,
+    *,
+    justification: str | None = None,
+    script: tuple[str, str, StrPath | None] | None = None,
+    children: bool = True,
+) -> int:
+    """Puts this process, which is recorded, under the compiled policy too; the number ends it (`release`).
+
+    Raises:
+        OSError: It is not recorded, or the policy cannot be kept in the spool.
+        ValueError: The data is no compiled policy.
+    """
+
+def release(ticket: int, *, children: bool = True) -> None:
+    """Ends what `enforce` began with this number; does nothing the second time."""
+
+def rule_texts(name: str) -> tuple[str, str, str] | None:
+    """Message, link and owner of the rule `policy/rule` of a policy in force; empty where it has none."""
+
+def pulse() -> tuple[int, int, int]:
+    """How often a rule spoke of what this process does, when its spool last got or lost a file, and the time.
+
+    Where the first has not changed since `begin_part`, no record of this process in the part has a verdict
+    but `allow`. Zeros where it is not recorded.
+    """
 
 def process_id() -> str | None:
     """The id that this process records under; `None` where it does not record."""

@@ -11,6 +11,7 @@ from .causes import Cause
 from .coverage import Receipt, receipt
 from .descent import Node, Start, below, tree
 from .libraries import Library, libraries
+from .verdicts import Decision, Decisions, Rule
 
 _CHANGES = frozenset(
     ("delete", "rename", "mkdir", "link", "symlink", "chmod", "truncate", "copy", "chown", "utime", "xattr")
@@ -97,6 +98,8 @@ class Answer:
         started: Each start of a program, as its record says it.
         tree: What became of them: the programs that were started, below those that started them.
         coverage: What could not be seen.
+        verdicts: What policy said; what it stopped did not happen, and is nowhere else.
+        rules: What the rules say that spoke, by name, where their policies are still there.
         began: When it began, where that is not the start of its first process; nanoseconds since 1970.
         ended: When it ended, likewise.
     """
@@ -115,6 +118,8 @@ class Answer:
     started: list[Start]
     tree: list[Node]
     coverage: Receipt
+    verdicts: list[Decision] = field(default_factory=list)
+    rules: dict[str, Rule] = field(default_factory=dict)
     began: int | None = None
     ended: int | None = None
 
@@ -132,13 +137,15 @@ class Answer:
             run_id: The run, if it is about one. Of a run within a run, only that part.
         """
         found, faults = spool.processes()
+        path = os.fspath(spool.path)
+        folder = path if os.path.isdir(path) else os.path.dirname(path)
         run = next((process for process in found if process.id == run_id), None)
         if run is None or run.run == run.id:
-            return cls.gathered(found, spool.records(), faults, run_id=run_id)
+            return cls.gathered(found, spool.records(), faults, run_id=run_id, folder=folder)
         found = below(found, run)
         known = {process.id for process in found}
         records = (record for record in spool.records() if record.process in known)
-        return cls.gathered(found, records, faults, run_id=run_id)
+        return cls.gathered(found, records, faults, run_id=run_id, folder=folder)
 
     @classmethod
     def gathered(
@@ -148,6 +155,7 @@ class Answer:
         faults: list[Fault],
         *,
         run_id: str | None = None,
+        folder: str | None = None,
     ) -> Answer:
         """The same from what was read already.
 
@@ -156,11 +164,12 @@ class Answer:
             records: Their records.
             faults: What could not be read.
             run_id: The run, if it is about one.
+            folder: The directory of the spool, where the policies are that the run was under.
         """
         gathered = Gathered(found)
         for record in records:
             gathered.add(record)
-        return gathered.answer(found, faults, run_id=run_id)
+        return gathered.answer(found, faults, run_id=run_id, folder=folder)
 
 
 class Gathered:
@@ -183,10 +192,15 @@ class Gathered:
         self.started: list[Start] = []
         self.executed: dict[str, int] = {}
         self.ends: dict[str, int] = {}
+        self.decisions = Decisions()
 
     def add(self, record: Record) -> None:
         """Takes one more record."""
         kind = record.kind
+        if record.verdict is not None:
+            self.decisions.add(record)
+            if record.outcome == "denied":
+                return  # it did not happen
         if kind == "import":
             self._add_import(record)
         elif kind == "open" or kind in _CHANGES:
@@ -204,8 +218,17 @@ class Gathered:
             self._add_start(record)
         elif kind == "exit" and record.status is not None:
             self.ends[record.process] = record.status
+        elif kind == "policy":
+            self.decisions.add_policy(record)
 
-    def answer(self, found: list[Process], faults: list[Fault], *, run_id: str | None = None) -> Answer:
+    def answer(
+        self,
+        found: list[Process],
+        faults: list[Fault],
+        *,
+        run_id: str | None = None,
+        folder: str | None = None,
+    ) -> Answer:
         """The answer, when all records were added."""
         run = next((process for process in found if process.role == "run" and process.id == run_id), None)
         processes = [process for process in found if process.role != "run"]
@@ -241,7 +264,10 @@ class Gathered:
                     if process.last_seen <= self.executed.get(process.id, 0)  # or the exec failed
                 },
                 faults=faults,
+                policies=self.decisions.states(),
             ),
+            verdicts=self.decisions.decisions(),
+            rules=self.decisions.rules(folder),
         )
 
     def _add_import(self, record: Record) -> None:
@@ -375,6 +401,8 @@ def as_json(answer: Answer) -> str:
         "listens": answer.listens,
         "started": [asdict(start) for start in answer.started],
         "tree": [node.as_dict() for node in answer.tree],
+        "verdicts": [found.as_dict() for found in answer.verdicts],
+        "rules": {name: asdict(rule) for name, rule in answer.rules.items()},
         "coverage": answer.coverage.as_dict(),
         "began": answer.began,
         "ended": answer.ended,

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 from . import Fault, Process
 from .descent import Node, walk
 from .text import command_line, printable
+from .verdicts import PolicyState
 
 _SHOWN = 6
 
@@ -124,6 +125,7 @@ class Receipt:
         running: Pids of those that still run.
         faults: What could not be read of the spool.
         torn: Records that were being written when their process died.
+        policies: Those that were not in force as they were meant to.
     """
 
     hook_proven: int = 0
@@ -140,6 +142,12 @@ class Receipt:
     running: list[int] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     torn: int = 0
+    policies: list[PolicyState] = field(default_factory=list)
+
+    @property
+    def unenforced(self) -> list[PolicyState]:
+        """The policies that a process was not under, though it should have been."""
+        return [policy for policy in self.policies if not policy.is_replacement]
 
     @property
     def is_complete(self) -> bool:
@@ -169,6 +177,7 @@ class Receipt:
             said.append(
                 f"recorded by an older gnomon, which did not prove its hook: {self.hook_unknown} processes"
             )
+        said += [policy.sentence() for policy in self.policies]
         said += self._silence()
         if self.native:
             names = [f"{name} ({_and(can)})" for name, can in sorted(self.native.items())]
@@ -241,6 +250,7 @@ def receipt(
     nodes: Iterable[Node],
     executed: set[str],
     faults: list[Fault],
+    policies: list[PolicyState],
 ) -> Receipt:
     """Puts the receipt together.
 
@@ -252,6 +262,7 @@ def receipt(
         nodes: The tree of programs.
         executed: Ids of processes that became another program.
         faults: What could not be read.
+        policies: Those that were not in force as they were meant to.
     """
     pythons: dict[str, int] = {}
     for process in processes:
@@ -294,6 +305,7 @@ def receipt(
         running=[process.pid for process in without_end if process.id in running],
         faults=[f"{fault.path}:{fault.offset}: {fault.kind}" for fault in faults if fault.severity != "torn"],
         torn=sum(fault.severity == "torn" for fault in faults),
+        policies=policies,
     )
 
 

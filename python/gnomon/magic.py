@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .session import record
+from .policy import PolicyError
+from .session import enforce, record
 
-_HELP = "%%gnomon [--spool DIR] [--quiet] [--format text|json]"
+if TYPE_CHECKING:
+    import argparse
+
+    from .session import Mode, Recording
+
+_HELP = "%%gnomon [--spool DIR] [--policy FILE] [--observe] [--justify REASON] [--quiet] [--format text|json]"
 
 
 def load(shell: Any) -> None:
@@ -28,6 +34,9 @@ def _run(shell: Any, line: str, cell: str) -> None:
 
     parser = argparse.ArgumentParser(prog="%%gnomon", add_help=False, exit_on_error=False)
     parser.add_argument("--spool")
+    parser.add_argument("--policy", action="append", default=[])
+    parser.add_argument("--observe", action="store_true")
+    parser.add_argument("--justify")
     parser.add_argument("--quiet", action="store_true")
     parser.add_argument("--format", choices=("text", "json"), default="text")
     try:
@@ -35,7 +44,12 @@ def _run(shell: Any, line: str, cell: str) -> None:
     except (argparse.ArgumentError, ValueError, SystemExit) as error:
         print(f"error: {error}\nhint: say `{_HELP}`")
         return
-    recording = record(options.spool)
+    try:
+        recording = _begun(options)
+    except (PolicyError, OSError) as error:
+        said = str(error) if isinstance(error, PolicyError) else f"error: {error}"
+        print(f"{said}\nhint: the cell did not run")
+        return
     # Line 1 is the magic's, so that a line has the number that it has on the screen; but another magic of
     # the cell has to come first.
     first = "" if cell.startswith("%%") else "# %%gnomon\n"
@@ -49,6 +63,13 @@ def _run(shell: Any, line: str, cell: str) -> None:
         title = "what this cell did"
         print(as_json(answer) if options.format == "json" else as_text(answer, title=title))
     result.raise_error()
+
+
+def _begun(options: argparse.Namespace) -> Recording:
+    if not options.policy:
+        return record(options.spool)
+    mode: Mode = "observe" if options.observe else "enforce"
+    return enforce(options.policy, mode=mode, justify=options.justify, spool=options.spool)
 
 
 class _silent_traceback:

@@ -36,13 +36,19 @@ def as_text(problem: Problem) -> str:
     return f"{text}\n  hint: {printable(problem.hint)}" if problem.hint else text
 
 
-def compiled(paths: Sequence[StrPath]) -> bytes:
+def compiled(paths: Sequence[StrPath], *, observe: bool = False, text: str | None = None) -> bytes:
     """The compiled form of the policy files at `paths`, which combine by the strictest verdict.
+
+    Args:
+        paths: The files.
+        observe: No rule of it acts.
+        text: One more, as a file would hold it.
 
     Raises:
         PolicyError: One of the files is wrong.
     """
-    data, problems = compile_policy(list(paths))
+    more = None if text is None else ("policy", os.getcwd(), text)
+    data, problems = compile_policy(list(paths), observe, more)
     if data is None:
         raise PolicyError(problems)
     return data

@@ -15,6 +15,7 @@ from .answer import Act, Answer, Contact, FileUse, Request, prefix
 from .causes import Cause, in_words
 from .descent import Node, walk
 from .text import command_line, printable, short_path
+from .verdicts import MAX_MESSAGE, NO_POLICY, Decision, counted, outcome_of, policy_of
 
 _SHOWN = 8
 _LABEL = 11
@@ -27,16 +28,32 @@ _SILENT, _RECORDED = "— not recorded", "— recorded"
 
 @dataclass(frozen=True)
 class Row:
-    """One thing that was done, and by which line."""
+    """One thing that was done, and by which line.
+
+    Attributes:
+        hang: Columns by which further lines are indented, where `what` takes several.
+        mark: How `what` begins, where that shall stand out.
+    """
 
     what: str
     by: str = ""
     indent: int = 0
+    hang: int = 2
+    mark: str = ""
 
     @property
     def length(self) -> int:
         """Columns that `what` takes."""
         return 2 * self.indent + len(self.what)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Sections that belong together: each a label and its rows. The mark is one letter before each row."""
+
+    sections: list[tuple[str, list[Row]]]
+    title: str = ""
+    mark: str = " "
 
 
 @dataclass
@@ -47,8 +64,10 @@ class _Style:
     def bold(self, text: str) -> str:
         return f"\x1b[1m{text}\x1b[0m" if self.colour else text
 
-    def outcome(self, text: str) -> str:
+    def outcome(self, text: str, mark: str = "") -> str:
         """The usual outcome steps back, the unusual one stands out."""
+        if mark:
+            return text.replace(mark, self.bold(mark), 1)
         for outcome, style in ((_SILENT, self.bold), (_RECORDED, self.dim)):
             if outcome in text:
                 return text.replace(outcome, style(outcome))
@@ -69,15 +88,29 @@ def as_text(
         width: Columns; by default those of the terminal, from 60 to 140.
         title: What it is about, if not what the records say.
     """
+    parts = [Part(list(_sections(answer)))]
+    return page(title or _headline(answer), parts, colour=colour, width=width)
+
+
+def page(headline: str, parts: list[Part], *, colour: bool = False, width: int | None = None) -> str:
+    """A screen of text: a line that says what it is about, and the sections of each part in one column."""
     style = _Style(width or _width(), colour)
-    lines = [f"gnomon: {title or _headline(answer)}", ""]
-    sections = list(_sections(answer))
-    column = _column([row for _, rows in sections for row in rows], style)
-    for label, rows in sections:
-        for at, line in enumerate(_section_lines(rows, column, style)):
-            name = f"{label:<{_LABEL}}" if at == 0 else " " * _LABEL
-            lines.append(f"  {style.bold(name) if at == 0 else name}{line}")
+    lines = [f"gnomon: {headline}"]
+    column = _column([row for part in parts for _, rows in part.sections for row in rows], style)
+    for part in parts:
+        lines += ["", *([f"  {style.bold(part.title)}"] if part.title else [])]
+        for label, rows in part.sections:
+            for at, (mark, line) in enumerate(_marked_lines(rows, column, style, part.mark)):
+                name = style.bold(f"{label:<{_LABEL}}") if at == 0 else " " * _LABEL
+                lines.append(f"{mark} {name}{line}")
     return "\n".join(lines)
+
+
+def _marked_lines(rows: list[Row], column: int, style: _Style, mark: str) -> Iterator[tuple[str, str]]:
+    """The mark stands where something begins, so that lines can be searched for."""
+    for row in rows:
+        for at, line in enumerate(_section_lines([row], column, style)):
+            yield (mark if at == 0 else " "), line
 
 
 def _width() -> int:
@@ -102,9 +135,11 @@ def _section_lines(rows: list[Row], column: int, style: _Style) -> Iterator[str]
     for row in rows:
         lead = "  " * row.indent
         if row.by and max(row.length, column) + len(row.by) + 2 <= room:
-            yield f"{style.outcome(f'{lead + row.what:<{column}}')}  {style.dim(row.by)}"
+            yield f"{style.outcome(f'{lead + row.what:<{column}}', row.mark)}  {style.dim(row.by)}"
             continue
-        *lines, last = _wrapped(lead, row.what, room)
+        *lines, last = _wrapped(lead, row.what, room, row.hang)
+        if row.mark:
+            lines, last = _marked([*lines, last], row.mark, style)
         yield from lines
         if row.by and max(len(last), column) + len(row.by) + 2 <= room:
             yield f"{style.outcome(f'{last:<{column}}')}  {style.dim(row.by)}"
@@ -115,16 +150,21 @@ def _section_lines(rows: list[Row], column: int, style: _Style) -> Iterator[str]
                 yield style.dim(line)
 
 
-def _wrapped(lead: str, text: str, room: int) -> Iterator[str]:
+def _wrapped(lead: str, text: str, room: int, hang: int = 2) -> Iterator[str]:
     lines = textwrap.wrap(
         text,
         max(20, room - len(lead)),
-        subsequent_indent="  ",
+        subsequent_indent=" " * hang,
         break_on_hyphens=False,
         break_long_words=False,
         drop_whitespace=True,
     )
     yield from (lead + line for line in lines or [""])
+
+
+def _marked(lines: list[str], mark: str, style: _Style) -> tuple[list[str], str]:
+    *lines, last = style.outcome("\n".join(lines), mark).split("\n")
+    return lines, last
 
 
 def _headline(answer: Answer) -> str:
@@ -140,13 +180,15 @@ def _headline(answer: Answer) -> str:
 def _sections(answer: Answer) -> Iterable[tuple[str, list[Row]]]:
     main = answer.processes[0] if answer.processes else None
     directory = main.directory if main else None
-    scripts = _scripts(answer.processes)
+    scripts = _scripts(answer.processes, _stopped_scripts(answer.verdicts))
     if scripts:
         yield "Script", _rows(_some(scripts, "gnomon events --kind script"))
     yield "Run", _rows(_circumstances(answer))
     if main is not None:
         yield "Python", _rows(_pythons(answer.processes))
     yield "Libraries", _rows(_library_lines(answer))
+    if answer.verdicts:
+        yield "Policy", _policy_rows(answer, directory)
     yield from _file_sections(answer, directory)
     yield from _network_sections(answer)
     yield from _act_sections(answer.acts, directory)
@@ -174,7 +216,13 @@ def _by(causes: Iterable[Cause]) -> str:
     return printable(in_words(causes), 120)
 
 
-def _scripts(processes: list[Process]) -> list[str]:
+def _stopped_scripts(decisions: Iterable[Decision]) -> set[str]:
+    """Ids of the processes that policy let run nothing."""
+    stopped = [found for found in decisions if found.kind == "script" and found.is_stopped]
+    return {process for found in stopped for process in found.processes}
+
+
+def _scripts(processes: list[Process], stopped: set[str]) -> list[str]:
     lines: list[str] = []
     for process in processes:
         if process.script is None or process.forked:
@@ -186,7 +234,7 @@ def _scripts(processes: list[Process]) -> list[str]:
         text = words.get(process.script_form or "", name)
         if process.script_form == "module":
             text = f"-m {process.script}"
-        facts = []
+        facts = ["denied: it did not run"] if process.id in stopped else []
         if process.script_sha256:
             facts.append(f"sha256 {process.script_sha256[:12]}…")
         if process.script_owner:
@@ -266,6 +314,64 @@ def _library_lines(answer: Answer) -> list[str]:
     return lines or ["none"]
 
 
+_RULES_SHOWN, _THINGS_SHOWN = 10, 3
+
+
+def _policy_rows(answer: Answer, directory: str | None) -> list[Row]:
+    """What each rule said: how often, of what, at which line, and why."""
+    by_rule: dict[tuple[str, str | None, str | None], list[Decision]] = {}
+    by_policy: dict[str, list[Decision]] = {}
+    for found in answer.verdicts:
+        by_rule.setdefault((outcome_of(found), found.rule, found.reason), []).append(found)
+        by_policy.setdefault(policy_of(found.rule), []).append(found)
+    rows = []
+    for name, all_found in by_policy.items():
+        words = [f"{count:,} {word}" for word, count in counted(all_found).items()]
+        rows.append(Row(f"{printable(name or 'no policy')}: {', '.join(words)}"))
+    width = max(len(word) for word, _, _ in by_rule)
+    width += width % 2  # indents are even
+    for (word, rule, _), things in list(by_rule.items())[:_RULES_SHOWN]:
+        rows += _rule_rows(answer, word, things, directory, width)
+        rows.append(Row(_said(answer, rule, things[0]), indent=(width + 2) // 2))
+    if len(by_rule) > _RULES_SHOWN:
+        more = len(by_rule) - _RULES_SHOWN
+        rows.append(Row(f"… and {more} more rules: gnomon events --verdict deny,justify,warn"))
+    return rows
+
+
+def _rule_rows(
+    answer: Answer, word: str, things: list[Decision], directory: str | None, width: int
+) -> Iterator[Row]:
+    """What one rule spoke of; things of one folder, done by the same lines, are put together."""
+    rows: list[Row] = []
+    by_verb: dict[str, list[Decision]] = {}
+    for found in things:
+        by_verb.setdefault(found.doing.verb, []).append(found)
+    for verb, same in by_verb.items():
+        uses = [(found.doing.what, found.count, [cause for cause in found.places if cause]) for found in same]
+        rows += [Row(f"{verb} {row.what}", row.by) for row in _thing_rows(uses, directory)]
+    rows = _some_rows(rows, f"gnomon events --rule {printable(things[0].rule or '')}", _THINGS_SHOWN)
+    for at, row in enumerate(rows):
+        lead = word if at == 0 else ""
+        yield Row(f"{lead:<{width}}  {row.what}", row.by, hang=width + 4, mark=lead)
+
+
+def _said(answer: Answer, name: str | None, found: Decision) -> str:
+    """What a rule says, and what the person said."""
+    if name is None:
+        return NO_POLICY
+    rule = answer.rules.get(name)
+    text = printable(name)
+    if rule and rule.message:
+        text += f": {printable(rule.message, MAX_MESSAGE)}"
+    asked = [printable(word) for word in (rule and rule.owner, rule and rule.link) if word]
+    if asked:
+        text += f" ({', '.join(asked)})"
+    if found.reason is not None:
+        text += f" Reason given: {printable(found.reason)}"
+    return text
+
+
 def _times(count: int) -> str:
     return f"  ×{count:,}" if count > 1 else ""
 
@@ -296,11 +402,22 @@ def _by_number(name: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d{1,18})", name)]
 
 
-def _file_rows(uses: Iterable[tuple[FileUse, int, list[Cause]]], directory: str | None) -> list[Row]:
+def _thing_rows(things: Iterable[tuple[str, int, list[Cause]]], directory: str | None) -> list[Row]:
+    """Files as `_file_rows` has them; hosts and all else each by itself."""
+    files, others = [], []
+    for what, count, causes in things:
+        if what.startswith("/") and " to " not in what:
+            files.append((what, count, causes))
+        else:
+            others.append(Row(printable(what, 80) + _times(count), _by(causes)))
+    return _file_rows(files, directory) + others
+
+
+def _file_rows(uses: Iterable[tuple[str, int, list[Cause]]], directory: str | None) -> list[Row]:
     groups: dict[tuple[str, tuple[Cause, ...]], _Group] = {}
-    for use, count, causes in uses:
-        key = (os.path.dirname(use.path), tuple(sorted(causes)))
-        groups.setdefault(key, _Group(*key)).files.append((use.path, count))
+    for path, count, causes in uses:
+        key = (os.path.dirname(path), tuple(sorted(causes)))
+        groups.setdefault(key, _Group(*key)).files.append((path, count))
     if sum(len(group.files) for group in groups.values()) <= _SHOWN:
         every = [_Group(*key, [file]) for key, group in groups.items() for file in group.files]
         return [row for group in every for row in group.rows(directory)]
@@ -316,14 +433,14 @@ def _file_sections(answer: Answer, directory: str | None) -> Iterable[tuple[str,
     vague = [use for use in read if not use.path.startswith("/")]
     mine = [use for use in read if use.path.startswith("/") and not use.path.startswith(places)]
 
-    reads = _file_rows(((use, use.reads, use.read_by) for use in mine), directory)
+    reads = _file_rows(((use.path, use.reads, use.read_by) for use in mine), directory)
     reads = _some_rows(reads, "gnomon events --kind open")
     if system:
         reads.append(Row(f"and {_counted(system, 'system file')}"))
     if vague:
         reads.append(Row(f"and {len(vague)} named relative to an open folder, which the event does not tell"))
     yield "Read", reads or [Row("no file")]
-    writes = _file_rows(((use, use.writes, use.written_by) for use in lasting if use.writes), directory)
+    writes = _file_rows(((use.path, use.writes, use.written_by) for use in lasting if use.writes), directory)
     writes = _some_rows(writes, "gnomon events --kind open,rename")
     if temporary:
         writes.append(Row(f"and {_counted(temporary, 'temporary file')}, gone again"))

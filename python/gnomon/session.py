@@ -7,7 +7,8 @@ nanoseconds an event.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal
@@ -17,9 +18,11 @@ from ._native import Process, Record, Spool
 from .places import bootstrap, default_spool
 
 if TYPE_CHECKING:
+    from ._native import StrPath
     from .answer import Answer
 
 Imports = Literal["top", "all"]
+Mode = Literal["enforce", "observe"]
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Stats:
 class Recording:
     """What this process does from one moment to another, on all its threads, and what its children do.
 
-    Made by `start` and `record`.
+    Made by `start`, `record` and `enforce`.
 
     Attributes:
         spool: The directory where the records are.
@@ -60,7 +63,8 @@ class Recording:
         self.process = process
         self.is_shared = is_shared
         self._run = run
-        self._environment: dict[str, tuple[str | None, str]] = {}
+        # A policy of its own: its number, and whether children are told of it.
+        self._policy: tuple[int, bool] | None = None
         self.began = _native.begin_part() or 0
         self.ended: int | None = None
 
@@ -82,21 +86,30 @@ class Recording:
         """Ends it. Does nothing the second time."""
         if self.ended is not None:
             return
+        if self._policy is not None:
+            ticket, tells_children = self._policy
+            _native.release(ticket, children=tells_children)
         self.ended = _native.begin_part() or _now()
-        if not self.is_shared:
-            _native.stop()
-        _restore(self._environment)
+        if self in _going_on:
+            _going_on.remove(self)
+            if not _going_on:
+                _native.stop()
+                _restore(_environment)
         if self in _started:
             _started.remove(self)
 
-    def records(self, *, kinds: list[str] | None = None) -> Iterator[Record]:
+    def records(
+        self, *, kinds: Sequence[str] | None = None, verdicts: Sequence[str] | None = None
+    ) -> Iterator[Record]:
         """Its records: those of this process, then those of children that started meanwhile, to their end.
 
         Args:
             kinds: Only these kinds of event.
+            verdicts: Only those of which a policy said one of these, or would have said it were observed
+                rules enforced: `allow`, `warn`, `justify`, `deny`.
         """
         processes = {process.id for process in self._processes()[0]}
-        for record in self._open(kinds).records():
+        for record in self._open(kinds, verdicts).records():
             if record.process == self.process:
                 if self.began <= record.time < (self.ended or _NEVER):
                     yield record
@@ -105,16 +118,35 @@ class Recording:
 
     def answer(self) -> Answer:
         """What was done, gathered; `print` shows it as `gnomon show` does."""
+        from itertools import chain
+
         from .answer import Answer
 
         processes, faults = self._processes()
-        answer = Answer.gathered(processes, self.records(), faults)
+        records = chain(self._policies(), self.records())
+        answer = Answer.gathered(processes, records, faults, folder=self.spool)
         running = [pid for pid in answer.coverage.running if pid != os.getpid()]
         coverage = replace(answer.coverage, running=running)
         return replace(answer, coverage=coverage, began=self.began, ended=self.ended)
 
-    def _open(self, kinds: list[str] | None = None) -> Spool:
-        return Spool(self.spool, run=self._run, since=self.began, kinds=kinds)
+    @property
+    def denied(self) -> list[Record]:
+        """What a policy stopped."""
+        return [one for one in self.records(verdicts=("deny", "justify")) if one.outcome == "denied"]
+
+    @property
+    def warned(self) -> list[Record]:
+        """What a policy warned of."""
+        return [one for one in self.records(verdicts=("warn",)) if one.verdict == "warn"]
+
+    def _open(self, kinds: Sequence[str] | None = None, verdicts: Sequence[str] | None = None) -> Spool:
+        return Spool(self.spool, run=self._run, since=self.began, kinds=kinds, verdicts=verdicts)
+
+    def _policies(self) -> Iterator[Record]:
+        """Under which policies this process was when it began: it said so when it was armed."""
+        for record in Spool(self.spool, run=self._run, process=self.process, kinds=["policy"]).records():
+            if record.time < self.began:
+                yield record
 
     def _processes(self) -> tuple[list[Process], list[_native.Fault]]:
         found, faults = self._open().processes()
@@ -129,6 +161,10 @@ class Recording:
 _NEVER = 1 << 63
 # What `start` began and nobody has stopped yet, the latest last.
 _started: list[Recording] = []
+# All that go on, of a process that nobody else records: it is recorded until the last of them ends.
+_going_on: list[Recording] = []
+# What we changed in `os.environ` until then: what was there before, and what is there now.
+_environment: dict[str, tuple[str | None, str]] = {}
 
 
 def _now() -> int:
@@ -186,10 +222,75 @@ def record(
     return _begin(spool, imports, children=children)
 
 
+def enforce(
+    policy: StrPath | Sequence[StrPath] | None = None,
+    *,
+    text: str | None = None,
+    mode: Mode = "enforce",
+    justify: str | None = None,
+    spool: str | os.PathLike[str] | None = None,
+    children: bool = True,
+) -> Recording:
+    """Puts this process under a policy, on all its threads, and records it.
+
+    It begins at once, and ends with the process or, as a context manager, with its block. It can only add to
+    the policies that are in force already, those of the machine as well as those of an `enforce` around: the
+    strictest verdict counts. What was opened, imported or connected before is not looked at.
+
+    Args:
+        policy: A policy file, or several.
+        text: A policy as such a file would hold it; what it names relatively is in the current directory.
+        mode: `observe` has no rule of it act: records say what each would have done.
+        justify: The reason for what this policy wants a reason for. It does not reach children.
+        spool: Where records go, as for `start`.
+        children: Have Python children obey it too, as far as they are recorded. Their environment says so, as
+            for `start`. A forked child is under it in any case, even after the block.
+
+    Raises:
+        PolicyError: A policy is wrong; the text of the error names every problem and its place.
+        OSError: Nothing can be recorded, or another audit hook refuses gnomon's.
+
+    Example:
+        >>> with gnomon.enforce("policy.toml") as session:  # doctest: +SKIP
+        ...     report()
+        >>> print(session.denied)  # doctest: +SKIP
+    """
+    from .policy import compiled
+
+    if mode not in ("enforce", "observe"):
+        raise ValueError(f"mode is `enforce` or `observe`, and not {mode!r}")
+    if policy is None and text is None:
+        raise TypeError("enforce() needs a policy or a text")
+    paths = [policy] if isinstance(policy, (str, os.PathLike)) else list(policy or ())
+    data = compiled(paths, observe=mode == "observe", text=text)
+    reason = justify.strip() if justify else None
+    recording = _begin(spool, "top", children=children)
+    try:
+        ticket = _native.enforce(data, justification=reason or None, script=_script(), children=children)
+    except BaseException:
+        recording.stop()
+        raise
+    recording._policy = ticket, children
+    return recording
+
+
+def _script() -> tuple[str, str, str | None] | None:
+    """What this process runs: its form, its name and its file; for rules about scripts."""
+    main = sys.modules.get("__main__")
+    file, spec = getattr(main, "__file__", None), getattr(main, "__spec__", None)
+    if isinstance(file, str):
+        form = "module" if spec is not None else "file"
+        return form, str(spec.name).removesuffix(".__main__") if spec is not None else file, file
+    if sys.argv[:1] == ["-c"]:
+        return "command", "-c", None
+    return None
+
+
 def _begin(spool: str | os.PathLike[str] | None, imports: Imports, *, children: bool) -> Recording:
+    is_shared = _native.recording() is not None
     place = os.path.abspath(os.fspath(spool) if spool is not None else default_spool())
     before: dict[str, tuple[str | None, str]] = {}
-    if _native.recording() is None:
+    if not is_shared:
         if not os.path.isdir(place):
             os.makedirs(place, mode=0o700, exist_ok=True)
         if children:
@@ -199,9 +300,6 @@ def _begin(spool: str | os.PathLike[str] | None, imports: Imports, *, children: 
         except OSError:
             _restore(before)
             raise
-        is_shared = False
-    else:
-        is_shared = True
     found, process = _native.recording(), _native.process_id()
     if found is None or process is None:  # pragma: no cover
         raise OSError(f"cannot record into `{place}`")
@@ -211,7 +309,9 @@ def _begin(spool: str | os.PathLike[str] | None, imports: Imports, *, children: 
         _set(before, "GNOMON_RUN", found[1] or process)
         _native.start(place, every_import=imports == "all")
     recording = Recording(os.fspath(found[0]), process, found[1], is_shared=is_shared)
-    recording._environment = before
+    _environment.update(before)
+    if not is_shared or found[2]:
+        _going_on.append(recording)
     return recording
 
 

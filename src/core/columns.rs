@@ -19,7 +19,7 @@ use crossbeam_channel::{Receiver, bounded};
 
 use crate::event::Kind;
 use crate::filter::Filter;
-use crate::process::{Description, hex};
+use crate::process::{Description, Script, ScriptVerdict, hex};
 use crate::record::View;
 use crate::spool::reader::{Fault, Records, SegmentFile};
 use crate::text::{Bytes, Pieces, push_escaped};
@@ -365,11 +365,12 @@ fn with_description(view: View<'_>, payload: &[u8], each: impl FnOnce(&View<'_>)
         view.target = Some(Pieces(&description.executable.0, &[]));
         view.argv = Some(description.argv.iter().map(|text| Pieces(&text.0, &[])).collect());
         each(&view);
-    } else if let Ok(script) = rmp_serde::from_slice::<crate::process::Script>(payload) {
+    } else if let Ok(script) = rmp_serde::from_slice::<Script>(payload) {
         let mut view: View<'_> = view;
         let name = Pieces(&script.name.0, &[]);
         view.target = Some(script.file.as_ref().map_or(name, |file| Pieces(&file.0, &[])));
         view.requested = Some(name);
+        view.verdict = script.verdict.as_ref().and_then(ScriptVerdict::view);
         each(&view);
     }
 }

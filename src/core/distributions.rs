@@ -14,6 +14,25 @@ use crate::process;
 const MAX_LIST_BYTES: u64 = 4 * 1024 * 1024;
 /// Components of a module's name that a distribution's name may spell out (`google-cloud-storage`).
 const MAX_PARTS: usize = 4;
+/// Modules of distributions that are called otherwise.
+const KNOWN: [(&str, &str); 16] = [
+    ("PIL", "pillow"),
+    ("attr", "attrs"),
+    ("bs4", "beautifulsoup4"),
+    ("cv2", "opencv-python"),
+    ("dateutil", "python-dateutil"),
+    ("docx", "python-docx"),
+    ("dotenv", "python-dotenv"),
+    ("fitz", "pymupdf"),
+    ("jwt", "pyjwt"),
+    ("pkg_resources", "setuptools"),
+    ("pptx", "python-pptx"),
+    ("serial", "pyserial"),
+    ("skimage", "scikit-image"),
+    ("sklearn", "scikit-learn"),
+    ("yaml", "pyyaml"),
+    ("zmq", "pyzmq"),
+];
 
 /// What is known so far of the library directories that were asked about.
 #[derive(Default)]
@@ -28,6 +47,11 @@ pub struct Distributions {
 type Listing = Vec<(String, String)>;
 
 impl Distributions {
+    /// Takes `names` (`NAME-VERSION`) for what is installed in `root`, whatever is there now.
+    pub fn learn(&mut self, root: Vec<u8>, names: Vec<String>) {
+        self.listings.entry(root).or_insert_with(|| listing(names));
+    }
+
     /// The name of the distribution that holds the source file at `path` below the library directory `root`.
     /// The name of the top-level module where none says so.
     pub fn owner(&mut self, root: &[u8], path: &[u8]) -> &str {
@@ -61,7 +85,8 @@ impl Distributions {
             return owner.clone();
         }
         let lists = |entry: &&(String, String)| lists_file(root, &entry.1, asked);
-        let owner = listing.iter().find(lists).map_or(top, |(_, entry)| name_of(entry));
+        let owner = listing.iter().find(lists).or_else(|| known_as(&top, listing));
+        let owner = owner.map_or(top, |(_, entry)| name_of(entry));
         // A namespace package may belong to several.
         if is_there(&[&package, &b"/__init__.py"[..]].concat()) {
             self.owners.insert(package, owner.clone());
@@ -71,8 +96,19 @@ impl Distributions {
 }
 
 fn list(root: &[u8]) -> Listing {
-    let names = process::distributions(root).into_iter();
-    names.map(|entry| (normalised(entry.split('-').next().unwrap_or_default()), entry)).collect()
+    listing(process::distributions(root))
+}
+
+fn listing(names: Vec<String>) -> Listing {
+    let entries = names.into_iter();
+    entries.map(|entry| (normalised(entry.split('-').next().unwrap_or_default()), entry)).collect()
+}
+
+/// The distribution that is known to hold the module `top`, if it is installed: for those without a list of files, and
+/// for listings of other machines.
+fn known_as<'a>(top: &str, listing: &'a Listing) -> Option<&'a (String, String)> {
+    let (_, name) = KNOWN.iter().find(|(module, _)| *module == top)?;
+    listing.iter().find(|(known, _)| known == name)
 }
 
 /// The distribution whose name is that of the module, or of the longest start of it.
@@ -164,6 +200,15 @@ mod tests {
             assert_eq!(known.owner(root, path.as_bytes()), owner, "{path}");
         }
         assert_eq!(Distributions::default().owner(b"/nowhere", b"six.py"), "six");
+    }
+
+    #[test]
+    fn what_was_installed_elsewhere_is_told_by_its_listing() {
+        let mut known = Distributions::default();
+        known.learn(b"/nowhere".to_vec(), vec!["PyYAML-5.3.1".to_owned(), "six-1.16.0".to_owned()]);
+        assert_eq!(known.owner(b"/nowhere", b"yaml/loader.py"), "PyYAML");
+        assert_eq!(known.version(b"/nowhere", "pyyaml").as_deref(), Some("5.3.1"));
+        assert_eq!(known.owner(b"/nowhere", b"sklearn/svm.py"), "sklearn");
     }
 
     #[test]

@@ -153,9 +153,9 @@ fn is_marked(directory: &[u8]) -> bool {
 }
 
 /// Every file called `path` below a directory that this process has open: `os.open` with a `dir_fd`, whose event does
-/// not say which.
+/// not say which. One that `creates` its file may be about any whose directory is there.
 #[must_use]
-pub fn below_open_directories(path: &[u8]) -> Vec<Vec<u8>> {
+pub fn below_open_directories(path: &[u8], creates: bool) -> Vec<Vec<u8>> {
     let Ok(descriptors) = fs::read_dir("/proc/self/fd") else {
         return Vec::new();
     };
@@ -163,9 +163,11 @@ pub fn below_open_directories(path: &[u8]) -> Vec<Vec<u8>> {
     let directories = targets.map(|target| target.into_os_string().into_vec());
     let candidates =
         directories.filter(|target| target.first() == Some(&b'/')).map(|target| joined(&target, path));
-    candidates
-        .filter(|path| rustix::fs::access(path.as_slice(), rustix::fs::Access::EXISTS).is_ok())
-        .collect()
+    candidates.filter(|path| is_there(path) || creates && is_there(paths::split(path).0)).collect()
+}
+
+fn is_there(path: &[u8]) -> bool {
+    rustix::fs::access(path, rustix::fs::Access::EXISTS).is_ok()
 }
 
 #[cfg(test)]
@@ -231,7 +233,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("only here"), "").unwrap();
         let _open = fs::File::open(folder.path()).unwrap();
-        let found = below_open_directories(b"only here");
-        assert!(found.contains(&bytes(&fs::canonicalize(folder.path()).unwrap().join("only here"))));
+        let found = below_open_directories(b"only here", false);
+        let here = |name| bytes(&fs::canonicalize(folder.path()).unwrap().join(name));
+        assert!(found.contains(&here("only here")));
+        assert!(!below_open_directories(b"new", false).contains(&here("new")));
+        assert!(below_open_directories(b"new", true).contains(&here("new")));
     }
 }

@@ -19,8 +19,10 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use crate::privacy::{Privacy, hidden};
+use crate::record::VerdictView;
 use crate::redact;
-use crate::text::Bytes;
+use crate::text::{Bytes, Pieces};
+use crate::verdict::Action;
 
 /// Scripts up to this size are hashed when they start; a larger one (a fat zipapp) has no hash.
 pub const MAX_HASHED_BYTES: u64 = 16 * 1024 * 1024;
@@ -51,6 +53,9 @@ pub struct Description {
     pub uid: u32,
     /// Empty where the account is in no local file.
     pub user: String,
+    /// The account's groups, by name as the local file has them, and by number.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<String>,
     pub host: String,
     pub machine: String,
     pub boot: String,
@@ -86,6 +91,9 @@ pub struct Script {
     /// The file that holds the code, where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<Bytes>,
+    /// That file without symlinks, where it is another and a policy wants to know.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resolved: Option<Bytes>,
     /// Hexadecimal SHA-256 of the file or command when it started.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
@@ -116,6 +124,24 @@ pub struct ScriptVerdict {
     pub reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shadow: Option<(u8, String)>,
+}
+
+impl ScriptVerdict {
+    /// As the verdict of a record; `None` for an action of a later writer.
+    #[must_use]
+    pub fn view(&self) -> Option<VerdictView<'_>> {
+        fn pieces(text: &str) -> Pieces<'_> {
+            Pieces(text.as_bytes(), &[])
+        }
+        let shadow = self.shadow.as_ref();
+        Some(VerdictView {
+            action: Action::from_number(self.action)?,
+            rule: self.rule.as_deref().map(pieces),
+            is_stopped: self.is_stopped,
+            reason: self.reason.as_deref().map(pieces),
+            shadow: shadow.and_then(|(action, rule)| Some((Action::from_number(*action)?, pieces(rule)))),
+        })
+    }
 }
 
 /// A new process id: UUIDv7, so ids sort by start time and are unique across machines. It sorts after the id
@@ -157,8 +183,9 @@ impl Description {
             parent_name: Bytes(parent.name.into_bytes()),
             uid,
             user: user_name(uid).unwrap_or_default(),
+            groups: groups(),
             host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
-            machine: first_line("/etc/machine-id"),
+            machine: machine(),
             boot: boot(),
             pid_namespace: pid_namespace(),
             argv: command_line(),
@@ -179,6 +206,8 @@ impl Description {
         }
         self.argv.iter_mut().for_each(|argument| hide(argument, privacy));
         if let Some(privacy) = privacy {
+            // An account often has a group of its own name.
+            self.groups.retain(|group| *group != self.user);
             self.user = privacy.user(&self.user);
         }
         self
@@ -229,11 +258,23 @@ impl Script {
     #[must_use]
     pub fn as_stored(mut self, privacy: Option<&Privacy>) -> Self {
         hide(&mut self.name, privacy);
-        self.file.iter_mut().for_each(|file| hide(file, privacy));
+        self.file.iter_mut().chain(&mut self.resolved).for_each(|file| hide(file, privacy));
+        if let Some(reason) = self.verdict.as_mut().and_then(|verdict| verdict.reason.as_mut()) {
+            let mut text = capped(reason.as_bytes());
+            hide(&mut text, privacy);
+            *reason = String::from_utf8_lossy(&text.0).into_owned();
+        }
         if let Some(privacy) = privacy {
             self.owner = self.owner.map(|owner| privacy.user(&owner));
         }
         self
+    }
+
+    /// The same by the file that symlinks lead to: what rules look at.
+    #[must_use]
+    pub fn as_resolved(&self) -> Self {
+        let file = self.resolved.clone().or_else(|| self.file.clone());
+        Self { file, resolved: None, ..self.clone() }
     }
 
     /// A command given as text (`-c`).
@@ -366,6 +407,12 @@ impl Stat {
             started_ticks: fields.nth(17).and_then(|field| field.parse().ok()).unwrap_or(0),
         })
     }
+}
+
+/// The id of this installation of the operating system; empty where it has none.
+#[must_use]
+pub fn machine() -> String {
+    first_line("/etc/machine-id")
 }
 
 /// The id that the kernel gave itself when this machine (or virtual machine) started.

@@ -46,6 +46,7 @@ pub fn copyfile(args: Object<'_>) -> Decoded<'_> {
     let (Some(source), Some(destination)) =
         (args.item(0).and_then(Object::path), args.item(1).and_then(Object::path))
     else {
+        forget();
         return Decoded::Nothing; // objects with a path of their own: the opens beneath tell
     };
     change(|work| (work.source, work.destination) = (hash(&source), hash(&destination)));

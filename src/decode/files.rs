@@ -45,7 +45,10 @@ pub fn open(args: Object<'_>) -> Decoded<'_> {
     if copies::has_told_open(&path.given, !access.changes()) {
         return Decoded::Told;
     }
-    let by_interpreter = mode.is_some_and(|mode| mode.starts_with('r')) && flags == 0;
+    // `io.open_code` is for the interpreter, and open to everybody.
+    let by_interpreter = mode.is_some_and(|mode| mode.starts_with('r'))
+        && flags == 0
+        && frames::caller() != frames::Caller::User;
     if by_interpreter || is_import_system_at_work(&path.given) {
         return Decoded::Nothing; // its import is recorded; bytecode is a cache
     }

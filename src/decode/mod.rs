@@ -28,6 +28,7 @@ use crate::capi::Object;
 pub fn forget_what_was_told() {
     forget_last_start();
     copies::forget();
+    requests::forget();
 }
 
 /// What an audit event means to gnomon.

@@ -37,22 +37,26 @@ fn endpoint(kind: Kind, address: Object<'_>) -> Option<Event<'_>> {
         return Some(Event::new(kind, Target::Socket(FilePath::current(path))));
     }
     let host = text_of(address.item(0)?)?;
-    let port = address.item(1)?.integer().and_then(|port| u16::try_from(port).ok())?;
+    // Whatever counts as a number is a port. What it is, only the program's code could say where it is no int.
+    let port = address.item(1)?.integer().and_then(|port| u16::try_from(port).ok());
     let address = match host.as_ref() {
         "" => Some(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
         "<broadcast>" => Some(IpAddr::V4(Ipv4Addr::BROADCAST)),
         text => parse_address(text),
     };
     let host = if address.is_none() { Some(host) } else { None };
-    Some(Event::new(kind, Target::Endpoint { host, address, port: Some(port) }))
+    Some(Event::new(kind, Target::Endpoint { host, address, port }))
 }
 
-/// The text of a str or of bytes.
+/// The text of a str, of bytes or of a bytearray.
 pub fn text_of(value: Object<'_>) -> Option<Cow<'_, str>> {
     if let Some(text) = value.text() {
         return Some(Cow::Borrowed(text));
     }
-    Some(String::from_utf8_lossy(value.bytes()?))
+    if let Some(bytes) = value.bytes() {
+        return Some(String::from_utf8_lossy(bytes));
+    }
+    Some(Cow::Owned(String::from_utf8_lossy(&value.bytearray()?).into_owned()))
 }
 
 /// `socket.getaddrinfo(host, port, family, type, protocol)`.

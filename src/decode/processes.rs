@@ -43,8 +43,9 @@ fn command<'a>(kind: Kind, program: Option<Cow<'a, [u8]>>, argv: Vec<Cow<'a, [u8
     Event::new(kind, Target::Command { program, argv })
 }
 
-fn argv_hash(argv: &[Cow<'_, [u8]>]) -> u64 {
-    foldhash::fast::FixedState::default().hash_one(argv) | 2 // never 0, never PTY
+/// Of a program as it is named, which is never a path where the system looks for it.
+fn start_hash(program: &[u8], argv: &[Cow<'_, [u8]>]) -> u64 {
+    foldhash::fast::FixedState::default().hash_one((program, argv)) | 2 // never 0, never PTY
 }
 
 /// `subprocess.Popen(executable, args, cwd, env)`. What starts the child may raise an event of its own next.
@@ -52,9 +53,21 @@ pub fn popen(args: Object<'_>) -> Decoded<'_> {
     let (Some(program), Some(argv)) = (args.item(0), args.item(1).and_then(arguments)) else {
         return Decoded::Odd;
     };
-    let hash = argv_hash(&argv);
+    let program = program.path();
+    let hash = start_hash(program.as_deref().unwrap_or_default(), &argv);
     JUST_TOLD.with(|told| told.set(hash));
-    Decoded::Event(command(Kind::Spawn, program.path(), argv))
+    let directory = args.item(2).and_then(Object::path);
+    Decoded::Event(command(Kind::Spawn, program.map(|program| below(directory, program)), argv))
+}
+
+/// The child changes its directory first, and then looks for a `program` that is a relative path.
+fn below<'a>(directory: Option<Cow<'a, [u8]>>, program: Cow<'a, [u8]>) -> Cow<'a, [u8]> {
+    match directory {
+        Some(directory) if program.contains(&b'/') && program.first() != Some(&b'/') => {
+            Cow::Owned([&directory, &b"/"[..], &program].concat())
+        }
+        _ => program,
+    }
 }
 
 /// `os.posix_spawn(path, argv, env)`.
@@ -66,6 +79,14 @@ pub fn posix_spawn(args: Object<'_>) -> Decoded<'_> {
 /// directly, as multiprocessing does.
 pub fn fork_exec(args: Object<'_>) -> Decoded<'_> {
     let program = args.item(0).and_then(|list| list.item(0)).and_then(Object::path);
+    // A program without a slash comes as a list of all the paths where it may be.
+    let name = program.as_deref().map(|program| gnomon_core::paths::split(program).1.to_vec());
+    if let (Some(name), Some(argv)) = (name, args.item(1).and_then(arguments))
+        && JUST_TOLD.with(Cell::get) == start_hash(&name, &argv)
+    {
+        forget_last_start();
+        return Decoded::Told;
+    }
     match start(program, args.item(1)) {
         Decoded::Event(event) => Decoded::Event(event.with_detail(&b"_posixsubprocess.fork_exec"[..])),
         other => other,
@@ -93,7 +114,7 @@ fn start<'a>(program: Option<Cow<'a, [u8]>>, argv: Option<Object<'a>>) -> Decode
     let Some(argv) = argv.and_then(arguments) else {
         return Decoded::Odd;
     };
-    let hash = argv_hash(&argv);
+    let hash = start_hash(program.as_deref().unwrap_or_default(), &argv);
     if JUST_TOLD.with(|told| told.replace(0)) == hash {
         return Decoded::Told;
     }

@@ -85,6 +85,12 @@ pub fn http_send(args: Object<'_>) -> Decoded<'_> {
     Decoded::Event(url.event(Kind::Http, Cow::Borrowed(head.method), head.size))
 }
 
+/// Forgets what was told of requests: one was stopped, and what it would have sent is no body of it.
+pub fn forget() {
+    BODY.with(|body| body.set((0, 0)));
+    TOLD.with(|told| told.set(Told { request: 0, authority: 0 }));
+}
+
 /// Whether urllib has told this request, or the one that this tunnel is for.
 fn is_told(head: &Head<'_>, url: &Url) -> bool {
     let (found, told) = (url.told(head.method), TOLD.with(Cell::get));

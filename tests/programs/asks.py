@@ -1,6 +1,5 @@
-"""Asks for a justification in one of several ways, and prints what came of it."""
+"""Does what needs a justification in one of several ways, and prints what came of it."""
 
-import ctypes
 import os
 import select
 import signal
@@ -9,19 +8,15 @@ import termios
 import threading
 import tty
 
-# Until there is a policy, the library is asked directly.
-rehearse = ctypes.PyDLL(os.environ["NATIVE"]).gnomon_rehearse_question
-ANSWERS = {1: "refused", 2: "no terminal"}
-QUESTION = "report.py:3 reads `/protected/\x1b[2Jpay.csv`.\nWhy? "
 
-
-def ask(question=QUESTION):
-    given = ctypes.create_string_buffer(512)
+def ask(name="why"):
     try:
-        status = rehearse(question.encode(), given)
+        open(name).close()
+    except PermissionError:
+        return "denied"
     except KeyboardInterrupt:
         return "interrupted"
-    return ANSWERS.get(status) or repr(given.value.decode())
+    return "done"
 
 
 def say(text):
@@ -105,13 +100,13 @@ def threads():
 
 def main_waits():
     """The main thread waits for its turn, and is interrupted."""
-    thread = threading.Thread(target=lambda: say(ask("First? ")))
+    thread = threading.Thread(target=lambda: say(ask("first")))
     thread.start()
     with open(os.environ["SEEN"]) as seen:
         seen.read()
     try:
         say("asks")
-        answer = ask("Second? ")
+        answer = ask("second")
     except KeyboardInterrupt:  # before it is in there
         answer = "interrupted"
     say(answer)
@@ -120,25 +115,34 @@ def main_waits():
 
 def forked():
     """A child does not wait for its parent's thread, which has asked and is answered later."""
-    thread = threading.Thread(target=lambda: say(ask("First? ")))
+    thread = threading.Thread(target=lambda: say(ask("first")))
     thread.start()
     with open(os.environ["SEEN"]) as seen:
         seen.read()
     child = os.fork()
     if child == 0:
-        say(ask("Second? "))
+        say(ask("second"))
         os._exit(0)
     os.waitpid(child, 0)
     thread.join()
 
 
+def often():
+    """One rule asks once, wherever and about whatever; another one asks anew."""
+    say(" ".join([ask(), ask("why-2"), ask("first"), ask(), ask("first")]))
+
+
+def interrupted_first():
+    say(ask())
+    say(ask())
+
+
 def quiet():
     events = []
     sys.addaudithook(lambda event, args: events.append(event))
-    given = ctypes.create_string_buffer(512)
-    events.clear()
-    rehearse(QUESTION.encode(), given)
-    say(repr(events))
+    ask()
+    found = list(events)
+    say(repr(found))
 
 
 globals()[sys.argv[1]]()

@@ -1,33 +1,43 @@
 """Does what a policy denies, and handles it as programs do; the argument says how."""
 
 import copy
-import ctypes
 import errno
 import os
 import pickle
+import socket
 import sys
 
-MESSAGE = (
-    "line 3 of report.py may not read `/protected/pay.csv`: salaries stay with HR\nhint: ask it@example.org"
-)
 FILE = b"/protected/pay-\xff.csv"
 MODULE = "protected.pay"
 
-# Until there is a policy, the library is asked directly.
-rehearse = ctypes.PyDLL(os.environ["NATIVE"]).gnomon_rehearse_denial
-rehearse.argtypes = [ctypes.c_char_p] * 3
-
 
 def read():
-    rehearse(MESSAGE.encode(), None, FILE)
+    open(FILE)
 
 
 def start():
-    rehearse(MESSAGE.encode(), None, None)
+    socket.gethostbyname("protected.example")
 
 
 def load():
-    rehearse(MESSAGE.encode(), MODULE.encode(), FILE)
+    import protected.pay  # noqa: F401
+
+
+FILE_OF_MODULE = os.environ["FILE_OF_MODULE"]
+TOLD = {
+    read: ("reading /protected/pay-\\xff.csv", "finance/no-hr"),
+    start: ("looking up protected.example", "finance/no-host"),
+    load: ("importing protected.pay", "finance/no-module"),
+}
+
+
+def message(denied):
+    doing, rule = TOLD[denied]
+    line = denied.__code__.co_firstlineno + 1
+    return (
+        f"{doing} was stopped at denials.py:{line} by the policy rule {rule}\n  Why: Salaries stay with HR.\n"
+        f"  Ask: it@example.org\n  To ask for an exception: gnomon policy request {rule}"
+    )
 
 
 def error_of(denied):
@@ -41,12 +51,14 @@ def error_of(denied):
 def file():
     error = error_of(read)
     assert isinstance(error, PermissionError) and not isinstance(error, ImportError)
-    assert (str(error), error.strerror, error.errno) == (MESSAGE, MESSAGE, errno.EACCES)
+    told = message(read)
+    assert (str(error), error.strerror, error.errno) == (told, told, errno.EACCES), str(error)
     assert error.filename == os.fsdecode(FILE) and error.filename2 is None
-    assert error.args == (errno.EACCES, MESSAGE)
+    assert error.args == (errno.EACCES, told)
     assert (error.rule, error.owner, error.link) == ("finance/no-hr", "it@example.org", None)
+    assert (error.policy, error.message) == ("finance", "Salaries stay with HR.")
     error = error_of(start)
-    assert (str(error), error.filename, error.errno) == (MESSAGE, None, errno.EACCES)
+    assert (str(error), error.filename, error.errno) == (message(start), None, errno.EACCES)
 
 
 def handlers():
@@ -54,7 +66,7 @@ def handlers():
         try:
             denied()
         except expected as error:
-            assert str(error) == MESSAGE
+            assert str(error) == message(denied)
     try:
         import nothing.that_exists  # noqa
     except ImportError:
@@ -65,9 +77,10 @@ def handlers():
 def module():
     error = error_of(load)
     assert isinstance(error, ImportError) and not isinstance(error, (OSError, ModuleNotFoundError))
-    assert (str(error), error.msg, error.name) == (MESSAGE, MESSAGE, MODULE)
-    assert error.path == os.fsdecode(FILE) and error.args == (MESSAGE,)
-    assert (error.rule, error.owner, error.link) == ("finance/no-hr", "it@example.org", None)
+    told = message(load)
+    assert (str(error), error.msg, error.name) == (told, told, MODULE)
+    assert error.path == FILE_OF_MODULE and error.args == (told,)
+    assert (error.rule, error.owner, error.link) == ("finance/no-module", "it@example.org", None)
 
 
 def classes():
@@ -99,10 +112,10 @@ def classes():
 
 
 def representation():
-    assert repr(error_of(read)) == f"PolicyDenied({errno.EACCES}, {MESSAGE!r})"
+    assert repr(error_of(read)) == f"PolicyDenied({errno.EACCES}, {message(read)!r})"
     assert repr(error_of(load)) in (
-        f"PolicyDenied({MESSAGE!r})",
-        f"PolicyDenied({MESSAGE!r}, name={MODULE!r}, path={os.fsdecode(FILE)!r})",
+        f"PolicyDenied({message(load)!r})",
+        f"PolicyDenied({message(load)!r}, name={MODULE!r}, path={FILE_OF_MODULE!r})",
     )
 
 
@@ -111,7 +124,7 @@ def copies():
         error = error_of(denied)
         error.noted = ["by the program"]
         for again in (copy.copy, copy.deepcopy, *pickled()):
-            check_plain(again(error), plain)
+            check_plain(again(error), plain, denied)
             assert again(error).noted == error.noted
 
 
@@ -120,14 +133,15 @@ def pickled():
         yield lambda error, protocol=protocol: pickle.loads(pickle.dumps(error, protocol))
 
 
-def check_plain(error, plain):
+def check_plain(error, plain, denied):
     assert type(error) is plain, type(error)
-    assert (error.rule, error.owner) == ("finance/no-hr", "it@example.org")
+    assert (error.rule, error.owner) == (TOLD[denied][1], "it@example.org")
+    told = message(denied)
     if plain is PermissionError:
-        assert (error.errno, error.strerror) == (errno.EACCES, MESSAGE)
+        assert (error.errno, error.strerror) == (errno.EACCES, told)
         assert error.filename in (os.fsdecode(FILE), None)
     else:
-        assert (str(error), error.name, error.path) == (MESSAGE, MODULE, os.fsdecode(FILE))
+        assert (str(error), error.name, error.path) == (told, MODULE, FILE_OF_MODULE)
 
 
 def to_stdout():
@@ -141,20 +155,25 @@ def pools():
     spawn = multiprocessing.get_context("spawn")
     with spawn.Pool(1) as pool:
         for denied, plain in ((read, PermissionError), (load, ImportError)):
-            check_plain(error_of(lambda denied=denied: pool.apply(denied)), plain)
+            check_plain(error_of(lambda denied=denied: pool.apply(denied)), plain, denied)
     with concurrent.futures.ProcessPoolExecutor(1, mp_context=spawn) as pool:
         for denied, plain in ((read, PermissionError), (load, ImportError)):
-            check_plain(error_of(pool.submit(denied).result), plain)
+            check_plain(error_of(pool.submit(denied).result), plain, denied)
     assert "gnomon" not in sys.modules
 
 
 def quiet():
+    # The package that holds the module, and the codec for names of hosts, are loaded from now on.
+    error_of(load), error_of(start)
     modules, events = set(sys.modules), []
     sys.addaudithook(lambda event, args: events.append(event))
-    for denied in (read, start, load, read):
+    for denied in (read, start, read):
         error = error_of(denied)
         str(error), repr(error), error.__reduce__()
-    assert events == [] and set(sys.modules) == modules, (events, set(sys.modules) - modules)
+    error = error_of(load)
+    of_the_import = ["import", "open", "os.listdir", "os.scandir", "marshal.loads", "compile"]
+    assert [event for event in events if event not in of_the_import] == [], events
+    assert set(sys.modules) == modules, set(sys.modules) - modules
 
 
 def subinterpreters():
@@ -190,23 +209,20 @@ assert id(kind) != {id(type(error_of(read)))}
 def memory():
     import _testcapi
 
-    arguments = [(MESSAGE.encode(), name, FILE) for name in (None, MODULE.encode())]
     kinds = set()
     # In the first rounds the classes are not there yet, nor is memory for one of their parts.
     for missing in range(200):
-        for message, name, path in arguments:
+        for denied in (open, os.listdir):
             kind = None
             _testcapi.set_nomemory(missing, missing + 1)
             try:
-                rehearse(message, name, path)
+                denied("/protected/pay.csv")
             except Exception as error:
                 kind = type(error)
             _testcapi.remove_mem_hooks()
-            # The last two are those of ctypes, before it calls.
-            natural = ImportError if name else PermissionError
-            assert kind is not None and issubclass(kind, (natural, MemoryError, ctypes.ArgumentError)), kind
+            assert kind is not None and issubclass(kind, (PermissionError, MemoryError)), (missing, kind)
             kinds.add(kind.__name__)
-    assert kinds >= {"PolicyDenied", "PermissionError", "ImportError"}, kinds
+    assert kinds >= {"PolicyDenied", "PermissionError"}, kinds
     file()
     module()
 

@@ -39,6 +39,15 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--observe", action="store_true", help="say what the policy would do, and do nothing")
     parser.add_argument("--justify", metavar="REASON", help="why: for what the policy wants a reason for")
     parser.add_argument(
+        "--fail-on",
+        choices=("warn", "justify", "deny"),
+        help="exit code 3 if the program succeeds, but policy said this or more",
+    )
+    parser.add_argument("--sarif", metavar="FILE", help="write what policy said, with file and line")
+    parser.add_argument(
+        "--annotations", choices=("github",), help="print it on stderr as lines that CI shows at the code"
+    )
+    parser.add_argument(
         "--privacy", action="store_true", help="store home directories and user names under a pseudonym"
     )
 
@@ -78,12 +87,16 @@ def main(arguments: Sequence[str]) -> int:
         spool = outer[0]
     outer_run = outer[1] if outer else None
     run = _open_run(spool, program, outer_run)
+    if run is None and (options.fail_on or options.sarif):
+        raise Failure(
+            "cannot check what policy says: nothing can be recorded", hint="name a spool with --spool DIR"
+        )
     environment = _environment(spool, run, outer_run, options)
     if policy is not None:
         _obey(policy, spool, run, environment)
     status = _supervise(command, environment, run)
     if run is not None:
-        _finish(run, Spool(spool, run=outer_run or run.id), options)
+        status = _finish(run, Spool(spool, run=outer_run or run.id), options, status)
     return _pass_on(status)
 
 
@@ -245,21 +258,33 @@ def _wait(pid: int, waited: set[signal.Signals]) -> int:
             os.kill(pid, received.si_signo)
 
 
-def _finish(run: Run, recorded: Spool, options: argparse.Namespace) -> None:
+def _finish(run: Run, recorded: Spool, options: argparse.Namespace, status: int) -> int:
+    """Says what the program did, and returns the status to end with."""
+    import contextlib
+
     from .. import seal
     from ..answer import Answer, as_json
     from ..screen import as_text
     from .spools import is_terminal
 
-    if not options.quiet:
+    is_checked = bool(options.fail_on or options.sarif or options.annotations)
+    if is_checked or not options.quiet:
         answer = Answer.of(recorded, run_id=run.id)
+    if not options.quiet:
         form = (
             as_json(answer) if options.format == "json" else as_text(answer, colour=is_terminal(sys.stderr))
         )
         sys.stdout.flush()
         print(form, file=sys.stderr)
+    if is_checked:
+        from .checks import check
+
+        status = check(answer, options, status)
     for path in recorded.segments():
-        seal(path)
+        # A child that outlives the run may just be making its segment; the space is all that this is about.
+        with contextlib.suppress(OSError):
+            seal(path)
+    return status
 
 
 def _pass_on(status: int) -> int:

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::directory::Directory;
-use crate::event::{Base, Event, FilePath, Kind, Target};
+use crate::event::{Access, Base, Event, FilePath, Kind, Target};
 use crate::interest::installed_root;
 use crate::links::{Links, below_open_directories};
 use crate::origin::Origin;
@@ -22,7 +22,7 @@ impl Recorder {
     /// Takes one event through to the spool, and says whether the operation may go on. `thread` tells threads apart,
     /// and is not 0. `witness` is asked who caused it, unless that cannot matter.
     pub fn record(&self, event: &Event<'_>, thread: u64, witness: &impl Witness) -> Outcome {
-        self.refresh();
+        self.take_up_policies();
         if let Target::Module { name, file } = &event.target {
             return self.record_import(name, file, witness);
         }
@@ -45,7 +45,7 @@ impl Recorder {
     /// The same for what may come by the million: all of it is counted in one record, and only the first is asked
     /// for its origin. For targets that are stored as they come.
     pub fn count(&self, event: &Event<'_>, witness: &impl Witness) -> Outcome {
-        self.refresh();
+        self.take_up_policies();
         if self.governs(event.kind).is_some() {
             let origin = witness.origin();
             return self.record_plain(event, Cause::of(origin.as_deref()), witness);
@@ -97,6 +97,7 @@ impl Recorder {
         let (current, current_hash) = directory.as_ref().map_or((&[][..], 0), Directory::parts);
         let key = self.path_key(event, path, destination, current_hash ^ cause.hash);
         if self.is_settled(event.kind, key) {
+            self.tree_changes(event.kind);
             return Outcome::Go;
         }
         let target = resolve(path, current, event);
@@ -151,7 +152,7 @@ impl Recorder {
 
     /// Where directories and links lead may be another from now on.
     fn tree_changes(&self, kind: Kind) {
-        if let Some(active) = &self.policy
+        if let Some(active) = self.policy.get()
             && matches!(kind, Kind::Rename | Kind::Link | Kind::Symlink | Kind::Delete)
         {
             self.links.forget();
@@ -184,6 +185,7 @@ impl Recorder {
         if let Some(active) = self.governs(Kind::Import)
             && let Some(outcome) = self.rule_on_import(active, name, file, witness)
         {
+            self.note_installed(file);
             return outcome;
         }
         let root = self.interest.library_root(file);
@@ -196,10 +198,16 @@ impl Recorder {
         let origin = witness.origin();
         let draft = || self.import_draft(module, file, origin.as_deref());
         let is_new = self.store_new(Kind::Import, key, || Some(draft()));
-        if is_new && let Some(directory) = installed_root(file).and_then(|length| file.get(..length)) {
-            self.note_distributions(directory);
+        if is_new {
+            self.note_installed(file);
         }
         Outcome::Go
+    }
+
+    fn note_installed(&self, file: &[u8]) {
+        if let Some(directory) = installed_root(file).and_then(|length| file.get(..length)) {
+            self.note_distributions(directory);
+        }
     }
 
     fn import_draft<'a>(&self, module: &'a str, file: &'a [u8], origin: Option<&'a Origin>) -> Draft<'a> {
@@ -355,8 +363,49 @@ fn follow<'a>(links: &Links, event: &Event<'_>, path: &FilePath<'_>, made: &mut 
         (made.draft.destination, made.folds[1]) = (Some(destination), folds);
     }
     if path.base == Base::Uncertain && path.given.first() != Some(&b'/') {
-        made.others = below_open_directories(&path.given);
+        let creates = event.access.has(Access::CREATE);
+        made.others = below_open_directories(&path.given, creates);
     }
+    if event.kind == Kind::Database && path.base == Base::Verbatim {
+        made.others.extend(file_of_uri(&path.given).map(|file| absolute_now(&file)));
+    }
+    for other in &mut made.others {
+        *other = links.resolve(other, true, now).path.into_owned();
+    }
+    // Where there is only one file that it can be, that is the one.
+    let is_known = made.draft.target.as_ref().is_some_and(|target| target.first() == Some(&b'/'));
+    if let ([_], false) = (&made.others[..], is_known) {
+        made.draft.target = made.others.pop().map(Cow::Owned);
+    }
+}
+
+/// The file, as given, that SQLite opens for `file:///data/x.db?mode=ro`, where it is told to take that for a URI.
+pub(crate) fn file_of_uri(text: &[u8]) -> Option<Vec<u8>> {
+    let rest = text.strip_prefix(b"file:")?;
+    let rest = rest.split(|byte| matches!(byte, b'?' | b'#')).next()?;
+    let path = match rest.strip_prefix(b"//") {
+        Some(rest) => rest.get(memchr::memchr(b'/', rest)?..)?,
+        None => rest,
+    };
+    (!path.is_empty() && !path.starts_with(b":")).then(|| unescaped(path))
+}
+
+/// `%41` as `A`.
+fn unescaped(text: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((byte, after)) = rest.split_first() {
+        let digits =
+            after.get(..2).filter(|_| *byte == b'%').and_then(|digits| std::str::from_utf8(digits).ok());
+        let escaped = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        plain.push(escaped.unwrap_or(*byte));
+        rest = escaped.and_then(|_| after.get(2..)).unwrap_or(after);
+    }
+    plain
+}
+
+fn absolute_now(path: &[u8]) -> Vec<u8> {
+    paths::absolute(&process::current_directory().unwrap_or_default(), path).into_owned()
 }
 
 /// What is stored of an event that is kept as it comes.
@@ -399,7 +448,7 @@ fn resolve<'a>(path: &'a FilePath<'_>, current: &[u8], event: &Event<'_>) -> Cow
         Base::Uncertain => {
             let resolved = paths::absolute(current, &path.given);
             let is_there = |path: &[u8]| rustix::fs::access(path, rustix::fs::Access::EXISTS).is_ok();
-            let creates = event.access.has(crate::event::Access::CREATE);
+            let creates = event.access.has(Access::CREATE);
             if is_there(&resolved) || (creates && is_there(paths::split(&resolved).0)) {
                 resolved
             } else {

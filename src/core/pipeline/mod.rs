@@ -2,13 +2,13 @@
 //!
 //! Here: the recorder from its start to its end. [`events`] makes records of events, [`ruled`] asks the policies.
 
-mod events;
+pub(crate) mod events;
 mod ruled;
 
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 
 use foldhash::fast::RandomState;
 use parking_lot::Mutex;
@@ -41,8 +41,10 @@ pub struct Recorder {
     directory: CurrentDirectory,
     /// Only ever tried: a lock that could wait has no place in a watched program.
     distributions: Mutex<Distributions>,
-    /// The policies that the process is under.
-    policy: Option<Active>,
+    /// The policies that the process is under, from the first on.
+    policy: OnceLock<Active>,
+    /// How often a rule spoke of what this process does, without what was settled a moment before.
+    spoken: AtomicU64,
     links: Links,
     hasher: RandomState,
     /// Counted up where a part of the records begins or ends that is to be told from the rest.
@@ -84,7 +86,8 @@ impl Recorder {
             hosts: Hosts::default(),
             directory: CurrentDirectory::default(),
             distributions: Mutex::new(Distributions::default()),
-            policy: None,
+            policy: OnceLock::new(),
+            spoken: AtomicU64::new(0),
             links: Links::default(),
             hasher: RandomState::default(),
             part: AtomicU64::new(0),
@@ -101,7 +104,7 @@ impl Recorder {
     /// The same, for a process that is under policies.
     #[must_use]
     pub fn under(mut self, policy: Option<Active>) -> Self {
-        self.policy = policy;
+        self.policy = policy.map_or_else(OnceLock::new, OnceLock::from);
         self
     }
 
@@ -111,9 +114,10 @@ impl Recorder {
         let description = self.description.of_forked_child(self.writer.process(), now());
         let child =
             Self::new(self.writer.spool(), id, description, Arc::clone(&self.interest), self.privacy.clone())
-                .under(self.policy.as_ref().map(Active::forked));
+                .under(self.policy.get().map(Active::forked));
         if let Some(script) = self.script.try_lock().and_then(|script| script.clone()) {
-            child.set_script(script);
+            // It was decided on once, in the parent.
+            child.set_script(Script { verdict: None, ..script });
         }
         child
     }

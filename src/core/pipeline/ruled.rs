@@ -1,11 +1,13 @@
 //! What the policies say of an event, before it happens: decided, or known from a moment ago; recorded; and handed back
 //! to whoever saw it for the last step.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering::Relaxed;
 
 use crate::event::Kind;
-use crate::policy::active::{Active, Ruling};
+use crate::policy::active::{Active, Ruling, Ticket};
 use crate::policy::facts::{Facts, PathFact};
+use crate::policy::image::Image;
 use crate::policy::judge::{Case, Judgement, Outcome, Stop, Witness};
 use crate::policy::observed::{Seen, facts};
 use crate::process::{Script, ScriptVerdict};
@@ -43,13 +45,13 @@ impl Recorder {
     /// The policies, if any of their rules is about events of `kind`.
     #[inline]
     pub(super) fn governs(&self, kind: Kind) -> Option<&Active> {
-        self.policy.as_ref().filter(|active| active.concerns(kind))
+        self.policy.get().filter(|active| active.concerns(kind))
     }
 
     /// The policies that the process is under.
     #[must_use]
     pub fn policy(&self) -> Option<&Active> {
-        self.policy.as_ref()
+        self.policy.get()
     }
 
     /// Counts a repeat of the operation that `key` stands for, if nothing else is to be done about it.
@@ -65,7 +67,7 @@ impl Recorder {
     /// where something is to be done.
     fn is_known_to_pass(&self, active: &Active, key: u64) -> Option<bool> {
         let (ruling, keeps) = active.remembered(key, now_coarse())?;
-        let passes = active.lets_pass(ruling) && (!keeps || self.has_repeated(key_under(key, ruling)));
+        let passes = ruling.lets_pass() && (!keeps || self.has_repeated(key_under(key, ruling)));
         passes.then_some(keeps)
     }
 
@@ -140,29 +142,81 @@ impl Recorder {
         };
         let judgement =
             Judgement::of(active, ruling, &Case { kind, seen: &seen, origin: cause.origin }, witness);
-        let verdict = judgement.verdict(active);
-        let keeps = made.keeps || verdict.is_some_and(|verdict| speaks(&verdict));
+        let verdict = judgement.verdict();
+        let speaks = verdict.is_some_and(|verdict| speaks(&verdict));
+        self.spoken.fetch_add(u64::from(speaks), Relaxed);
+        let keeps = made.keeps || speaks;
         if known.is_none() {
             active.remember(key, ruling, keeps, now);
         }
-        let key = key_under(key, ruling);
+        // What was stopped and what went on, with a reason, are not one record.
+        let key = key_under(key, ruling) ^ u64::from(judgement.is_stopped());
         if keeps && !self.has_repeated(key) {
             self.store_first(kind, key, &Draft { verdict, ..made.draft });
         }
         Ruled { outcome: judgement.outcome, is_stored: keeps }
     }
 
-    /// Takes up policies that were replaced: at any event, as the new ones may be about other kinds.
-    pub(super) fn refresh(&self) {
-        let Some(active) = &self.policy else { return };
+    /// Takes up policies that were replaced, whatever the event: those in force may say nothing of it.
+    #[inline]
+    pub(super) fn take_up_policies(&self) {
+        let Some(active) = self.policy.get() else { return };
         for (path, state, sha256) in active.refresh(now_coarse()) {
             self.note_policy(&path, state, sha256);
+            self.begin_part(); // a rule's number stands for another rule now
         }
+    }
+
+    /// Puts the process under `image` too, which the program itself asks for and which records call `path`; where it
+    /// was under none, `first` says who it is. `None` where there are too many.
+    pub fn enforce(
+        &self,
+        path: &Path,
+        image: Image,
+        justification: Option<&str>,
+        first: impl FnOnce() -> Active,
+    ) -> Option<Ticket> {
+        let sha256 = image.sha256();
+        let active = self.policy.get_or_init(|| {
+            let active = first();
+            if let Some(script) = self.script.try_lock().and_then(|script| script.clone()) {
+                let home = active.surroundings().home.as_deref();
+                active.set_who(|who| who.set_script(&self.resolved(&script), home));
+            }
+            active
+        });
+        let ticket = active.add(path.to_owned(), image, justification)?;
+        self.note_policy(path, "loaded", Some(sha256));
+        self.begin_part();
+        Some(ticket)
+    }
+
+    /// How often a rule other than one that allows spoke so far: where this has not changed, no record tells of one
+    /// but those of earlier parts.
+    #[must_use]
+    pub fn spoken(&self) -> u64 {
+        self.spoken.load(Relaxed)
+    }
+
+    /// Ends what [`Recorder::enforce`] began. Returns what it was called; `None` where there is nothing to end.
+    pub fn release(&self, ticket: Ticket) -> Option<PathBuf> {
+        let source = self.policy.get()?.remove(ticket)?;
+        self.note_policy(&source.path, "ended", source.sha256());
+        self.begin_part();
+        Some(source.path.clone())
+    }
+
+    fn resolved(&self, script: &Script) -> Script {
+        let mut resolved = script.clone();
+        if let Some(file) = &mut resolved.file {
+            file.0 = self.links.resolve(&file.0, true, now_coarse()).path.into_owned();
+        }
+        resolved
     }
 
     /// Stores which policies the process is under.
     pub(super) fn note_policies(&self) {
-        for source in self.policy.iter().flat_map(Active::sources) {
+        for source in self.policy.get().into_iter().flat_map(Active::sources) {
             self.note_policy(&source.path, source.state(), source.sha256());
         }
     }
@@ -177,7 +231,7 @@ impl Recorder {
 
     /// Notes what the process runs from now on, and says whether it may.
     pub fn run(&self, mut script: Script, witness: &impl Witness) -> Outcome {
-        let outcome = match &self.policy {
+        let outcome = match self.policy.get() {
             Some(active) => self.rule_on_script(active, &mut script, witness),
             None => Outcome::Go,
         };
@@ -186,9 +240,9 @@ impl Recorder {
     }
 
     fn rule_on_script(&self, active: &Active, script: &mut Script, witness: &impl Witness) -> Outcome {
-        let mut resolved = script.clone();
-        if let Some(file) = &mut resolved.file {
-            file.0 = self.links.resolve(&file.0, true, now_coarse()).path.into_owned();
+        let resolved = self.resolved(script);
+        if resolved.file != script.file {
+            script.resolved.clone_from(&resolved.file);
         }
         let home = active.surroundings().home.as_deref();
         active.set_who(|who| who.set_script(&resolved, home));
@@ -208,7 +262,7 @@ impl Recorder {
         let seen = Seen { target: Some(name.into()), ..Seen::default() };
         let judgement =
             Judgement::of(active, ruling, &Case { kind: Kind::Script, seen: &seen, origin: None }, witness);
-        script.verdict = judgement.verdict(active).map(|verdict| stored(&verdict));
+        script.verdict = judgement.verdict().map(|verdict| stored(&verdict));
         judgement.outcome
     }
 }

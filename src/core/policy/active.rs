@@ -3,13 +3,16 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs::Metadata;
+use std::hash::BuildHasher as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use foldhash::fast::FixedState;
 use parking_lot::Mutex;
 
 use super::decide::WhoClasses;
@@ -25,6 +28,10 @@ const VALID_NS: u64 = 1_000_000_000;
 const CHECKED_NS: u64 = 2_000_000_000;
 /// Decisions that are remembered: a power of two.
 const REMEMBERED: usize = 512;
+/// Policies at the same time: a ruling's number has room for no more.
+const MAX_SOURCES: usize = 127;
+/// How long the program itself waits for another thread when it asks for a policy.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Places that were warned of; beyond it each is warned of again.
 const MAX_WARNED: usize = 10_000;
 
@@ -41,9 +48,11 @@ pub struct Active {
     /// When the files are looked at next.
     next_check: AtomicU64,
     decisions: OnceLock<Box<[Remembered]>>,
-    /// Answers to rules that ask for a justification: `None` was refused.
-    answers: Mutex<HashMap<RuleId, Option<Arc<str>>>>,
+    /// Answers to rules that ask for a justification, by the rule's name: `None` was refused.
+    answers: Mutex<HashMap<Box<str>, Option<Arc<str>>>>,
     warned: Mutex<HashSet<u64>>,
+    /// Policies that the program itself asked for, now or before: what it asks for again is there already.
+    asked_for: Mutex<Vec<Arc<Image>>>,
 }
 
 /// What decisions need to know of where the process runs, fixed when it starts.
@@ -61,6 +70,8 @@ pub struct Surroundings {
 
 /// All policies at one time.
 struct Loaded {
+    /// Told from every other.
+    serial: u64,
     sources: Vec<Arc<Source>>,
     /// By source, of the process.
     classes: Vec<WhoClasses>,
@@ -70,9 +81,28 @@ struct Loaded {
 pub struct Source {
     pub path: PathBuf,
     stamp: Option<Stamp>,
-    /// The program itself asked for it: no file stands behind it any more.
-    is_asked_for: bool,
+    /// The program itself asked for it, and nothing looks at its file any more.
+    asked: Option<Asked>,
     image: Result<Arc<Image>, Refusal>,
+}
+
+/// What the program said when it asked for a policy.
+#[derive(Clone)]
+struct Asked {
+    ticket: Ticket,
+    /// Why, for the rules of this policy that want a reason.
+    justification: Option<Arc<str>>,
+}
+
+/// Stands for a policy that the program itself asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ticket(pub u64);
+
+impl Ticket {
+    fn next() -> Self {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        Self(LAST.fetch_add(1, Relaxed) + 1)
+    }
 }
 
 /// What tells that a file has been replaced: device, inode, size, time of change in seconds and nanoseconds.
@@ -81,7 +111,7 @@ type Stamp = (u64, u64, u64, i64, i64);
 impl Source {
     fn open(path: &Path) -> Self {
         let (stamp, image) = (stamp(path), Image::open(path).map(Arc::new));
-        Self { path: path.to_owned(), stamp, is_asked_for: false, image }
+        Self { path: path.to_owned(), stamp, asked: None, image }
     }
 
     /// The word for its state, in records.
@@ -123,10 +153,12 @@ impl RuleId {
 }
 
 /// What was decided about an event: the rules that spoke. `None` and `None` is what no rule speaks of.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub struct Ruling {
     pub enforced: Option<RuleId>,
     pub shadow: Option<RuleId>,
+    /// The policies that they are rules of, also where others are in force meanwhile.
+    of: &'static Loaded,
 }
 
 impl Ruling {
@@ -137,9 +169,38 @@ impl Ruling {
         number(self.enforced) << 32 | number(self.shadow)
     }
 
-    fn from_number(number: u64) -> Self {
+    fn from_number(number: u64, of: &'static Loaded) -> Self {
         let rule = |number: u64| (number as u32).checked_sub(1).map(RuleId);
-        Self { enforced: rule(number >> 32), shadow: rule(number) }
+        Self { enforced: rule(number >> 32), shadow: rule(number), of }
+    }
+
+    /// What `rule`, one of those that spoke, says.
+    #[must_use]
+    pub fn said(self, rule: RuleId) -> Option<Said<'static>> {
+        self.of.said(rule)
+    }
+
+    /// Whether nothing more is to be done about an operation on which it was made: its repeats are counted.
+    #[must_use]
+    pub fn lets_pass(self) -> bool {
+        let enforced = self.enforced.and_then(|rule| self.of.action(rule));
+        enforced.is_none_or(|action| action <= Action::Warn)
+    }
+
+    /// As it is stored, of an operation that goes on.
+    #[must_use]
+    pub fn verdict(self) -> Option<Verdict<'static>> {
+        let enforced = self.enforced.and_then(|rule| self.said(rule));
+        let shadow = self.shadow.filter(|_| self.shadow != self.enforced).and_then(|rule| self.said(rule));
+        if enforced.is_none() && shadow.is_none() {
+            return None;
+        }
+        Some(Verdict {
+            action: enforced.map_or(Action::Allow, |said| said.action),
+            rule: enforced.map(|said| said.name),
+            shadow: shadow.map(|said| (said.action, said.name)),
+            ..Verdict::default()
+        })
     }
 }
 
@@ -182,6 +243,7 @@ impl Active {
             decisions: OnceLock::new(),
             answers: Mutex::default(),
             warned: Mutex::default(),
+            asked_for: Mutex::default(),
         }
     }
 
@@ -230,24 +292,52 @@ impl Active {
         self.replace(self.loaded().sources.clone(), &who);
     }
 
-    /// Adds a policy that the program itself asks for, under the name `path`.
-    pub fn add(&self, path: PathBuf, image: Image) {
-        let Some(who) = self.who.try_lock() else { return };
+    /// Adds a policy that the program itself asks for, under the name `path`; `None` where there are too many.
+    pub fn add(&self, path: PathBuf, image: Image, justification: Option<&str>) -> Option<Ticket> {
+        let image = self.shared(image);
+        let who = self.who.try_lock_for(PATIENCE)?;
         let mut sources = self.loaded().sources.clone();
-        sources.push(Arc::new(Source { path, stamp: None, is_asked_for: true, image: Ok(Arc::new(image)) }));
+        if sources.len() >= MAX_SOURCES {
+            return None;
+        }
+        let ticket = Ticket::next();
+        let asked = Some(Asked { ticket, justification: justification.map(Arc::from) });
+        sources.push(Arc::new(Source { path, stamp: None, asked, image: Ok(image) }));
         self.replace(sources, &who);
+        Some(ticket)
     }
 
-    /// Takes away the policy that was added last under `path`. Returns whether there was one.
-    pub fn remove(&self, path: &Path) -> bool {
-        let Some(who) = self.who.try_lock() else { return false };
+    /// The same policy as it was asked for before: what was in force once stays in memory.
+    fn shared(&self, image: Image) -> Arc<Image> {
+        let Some(mut known) = self.asked_for.try_lock() else { return Arc::new(image) };
+        if let Some(same) = known.iter().find(|known| known.sha256() == image.sha256()) {
+            return Arc::clone(same);
+        }
+        let image = Arc::new(image);
+        known.push(Arc::clone(&image));
+        image
+    }
+
+    /// Takes away the policy that was added as `ticket`, and returns it.
+    pub fn remove(&self, ticket: Ticket) -> Option<Arc<Source>> {
+        let who = self.who.try_lock_for(PATIENCE)?;
         let mut sources = self.loaded().sources.clone();
-        let Some(at) = sources.iter().rposition(|source| source.is_asked_for && source.path == path) else {
-            return false;
-        };
-        sources.remove(at);
+        let at = sources
+            .iter()
+            .position(|source| source.asked.as_ref().is_some_and(|asked| asked.ticket == ticket))?;
+        let removed = sources.remove(at);
         self.replace(sources, &who);
-        true
+        Some(removed)
+    }
+
+    /// What the rule called `name` says, as in `finance/hr`.
+    #[must_use]
+    pub fn rule_named(&self, name: &str) -> Option<Said<'_>> {
+        let loaded = self.loaded();
+        let rules = loaded.images().flat_map(|(at, image, _)| {
+            (0..image.rule_count() as u32).map(move |number| RuleId::new(at, number))
+        });
+        rules.filter_map(|rule| loaded.said(rule)).find(|said| said.name == name)
     }
 
     /// Whether any rule is about events of `kind`.
@@ -272,7 +362,7 @@ impl Active {
     #[must_use]
     pub fn decide(&self, facts: &Facts<'_>) -> Ruling {
         let loaded = self.loaded();
-        let mut ruling = Ruling::default();
+        let mut ruling = Ruling { enforced: None, shadow: None, of: loaded };
         for (at, image, classes) in loaded.images() {
             let decision = image.decide(facts, classes);
             let stricter = |known: Option<RuleId>, rule: Option<u32>| {
@@ -286,58 +376,14 @@ impl Active {
         ruling
     }
 
-    /// What `rule` does; `None` for one of a policy that was replaced.
-    fn action(&self, rule: RuleId) -> Option<Action> {
-        self.loaded().action(rule)
-    }
-
-    /// What `rule` says; `None` for one of a policy that was replaced.
-    #[must_use]
-    pub fn said(&self, rule: RuleId) -> Option<Said<'_>> {
-        let (at, number) = rule.parts();
-        let image = self.loaded().sources.get(at)?.image.as_ref().ok()?;
-        let rule = image.rule(number)?;
-        let text = |place| image.text(place);
-        Some(Said {
-            action: rule.action,
-            name: text(rule.name),
-            message: text(rule.message),
-            link: text(rule.link),
-            owner: text(rule.owner),
-        })
-    }
-
-    /// Whether nothing more is to be done about an operation on which `ruling` was made: its repeats are counted.
-    #[must_use]
-    pub fn lets_pass(&self, ruling: Ruling) -> bool {
-        let enforced = ruling.enforced.and_then(|rule| self.action(rule));
-        enforced.is_none_or(|action| action <= Action::Warn)
-    }
-
-    /// `ruling` as it is stored, of an operation that goes on.
-    #[must_use]
-    pub fn verdict(&self, ruling: Ruling) -> Option<Verdict<'_>> {
-        let enforced = ruling.enforced.and_then(|rule| self.said(rule));
-        let shadow =
-            ruling.shadow.filter(|_| ruling.shadow != ruling.enforced).and_then(|rule| self.said(rule));
-        if enforced.is_none() && shadow.is_none() {
-            return None;
-        }
-        Some(Verdict {
-            action: enforced.map_or(Action::Allow, |said| said.action),
-            rule: enforced.map(|said| said.name),
-            shadow: shadow.map(|said| (said.action, said.name)),
-            ..Verdict::default()
-        })
-    }
-
     /// What was decided lately about the operation that `key` stands for, and whether it is recorded.
     #[must_use]
     pub fn remembered(&self, key: u64, now: u64) -> Option<(Ruling, bool)> {
-        let place = self.decisions.get()?.get(slot(key))?;
+        let (place, loaded) = (self.decisions.get()?.get(slot(key))?, self.loaded());
         let (ruling, until) = (place.ruling.load(Relaxed), place.until.load(Relaxed));
-        let is_whole = place.check.load(Acquire) == self.check(key, ruling, until);
-        (is_whole && now < until).then(|| (Ruling::from_number(ruling & !IS_KEPT), ruling & IS_KEPT != 0))
+        let is_whole = place.check.load(Acquire) == self.check(loaded, key, ruling, until);
+        let known = || (Ruling::from_number(ruling & !IS_KEPT, loaded), ruling & IS_KEPT != 0);
+        (is_whole && now < until).then(known)
     }
 
     /// Remembers what was decided about it, for a second.
@@ -346,14 +392,14 @@ impl Active {
             self.decisions.get_or_init(|| (0..REMEMBERED).map(|_| Remembered::default()).collect());
         let Some(place) = decisions.get(slot(key)) else { return };
         let kept = if is_kept { IS_KEPT } else { 0 };
-        let (ruling, until) = (ruling.number() | kept, now.saturating_add(VALID_NS));
-        place.ruling.store(ruling, Relaxed);
+        let (number, until) = (ruling.number() | kept, now.saturating_add(VALID_NS));
+        place.ruling.store(number, Relaxed);
         place.until.store(until, Relaxed);
-        place.check.store(self.check(key, ruling, until), Release);
+        place.check.store(self.check(ruling.of, key, number, until), Release);
     }
 
-    fn check(&self, key: u64, ruling: u64, until: u64) -> u64 {
-        let generation = self.generation.load(Relaxed);
+    fn check(&self, of: &Loaded, key: u64, ruling: u64, until: u64) -> u64 {
+        let generation = self.generation.load(Relaxed).wrapping_add(of.serial.rotate_left(32));
         let mixed = (ruling.rotate_left(23) ^ until).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         key ^ mixed ^ generation.wrapping_mul(0xd1b5_4a32_d192_ed03)
     }
@@ -372,7 +418,7 @@ impl Active {
             return Vec::new(); // the first time is when they were opened
         }
         let loaded = self.loaded();
-        let is_changed = |source: &Source| !source.is_asked_for && source.stamp != stamp(&source.path);
+        let is_changed = |source: &Source| source.asked.is_none() && source.stamp != stamp(&source.path);
         if !loaded.sources.iter().any(|source| is_changed(source)) {
             return Vec::new();
         }
@@ -385,26 +431,30 @@ impl Active {
         found
     }
 
-    /// The justification that was given for `rule`, or the answer to it before.
+    /// The justification that was given for `rule`, one of those that `ruling` is of, or the answer to it before.
     #[must_use]
-    pub fn justification(&self, rule: RuleId) -> Option<Option<Arc<str>>> {
+    pub fn justification(&self, ruling: Ruling, rule: RuleId) -> Option<Option<Arc<str>>> {
+        let source = ruling.of.sources.get(rule.parts().0)?;
+        if let Some(given) = source.asked.as_ref().and_then(|asked| asked.justification.clone()) {
+            return Some(Some(given));
+        }
         if let Some(given) = &self.surroundings.justification {
             return Some(Some(Arc::from(given.as_str())));
         }
-        self.answers.try_lock()?.get(&rule).cloned()
+        self.answers.try_lock()?.get(ruling.said(rule)?.name).cloned()
     }
 
-    /// Remembers the answer for `rule`.
-    pub fn answered(&self, rule: RuleId, answer: Option<&str>) {
+    /// Remembers the answer for the rule called `name`.
+    pub fn answered(&self, name: &str, answer: Option<&str>) {
         if let Some(mut answers) = self.answers.try_lock() {
-            answers.insert(rule, answer.map(Arc::from));
+            answers.insert(name.into(), answer.map(Arc::from));
         }
     }
 
-    /// Whether the person is to be told of `rule` at the place that `place` stands for: once.
+    /// Whether the person is to be told of the rule called `name` at the place that `place` stands for: once.
     #[must_use]
-    pub fn is_to_be_told(&self, rule: RuleId, place: u64) -> bool {
-        let key = place ^ u64::from(rule.0).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    pub fn is_to_be_told(&self, name: &str, place: u64) -> bool {
+        let key = place ^ FixedState::default().hash_one(name);
         self.warned.try_lock().is_some_and(|mut warned| warned.len() >= MAX_WARNED || warned.insert(key))
     }
 }
@@ -430,7 +480,9 @@ impl Loaded {
             Ok(image) => image.classes_of(who),
             Err(_) => WhoClasses::default(),
         });
-        Box::leak(Box::new(Self { classes: classes.collect(), sources }))
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        let serial = LAST.fetch_add(1, Relaxed);
+        Box::leak(Box::new(Self { serial, classes: classes.collect(), sources }))
     }
 
     fn images(&self) -> impl Iterator<Item = (usize, &Image, &WhoClasses)> {
@@ -445,6 +497,20 @@ impl Loaded {
     fn action(&self, rule: RuleId) -> Option<Action> {
         let (at, number) = rule.parts();
         self.sources.get(at)?.image.as_ref().ok()?.action(number)
+    }
+
+    fn said(&self, rule: RuleId) -> Option<Said<'_>> {
+        let (at, number) = rule.parts();
+        let image = self.sources.get(at)?.image.as_ref().ok()?;
+        let rule = image.rule(number)?;
+        let text = |place| image.text(place);
+        Some(Said {
+            action: rule.action,
+            name: text(rule.name),
+            message: text(rule.message),
+            link: text(rule.link),
+            owner: text(rule.owner),
+        })
     }
 }
 

@@ -17,12 +17,13 @@
 //!      …    …  sections
 //! ```
 
-use std::fs::File;
-use std::io::Read as _;
-use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
 
 use super::field::Field;
+use crate::process::new_id;
 use crate::spool::map;
 
 /// First bytes of a compiled policy. The high bit and the line end catch text-mode transfers.
@@ -312,6 +313,28 @@ impl Image {
         let map = map::whole_file(&file).map_err(|_| Refusal::Broken)?;
         check(&map)?;
         Ok(Self { sections: sections(&map), bytes: Bytes::Mapped(map) })
+    }
+
+    /// Keeps it in the directory `folder`, under the name of its content, and returns the path.
+    ///
+    /// # Errors
+    /// It cannot be written there.
+    pub fn store(&self, folder: &Path) -> io::Result<PathBuf> {
+        use sha2::{Digest as _, Sha256};
+        let digest = Sha256::digest(self.bytes());
+        let digest: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        let path = folder.join(format!("policy-{digest}.{EXTENSION}"));
+        if path.exists() {
+            return Ok(path);
+        }
+        // Written under a name of its own and then moved: another process may look for it meanwhile.
+        let unfinished = folder.join(format!(".{}", new_id(None)));
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o644).open(&unfinished)?;
+        let written = file.write_all(self.bytes()).and_then(|()| std::fs::rename(&unfinished, &path));
+        if written.is_err() {
+            let _ = std::fs::remove_file(&unfinished);
+        }
+        written.map(|()| path)
     }
 
     fn bytes(&self) -> &[u8] {

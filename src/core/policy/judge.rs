@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::active::{Active, RuleId, Ruling, Said};
+use super::active::{Active, Ruling, Said};
 use super::message;
 use super::observed::Seen;
 use crate::event::Kind;
@@ -91,18 +91,19 @@ impl Judgement {
     #[must_use]
     pub fn of(active: &Active, ruling: Ruling, case: &Case<'_>, witness: &impl Witness) -> Self {
         let plain = Self { ruling, reason: None, is_stopped: false, outcome: Outcome::Go };
-        let Some((rule, said)) = ruling.enforced.and_then(|rule| Some((rule, active.said(rule)?))) else {
+        let Some((rule, said)) = ruling.enforced.and_then(|rule| Some((rule, ruling.said(rule)?))) else {
             return plain;
         };
         match said.action {
             Action::Allow => plain,
             Action::Warn => {
-                let is_new = active.is_to_be_told(rule, case.origin.map_or(0, |origin| origin.hash));
+                let is_new = active.is_to_be_told(said.name, case.origin.map_or(0, |origin| origin.hash));
                 let outcome = if is_new { Outcome::Warn(case.warning(&said)) } else { Outcome::Go };
                 Self { outcome, ..plain }
             }
             Action::Deny => Self { is_stopped: true, outcome: case.stop(&said, false), ..plain },
-            Action::Justify => match reason(active, rule, case, &said, witness) {
+            Action::Justify => match reason(active, active.justification(ruling, rule), case, &said, witness)
+            {
                 Answer::Given(reason) => Self { reason: Some(Arc::from(reason)), ..plain },
                 Answer::Refused | Answer::Nobody => {
                     Self { is_stopped: true, outcome: case.stop(&said, true), ..plain }
@@ -112,17 +113,29 @@ impl Judgement {
         }
     }
 
+    /// Whether the operation is to fail.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.is_stopped
+    }
+
     /// As it is stored; `None` where no rule spoke.
     #[must_use]
-    pub fn verdict<'a>(&'a self, active: &'a Active) -> Option<Verdict<'a>> {
-        let verdict = active.verdict(self.ruling)?;
+    pub fn verdict(&self) -> Option<Verdict<'_>> {
+        let verdict = self.ruling.verdict()?;
         Some(Verdict { is_stopped: self.is_stopped, reason: self.reason.as_deref(), ..verdict })
     }
 }
 
-/// The reason that the person gives, or gave before.
-fn reason(active: &Active, rule: RuleId, case: &Case<'_>, said: &Said<'_>, witness: &impl Witness) -> Answer {
-    match active.justification(rule) {
+/// The reason that the person gives, or gave before, which is `known`.
+fn reason(
+    active: &Active,
+    known: Option<Option<Arc<str>>>,
+    case: &Case<'_>,
+    said: &Said<'_>,
+    witness: &impl Witness,
+) -> Answer {
+    match known {
         Some(Some(given)) => return Answer::Given(given.to_string()),
         Some(None) => return Answer::Refused,
         None => {}
@@ -130,8 +143,8 @@ fn reason(active: &Active, rule: RuleId, case: &Case<'_>, said: &Said<'_>, witne
     let question = message::question(&case.doing(), &message::place(case.origin), said);
     let answer = witness.ask(&question);
     match &answer {
-        Answer::Given(reason) => active.answered(rule, Some(reason)),
-        Answer::Refused => active.answered(rule, None),
+        Answer::Given(reason) => active.answered(said.name, Some(reason)),
+        Answer::Refused => active.answered(said.name, None),
         Answer::Nobody | Answer::Interrupted => {}
     }
     answer

@@ -150,6 +150,7 @@ pub fn question(doing: &str, place: &str, said: &Said<'_>) -> String {
     if !said.message.is_empty() {
         let _ = write!(text, ": {}", said.message);
     }
+    text.push_str("\n  Your reason: ");
     text
 }
 

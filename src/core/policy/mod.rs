@@ -29,4 +29,6 @@ pub mod parse;
 #[cfg(feature = "read")]
 pub mod question;
 #[cfg(feature = "read")]
+pub mod replay;
+#[cfg(feature = "read")]
 pub mod rule;

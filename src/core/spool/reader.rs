@@ -453,6 +453,9 @@ pub fn last_run(spool: &Path) -> io::Result<Option<Uuid>> {
     Ok(segments.filter(is_run).map(|segment| segment.identity.process).next())
 }
 
+/// A library directory, and the `name-version` of what is installed there.
+pub type Listing = (Vec<u8>, Vec<String>);
+
 /// A process as its segments tell of it.
 #[derive(Clone, Debug)]
 pub struct ProcessSummary {
@@ -470,7 +473,7 @@ pub struct ProcessSummary {
     /// Records, strings left out.
     pub records: u64,
     /// Library directories with the `name-version` of what is installed there.
-    pub distributions: Vec<(Vec<u8>, Vec<String>)>,
+    pub distributions: Vec<Listing>,
 }
 
 /// Everything that a spool says of its processes, in the order they started, and what could not be read.
@@ -574,26 +577,35 @@ fn add_segment(
 }
 
 fn add_distributions(process: &mut ProcessSummary, view: &View<'_>, spool: &Path, faults: &mut Vec<Fault>) {
-    let (Some(directory), Some(name)) = (view.target, view.destination) else {
-        return;
-    };
-    let directory = directory.to_vec();
-    // The name comes from a file that anyone may have written: it must not lead out of the spool.
-    let Ok(name) = String::from_utf8(name.to_vec()) else {
-        return;
-    };
-    if name.contains('/') || process.distributions.iter().any(|(known, _)| *known == directory) {
+    let is_known = view
+        .target
+        .is_some_and(|directory| process.distributions.iter().any(|(known, _)| *known == directory.to_vec()));
+    if is_known {
         return;
     }
     let folder = if spool.is_file() { spool.parent().unwrap_or(spool) } else { spool };
-    match SegmentFile::load(&folder.join(name)) {
-        Ok(listing) => {
-            for raw in listing.records().flatten().filter(|raw| raw.kind == Kind::Distributions as u16) {
-                if let Ok(names) = rmp_serde::from_slice(raw.payload) {
-                    process.distributions.push((directory.clone(), names));
-                }
-            }
-        }
-        Err(fault) => faults.push(fault),
+    match listing_of(view, folder) {
+        Some(Ok(found)) => process.distributions.push(found),
+        Some(Err(fault)) => faults.push(fault),
+        None => {}
     }
+}
+
+/// The library directory that `view`, a record of that kind, is about, with the `name-version` of what was installed
+/// there, from the file in `folder` that it names. `None` where it names none.
+///
+/// # Errors
+/// The file cannot be read.
+#[must_use]
+pub fn listing_of(view: &View<'_>, folder: &Path) -> Option<Result<Listing, Fault>> {
+    let (directory, name) = (view.target?, view.destination?);
+    // The name comes from a file that anyone may have written: it must not lead out of the spool.
+    let name = String::from_utf8(name.to_vec()).ok().filter(|name| !name.contains('/'))?;
+    let listing = match SegmentFile::load(&folder.join(name)) {
+        Ok(listing) => listing,
+        Err(fault) => return Some(Err(fault)),
+    };
+    let mut found = listing.records().flatten().filter(|raw| raw.kind == Kind::Distributions as u16);
+    let names = found.find_map(|raw| rmp_serde::from_slice(raw.payload).ok())?;
+    Some(Ok((directory.to_vec(), names)))
 }

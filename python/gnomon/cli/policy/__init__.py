@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Adds the verb, and those below it."""
-    from . import check, compile, explain, test
+    from . import check, compile, explain, learn, replay, request, test
 
     parser = verbs.add_parser(
         "policy",
@@ -23,7 +23,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         description="Works with policies: what scripts may do, and what happens when they do something else.",
     )
     below = parser.add_subparsers(metavar="VERB")
-    for verb in (check, compile, explain, test):
+    for verb in (check, compile, explain, learn, replay, request, test):
         verb.add_parser(below)
 
     def show_help(_: argparse.Namespace) -> int:
