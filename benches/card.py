@@ -16,6 +16,7 @@ import platform
 import subprocess
 import sys
 import tempfile
+from math import inf
 from pathlib import Path
 
 from figures import FIGURES, Result, Settings, take
@@ -122,7 +123,7 @@ def row(result: Result) -> list[str]:
     shown = [number(values.get(name)) for name in figure.ways]
     ratios = [f"{values[ours] / values[name]:.3f}" if name in values else "-" for name in others]
     budget = figure.budget
-    met = "yes" if budget.is_met(values) else "NO"
+    met = "-" if budget.bound == inf else "yes" if budget.is_met(values) else "NO"
     return [figure.title, figure.unit, *shown, *ratios, budget.describe_value(values), budget.describe(), met]
 
 

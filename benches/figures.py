@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 
 import measure
@@ -69,7 +70,10 @@ class Budget:
         return f"{value:{sign}.{digits}f} {self.unit}{tail}"
 
     def describe(self) -> str:
-        return ("at least " if self.at_least else "at most ") + self._spell(self.bound, digits=0)
+        if self.bound == inf:
+            return "none: to compare"
+        digits = 0 if self.bound >= 1 else 1
+        return ("at least " if self.at_least else "at most ") + self._spell(self.bound, digits=digits)
 
     def describe_value(self, values: Values) -> str:
         return self._spell(self.value(values), digits=2 if self.unit in ("ms", "M/s") else 0)
@@ -394,7 +398,7 @@ FIGURES = (
         "denied-open",
         "an `open` that is denied, caught",
         "ns",
-        Budget("ratio", RAISING, 1.0, ours=DENYING),
+        Budget("ratio", RAISING, inf, ours=DENYING),
         denied("open", BARE, RAISING, DENYING),
         (BARE, RAISING, DENYING),
     ),
@@ -402,7 +406,7 @@ FIGURES = (
         "denied-connect",
         "a `connect` that is denied, caught",
         "ns",
-        Budget("ratio", PYTEST_SOCKET, 1.0, ours=DENYING),
+        Budget("ratio", PYTEST_SOCKET, inf, ours=DENYING),
         denied("connect", BARE, PYTEST_SOCKET, RAISING, DENYING),
         (BARE, PYTEST_SOCKET, RAISING, DENYING),
     ),
