@@ -1,4 +1,4 @@
-"""Prints gnomon's overhead card: every figure beside bare Python, a no-op C hook and a Python hook.
+"""Prints gnomon's overhead card: each figure beside other ways to run the same program.
 
     python benches/card.py [--only NAME] [--json] [--python PATH]
 
@@ -9,6 +9,7 @@ docs/overhead.md has the method and a card to compare with.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import platform
@@ -18,7 +19,7 @@ import tempfile
 from pathlib import Path
 
 from figures import FIGURES, Result, Settings, take
-from variants import BARE, BENCHES, GNOMON, JSON, NOOP, Variants, library, profile
+from variants import BENCHES, Variants, library, profile
 
 
 def main() -> None:
@@ -84,8 +85,9 @@ def as_json(about: dict[str, str], results: list[Result]) -> str:
             "budget": result.figure.budget.describe(),
         }
         if result.problem is None:
+            ours = result.values[result.figure.budget.ours]
             row |= {
-                "ratios": {name: result.values[GNOMON] / value for name, value in result.values.items()},
+                "ratios": {name: ours / value for name, value in result.values.items()},
                 "value": result.figure.budget.value(result.values),
                 "is_met": result.figure.budget.is_met(result.values),
             }
@@ -96,28 +98,29 @@ def as_json(about: dict[str, str], results: list[Result]) -> str:
 
 
 def as_table(about: dict[str, str], results: list[Result]) -> str:
-    others = (BARE, NOOP, JSON)
-    heading = ["figure", "", *others, GNOMON, *(f"x {name}" for name in others), "measured", "budget", "met"]
-    lines = [heading, *(row(result, others) for result in results)]
+    lines = ["gnomon overhead card", *(f"  {name}: {value}" for name, value in about.items())]
+    for ways, group in itertools.groupby(results, key=lambda result: result.figure.ways):
+        lines += ["", *table(ways, list(group))]
+    return "\n".join(lines)
+
+
+def table(ways: tuple[str, ...], results: list[Result]) -> list[str]:
+    """The figures that compare the same variants."""
+    heading = ["figure", "", *ways, *(f"x {name}" for name in ways[:-1]), "measured", "budget", "met"]
+    lines = [heading, *(row(result) for result in results)]
     full = [line for line in lines if len(line) == len(heading)]
     widths = [max(len(line[column]) for line in full) for column in range(len(heading))]
     widths[0] = max(len(line[0]) for line in lines)
-    return "\n".join(
-        [
-            "gnomon overhead card",
-            *(f"  {name}: {value}" for name, value in about.items()),
-            "",
-            *(aligned(line, widths, len(heading)) for line in lines),
-        ]
-    )
+    return [aligned(line, widths, len(heading)) for line in lines]
 
 
-def row(result: Result, others: tuple[str, ...]) -> list[str]:
+def row(result: Result) -> list[str]:
     figure, values = result.figure, result.values
     if result.problem is not None:
         return [figure.title, f"!! NOT MEASURED: {result.problem}"]
-    shown = [number(values.get(name)) for name in (*others, GNOMON)]
-    ratios = [f"{values[GNOMON] / values[name]:.3f}" if name in values else "-" for name in others]
+    *others, ours = figure.ways
+    shown = [number(values.get(name)) for name in figure.ways]
+    ratios = [f"{values[ours] / values[name]:.3f}" if name in values else "-" for name in others]
     budget = figure.budget
     met = "yes" if budget.is_met(values) else "NO"
     return [figure.title, figure.unit, *shown, *ratios, budget.describe_value(values), budget.describe(), met]
@@ -133,7 +136,7 @@ def aligned(line: list[str], widths: list[int], columns: int) -> str:
     if len(line) < columns:
         return f"{line[0]:<{widths[0]}}  {line[1]}"
     cells = [
-        f"{cell:>{width}}" if 2 <= column <= 8 else f"{cell:<{width}}"
+        f"{cell:>{width}}" if 2 <= column <= columns - 4 else f"{cell:<{width}}"
         for column, (cell, width) in enumerate(zip(line, widths))
     ]
     return "  ".join(cells).rstrip()

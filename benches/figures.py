@@ -11,7 +11,20 @@ from pathlib import Path
 
 import measure
 from measure import WORKLOADS, Values
-from variants import BARE, GNOMON, JSON, NOOP, Unmeasurable, Variants, lines_of, spool_of
+from policies import DENYING, LARGE, SMALL
+from variants import (
+    BARE,
+    GNOMON,
+    JSON,
+    NAMES,
+    NOOP,
+    PYTEST_SOCKET,
+    RAISING,
+    Unmeasurable,
+    Variants,
+    lines_of,
+    spool_of,
+)
 
 
 @dataclass(frozen=True)
@@ -25,18 +38,21 @@ class Settings:
 class Budget:
     """What gnomon may cost: a relation to another variant, or to nothing, and its bound."""
 
-    relation: str  # "ratio", "over" or "alone"
+    relation: str  # "ratio", "over" or "alone"; "ratio over": of what both have over gnomon without policies
     other: str
     bound: float
     unit: str = ""
     at_least: bool = False
+    ours: str = GNOMON
 
     def value(self, values: Values) -> float:
-        ours = values[GNOMON]
+        ours = values[self.ours]
         if self.relation == "alone":
             return ours
         if self.other not in values:
             raise Unmeasurable(f"nothing to compare with: no figure for {self.other}")
+        if self.relation == "ratio over":
+            return (ours - values[GNOMON]) / (values[self.other] - values[GNOMON])
         return ours / values[self.other] if self.relation == "ratio" else ours - values[self.other]
 
     def is_met(self, values: Values) -> bool:
@@ -46,6 +62,8 @@ class Budget:
     def _spell(self, value: float, *, digits: int) -> str:
         if self.relation == "ratio":
             return f"{value:.3f}x {self.other}"
+        if self.relation == "ratio over":
+            return f"{value:.2f}x what {self.other} add"
         sign = "+" if self.relation == "over" else ""
         tail = f" over {self.other}" if self.relation == "over" else ""
         return f"{value:{sign}.{digits}f} {self.unit}{tail}"
@@ -66,6 +84,8 @@ class Figure:
     unit: str
     budget: Budget
     take: Callable[[Variants, Settings], Values]
+    # The variants it compares, gnomon in the form that the budget is about last.
+    ways: tuple[str, ...] = NAMES
 
 
 @dataclass(frozen=True)
@@ -139,6 +159,65 @@ def bytes_a_record(variants: Variants, settings: Settings) -> Values:
         total = sum(Path(path).stat().st_size for path in of_processes)
         found[name] = total / sum(process.records for process in processes)
     return found
+
+
+POLICIES = (NOOP, GNOMON, SMALL, LARGE)
+
+
+def per_event(kind: str, mode: str) -> Callable[[Variants, Settings], Values]:
+    def take(variants: Variants, settings: Settings) -> Values:
+        once = measure.workload(variants, "policy_event.py", kind, mode, "10000")
+        return measure.rounds(variants, _at_hand(variants, POLICIES), settings.rounds, once)
+
+    return take
+
+
+def counted_each(kind: str, mode: str, *counts: int) -> Callable[[Variants, Settings], Values]:
+    few, many = counts
+
+    def take(variants: Variants, settings: Settings) -> Values:
+        names = _at_hand(variants, POLICIES)
+        return measure.instructions_each(variants, names, "policy_event.py", (kind, mode), (few, many))
+
+    return take
+
+
+def arming(take_one: str) -> Callable[[Variants, Settings], Values]:
+    def take(variants: Variants, settings: Settings) -> Values:
+        names = _at_hand(variants, POLICIES)
+        if take_one == "instructions":
+            return measure.instructions(variants, names, "-c", "pass")
+        return measure.rounds(variants, names, settings.rounds * 10, measure.wall(variants, "-c", "pass"))
+
+    return take
+
+
+def denied(kind: str, *ways: str) -> Callable[[Variants, Settings], Values]:
+    def take(variants: Variants, settings: Settings) -> Values:
+        once = measure.workload(variants, "denied.py", kind, "2000")
+        return measure.rounds(variants, ways, settings.rounds, once)
+
+    return take
+
+
+def _at_hand(variants: Variants, names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for name in names if name in variants.available() or name in (SMALL, LARGE))
+
+
+def of_policies(kind: str, title: str, *, with_instructions: bool = True) -> tuple[Figure, ...]:
+    """What a decision on an event of `kind` costs, repeated and new."""
+    found = []
+    for mode, words, bound in (("repeat", "repeated", 100), ("first", "new", 1000)):
+        take = per_event(kind, mode)
+        over = Budget("over", GNOMON, bound, "ns", ours=LARGE)
+        alike = Budget("ratio over", SMALL, 1.3, ours=LARGE)
+        name = f"policy-{kind}-{mode}"
+        found.append(Figure(name, f"policies, {title}, {words}", "ns", over, take, POLICIES))
+        if with_instructions:
+            counting = counted_each(kind, "first" if mode == "first" else "again", 1000, 5000)
+            counted_title = f"policies, {title}, {words}: instructions"
+            found.append(Figure(f"{name}-instructions", counted_title, "", alike, counting, POLICIES))
+    return tuple(found)
 
 
 FIGURES = (
@@ -288,6 +367,44 @@ FIGURES = (
         "B",
         Budget("alone", GNOMON, 100, "B"),
         bytes_a_record,
+    ),
+    *of_policies("open", "open that no rule is about"),
+    *of_policies("allowed", "open that a rule allows"),
+    *of_policies("nowhere", "open in a folder that is not there", with_instructions=False),
+    *of_policies("resolve", "host asked for", with_instructions=False),
+    *of_policies("connect", "connection", with_instructions=False),
+    *of_policies("import", "import", with_instructions=False),
+    Figure(
+        "policy-start",
+        "policies, interpreter start: instructions",
+        "M",
+        Budget("ratio", GNOMON, 1.01, ours=LARGE),
+        arming("instructions"),
+        POLICIES,
+    ),
+    Figure(
+        "policy-start-wall",
+        "policies, interpreter start: wall",
+        "ms",
+        Budget("over", GNOMON, 0.2, "ms", ours=LARGE),
+        arming("wall"),
+        POLICIES,
+    ),
+    Figure(
+        "denied-open",
+        "an `open` that is denied, caught",
+        "ns",
+        Budget("ratio", RAISING, 1.0, ours=DENYING),
+        denied("open", BARE, RAISING, DENYING),
+        (BARE, RAISING, DENYING),
+    ),
+    Figure(
+        "denied-connect",
+        "a `connect` that is denied, caught",
+        "ns",
+        Budget("ratio", PYTEST_SOCKET, 1.0, ours=DENYING),
+        denied("connect", BARE, PYTEST_SOCKET, RAISING, DENYING),
+        (BARE, PYTEST_SOCKET, RAISING, DENYING),
     ),
 )
 

@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from variants import BENCHES, GNOMON, Unmeasurable, Variants, spool_of
+from variants import BENCHES, RECORDING, Unmeasurable, Variants, spool_of
 
 WORKLOADS = BENCHES / "workloads"
 
@@ -49,7 +49,7 @@ def workload(variants: Variants, program: str, *arguments: str) -> Callable[[str
     def once(name: str, output: Path) -> float:
         command = [variants.python, str(WORKLOADS / program), *arguments]
         told = json.loads(run(variants, name, output, command))
-        if name == GNOMON:
+        if name in RECORDING:
             require_records(output, told["records"])
         return float(told["ns"])
 
@@ -109,6 +109,18 @@ def instructions(variants: Variants, names: Sequence[str], *arguments: str) -> V
     return found
 
 
+def instructions_each(
+    variants: Variants, names: Sequence[str], program: str, arguments: Sequence[str], counts: tuple[int, int]
+) -> Values:
+    """Instructions that one operation more of a workload takes: its last argument is how many of them."""
+    few, many = counts
+    found = {
+        count: instructions(variants, names, str(WORKLOADS / program), *arguments, str(count))
+        for count in counts
+    }
+    return {name: (found[many][name] - found[few][name]) * 1e6 / (many - few) for name in names}
+
+
 def _callgrind(valgrind: str, variants: Variants, name: str, command: list[str], output: Path) -> float:
     for _ in range(2):  # bytecode is written by the first, read by the second
         run(variants, name, output, command)
@@ -117,7 +129,7 @@ def _callgrind(valgrind: str, variants: Variants, name: str, command: list[str],
     summary = re.search(r"^(?:summary|totals): (\d+)", profile.read_text(), re.MULTILINE)
     if summary is None:
         raise Unmeasurable("callgrind left no summary")
-    if name == GNOMON:
+    if name in RECORDING:
         require_records(output, 1)
     return int(summary.group(1)) / 1e6
 

@@ -1,4 +1,4 @@
-"""The four ways to run a program that the card compares: bare, a no-op hook, a Python hook, gnomon.
+"""The ways to run a program that the card compares: bare, by hooks of others, by gnomon, under its policies.
 
 Each is an environment and nothing else. What a variant leaves behind (a spool, a file of lines) goes into a
 directory made new for each run.
@@ -12,11 +12,17 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+import policies
+from policies import DENYING, LARGE, SMALL
+
 BENCHES = Path(__file__).resolve().parent
 PACKAGE = BENCHES.parent / "python" / "gnomon"
 
 BARE, NOOP, JSON, GNOMON = "bare", "no-op C", "JSON lines", "gnomon"
 NAMES = (BARE, NOOP, JSON, GNOMON)
+# What else stops a program: the workload sets these up by itself.
+RAISING, PYTEST_SOCKET = "Python hook", "pytest-socket"
+RECORDING = (GNOMON, SMALL, LARGE, DENYING)
 
 # An unoptimised library is several times larger than a released one; nothing else in it says which it is.
 LARGEST_RELEASE_BYTES = 5 * 1024 * 1024
@@ -72,12 +78,22 @@ class Variants:
         elif name == JSON:
             environment["PYTHONPATH"] = str(self.folder / "json_hook")
             environment["BENCH_JSON_LINES"] = str(lines_of(output))
-        elif name == GNOMON:
+        elif name in (RAISING, PYTEST_SOCKET):
+            environment["BENCH_DENY"] = name
+        elif name in RECORDING:
+            if name != GNOMON:
+                environment["GNOMON_POLICY"] = str(self._policies()[name])
             environment["PYTHONPATH"] = str(PACKAGE / "bootstrap")
             spool_of(output).mkdir(mode=0o700, exist_ok=True)
             environment["GNOMON_SPOOL"] = str(spool_of(output))
             environment["GNOMON_DEBUG"] = "1"
         return environment
+
+    def _policies(self) -> dict[str, Path]:
+        folder = self.folder / "policies"
+        if folder.exists():
+            return policies.of(folder, ".gnomon-policy")
+        return policies.compiled(folder)
 
 
 def spool_of(output: Path) -> Path:

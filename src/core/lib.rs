@@ -12,7 +12,7 @@ pub mod distributions;
 pub mod event;
 pub mod hosts;
 pub mod interest;
-mod links;
+pub mod links;
 pub mod origin;
 mod pack;
 pub mod paths;

@@ -58,7 +58,9 @@ impl Links {
             if matches!(name, b"" | b".." | b".") {
                 break;
             }
-            let Some((here, folds)) = self.below(directory, name, now) else { break };
+            let Some((here, folds)) = self.below(directory, name, now) else {
+                return Resolved { path: left, folds: false };
+            };
             match follows_last.then(|| where_link_leads(&here)).flatten() {
                 Some(target) => left = Cow::Owned(target),
                 None if here == *left => return Resolved { path: left, folds },

@@ -203,7 +203,7 @@ impl<'a> Wire<'a> {
     }
 }
 
-#[inline]
+#[inline(always)] // every text of every record
 fn pack_text(packer: &mut Packer<'_>, key: u8, text: Option<&Text<'_>>) {
     let Some(text) = text else { return };
     packer.key(key);

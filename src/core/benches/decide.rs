@@ -26,6 +26,7 @@ fn main() {
         let opened = Image::open(Path::new(&path)).unwrap_or_else(|why| panic!("`{path}` is {}", why.name()));
         (path, opened)
     }));
+    println!("{:.1} ns to ask where the path of a file leads", resolution(folder.path()));
     println!("{:<10} {:>14} {:>14}", "event", "policy", "ns a decision");
     for (event, made) in
         [("open", open as fn(u32) -> _), ("resolve", resolve), ("connect", connect), ("import", import)]
@@ -34,6 +35,21 @@ fn main() {
             println!("{event:<10} {name:>14} {nanoseconds:>14.1}");
         }
     }
+}
+
+/// For files in a directory that is remembered: one system call each, which finds no link.
+fn resolution(folder: &Path) -> f64 {
+    use std::os::unix::ffi::OsStrExt as _;
+    let paths: Vec<_> = (0..500).map(|number| folder.join(format!("report-{number:06}.csv"))).collect();
+    let links = gnomon_core::links::Links::default();
+    let round = |_| {
+        let start = Instant::now();
+        for path in &paths {
+            black_box(links.resolve(path.as_os_str().as_bytes(), true, 1));
+        }
+        start.elapsed().as_nanos() as f64 / 500.0
+    };
+    (0..ROUNDS).map(round).fold(f64::INFINITY, f64::min)
 }
 
 /// Of several rounds in turn, so that a busy machine slows all of them alike.

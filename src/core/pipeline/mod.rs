@@ -249,8 +249,12 @@ impl Recorder {
 
     /// Stores what `draft` makes, and counts the repeats of `key` there. Returns whether a record was stored.
     fn store_new<'a>(&self, kind: Kind, key: u64, draft: impl FnOnce() -> Option<Draft<'a>>) -> bool {
+        draft().is_some_and(|draft| self.store_first(kind, key, &draft))
+    }
+
+    /// Stores `draft`, and counts the repeats of `key` there. Returns whether it was.
+    fn store_first(&self, kind: Kind, key: u64, draft: &Draft<'_>) -> bool {
         let current = self.writer.current();
-        let Some(draft) = draft() else { return false };
         let head = Head { kind, flags: 0, time: now() };
         let write = |segment: &Segment| {
             let place = draft.append(head, segment, self.privacy.as_deref(), |text| self.hash_text(text))?;

@@ -101,10 +101,10 @@ impl Recorder {
         if let Some(active) = self.governs(kind) {
             return self.rule_on_new(active, kind, key, cause, witness, || make(Some(active))).outcome;
         }
-        self.store_new(kind, key, || {
-            let made = make(None);
-            made.keeps.then_some(made.draft)
-        });
+        let made = make(None);
+        if made.keeps {
+            self.store_first(kind, key, &made.draft);
+        }
         Outcome::Go
     }
 
@@ -149,10 +149,10 @@ impl Recorder {
         if known.is_none() {
             active.remember(key, ruling, keeps, now);
         }
-        if keeps {
-            // What was stopped and what went on, with a reason, are not one record.
-            let key = key_under(key, ruling) ^ u64::from(judgement.is_stopped());
-            self.repeat_or_store(kind, key, || Some(Draft { verdict, ..made.draft }));
+        // What was stopped and what went on, with a reason, are not one record.
+        let key = key_under(key, ruling) ^ u64::from(judgement.is_stopped());
+        if keeps && !self.has_repeated(key) {
+            self.store_first(kind, key, &Draft { verdict, ..made.draft });
         }
         Ruled { outcome: judgement.outcome, is_stored: keeps }
     }

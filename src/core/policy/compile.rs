@@ -15,10 +15,13 @@ use super::decide::access;
 use super::field::{AddressWord, Field};
 use super::glob::{Glob, Token};
 use super::image::{
-    GRAM_BITS, HEADER_BYTES, KINDS, Key, KeyHash, MAGIC, MAX_ENDS, MAX_PROBES, Part, SECTIONS, SLOT_BYTES,
-    Section, VERSION, begins_end, crc, ends_start, gram_bit,
+    GRAM_BITS, Gram, HEADER_BYTES, KINDS, Key, KeyHash, MAGIC, MAX_ENDS, MAX_PROBES, Part, SECTIONS,
+    SLOT_BYTES, Section, VERSION, begins_end, crc, ends_start,
 };
 use super::rule::{Condition, Layer, Pattern, Rule};
+
+/// Patterns that may share a key before another one is better, whatever it is.
+const FEW: u32 = 64;
 
 /// The compiled form of `layers`, of which there may be up to 256.
 #[must_use]
@@ -220,7 +223,11 @@ impl Compiler {
         let mut entries: BTreeMap<u64, Vec<u32>> = BTreeMap::new();
         let mut grams = Vec::new();
         for (number, keys) in patterns {
-            let best = keys.iter().min_by_key(|key| (frequency.get(&key.hash), key.kind));
+            let best = keys.iter().min_by_key(|key| {
+                let count = frequency.get(&key.hash).copied().unwrap_or_default();
+                // Digits are in all sorts of names, and each text that has them is matched in vain.
+                (count.max(FEW), key.is_in_numbers, count, key.kind)
+            });
             match best {
                 Some(key) => {
                     entries.entry(key.hash).or_default().push(number);
@@ -232,7 +239,7 @@ impl Compiler {
         if !grams.is_empty() {
             let mut bits = vec![0_u8; GRAM_BITS / 8];
             for gram in grams {
-                bits[gram_bit(gram) / 8] |= 1 << (gram_bit(gram) % 8);
+                bits[gram.bit() / 8] |= 1 << (gram.bit() % 8);
             }
             self.out.sections[Section::of_field(field, Part::Grams)] = bits;
         }
@@ -338,16 +345,20 @@ type Keys = Vec<PatternKey>;
 struct PatternKey {
     kind: Key,
     hash: u64,
-    gram: Option<[u8; 3]>,
+    gram: Option<Gram>,
+    /// Whether numbers have it.
+    is_in_numbers: bool,
 }
 
 impl PatternKey {
     fn new(kind: Key, field: Field, text: &[u8]) -> Self {
-        Self { kind, hash: KeyHash::of(kind, field, text).value(), gram: None }
+        Self { kind, hash: KeyHash::of(kind, field, text).value(), gram: None, is_in_numbers: false }
     }
 
-    fn of_gram(gram: [u8; 3]) -> Self {
-        Self { kind: Key::Gram, hash: KeyHash::of_gram(gram).value(), gram: Some(gram) }
+    fn of_gram(bytes: [u8; 3]) -> Self {
+        let gram = bytes.into_iter().fold(Gram::default(), Gram::followed_by);
+        let is_in_numbers = bytes.iter().all(u8::is_ascii_digit);
+        Self { kind: Key::Gram, hash: KeyHash::of_gram(gram).value(), gram: Some(gram), is_in_numbers }
     }
 }
 

@@ -13,8 +13,8 @@ use super::facts::{Facts, PathFact, Who};
 use super::field::{AddressWord, Field};
 use super::glob;
 use super::image::{
-    Image, Key, KeyHash, MAX_ENDS, MAX_PROBES, PATTERN_BYTES, Part, RULE_BYTES, SLOT_BYTES, Section, Table,
-    begins_end, ends_start, gram_bit, in_pieces,
+    Gram, Image, Key, KeyHash, MAX_ENDS, MAX_PROBES, PATTERN_BYTES, Part, RULE_BYTES, SLOT_BYTES, Section,
+    Table, begins_end, ends_start, in_pieces,
 };
 use crate::event::Kind;
 use crate::verdict::Action;
@@ -444,10 +444,12 @@ fn starts_and_ends(field: Field, text: &[u8], probe: &mut impl FnMut(KeyHash)) {
 
 /// Every three bytes of `text` that some pattern has.
 fn grams_in(grams: Table<'_>, text: &[u8], probe: &mut impl FnMut(KeyHash)) {
-    for gram in text.windows(3).filter_map(|gram| gram.first_chunk()) {
-        let bit = gram_bit(*gram);
-        if grams.0.get(bit / 8).is_some_and(|byte| byte & 1 << (bit % 8) != 0) {
-            probe(KeyHash::of_gram(*gram));
+    let mut gram = Gram::default();
+    for (at, byte) in text.iter().enumerate() {
+        gram = gram.followed_by(*byte);
+        let bit = gram.bit();
+        if at >= 2 && grams.0.get(bit / 8).is_some_and(|byte| byte & 1 << (bit % 8) != 0) {
+            probe(KeyHash::of_gram(gram));
         }
     }
 }

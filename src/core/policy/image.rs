@@ -175,8 +175,8 @@ impl KeyHash {
     /// The hash of three bytes.
     #[inline]
     #[must_use]
-    pub fn of_gram(gram: [u8; 3]) -> Self {
-        Self::new(Key::Gram).with(lower_gram(gram).into())
+    pub fn of_gram(gram: Gram) -> Self {
+        Self::new(Key::Gram).with(gram.0.into())
     }
 
     /// The hash of the start or the end that `text` is.
@@ -223,17 +223,24 @@ pub fn in_pieces(field: Field, text: &[u8], mut take: impl FnMut(Option<u8>, u64
     }
 }
 
-/// Three bytes in lower case, as a number.
-#[inline]
-fn lower_gram([first, second, third]: [u8; 3]) -> u32 {
-    u32::from_le_bytes([first, second, third, 0].map(|byte| byte.to_ascii_lowercase()))
-}
+/// Three bytes in lower case, the last one lowest.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Gram(u32);
 
-/// Which bit of the table of grams stands for three bytes.
-#[inline]
-#[must_use]
-pub fn gram_bit(gram: [u8; 3]) -> usize {
-    (lower_gram(gram).wrapping_mul(0x9e37_79b1) >> 16) as usize
+impl Gram {
+    /// The last two bytes and another.
+    #[inline]
+    #[must_use]
+    pub fn followed_by(self, byte: u8) -> Self {
+        Self((self.0 << 8 | u32::from(byte.to_ascii_lowercase())) & 0xff_ffff)
+    }
+
+    /// Which bit of the table of grams stands for it.
+    #[inline]
+    #[must_use]
+    pub fn bit(self) -> usize {
+        (self.0.wrapping_mul(0x9e37_79b1) >> 16) as usize
+    }
 }
 
 /// Why a compiled policy is not taken.
