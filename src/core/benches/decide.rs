@@ -1,5 +1,6 @@
 //! What a decision alone costs, without Python, records and the file system: `cargo bench -p gnomon-core`.
 //! With the names of compiled policies as arguments it measures those too, beside one without any rule.
+#![expect(clippy::expect_used, clippy::panic, reason = "a bench ends where it cannot measure")]
 
 use std::hint::black_box;
 use std::path::Path;
@@ -53,7 +54,7 @@ fn resolution(folder: &Path) -> f64 {
 }
 
 /// Of several rounds in turn, so that a busy machine slows all of them alike.
-fn medians<'a>(images: &'a [(String, Image)], event: fn(u32) -> Facts<'static>) -> Vec<(&'a str, f64)> {
+fn medians(images: &[(String, Image)], event: fn(u32) -> Facts<'static>) -> Vec<(&str, f64)> {
     let events: Vec<Facts<'_>> = (0..EVENTS).map(event).collect();
     let mut who = Who::of_account("ann", 1000, &["staff".to_owned()]);
     who.add(gnomon_core::policy::field::Field::Script, b"/home/ann/report.py");
@@ -114,7 +115,7 @@ fn with_list(rules: &str, folder: &Path) -> String {
 
 /// Rules of every form in turn, as benches/policies.py has them.
 fn rules(count: usize) -> String {
-    (0..count).map(|number| rule(number)).collect()
+    (0..count).map(rule).collect()
 }
 
 fn rule(n: usize) -> String {
