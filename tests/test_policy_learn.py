@@ -242,6 +242,19 @@ def test_what_was_seen_replays_as_allowed(
     assert _learned(other) == text
 
 
+def test_what_was_denied_is_not_learned(spool: Path, tmp_path: Path) -> None:
+    (tmp_path / "p.toml").write_text(
+        '[[rule]]\nid = "hr"\npath = "**/hr/**"\naction = "deny"\nmessage = "No."\n'
+    )
+    code = f"open({str(tmp_path / 'p.toml')!r}).close(); open('/data/hr/salaries.csv')"
+    gnomon("run", "--spool", spool, "--policy", tmp_path / "p.toml", "-c", code)
+    learned = gnomon("policy", "learn", spool).checked()
+    text = learned.stdout.decode()
+    assert str(tmp_path) in text or "p.toml" in text
+    assert "/data/hr" not in text
+    assert b"/data/hr/salaries.csv" in learned.stderr, "it says what it leaves out"
+
+
 def test_nothing_is_learned_from_nothing(spool: Path) -> None:
     done = gnomon("policy", "learn", spool)
     assert done.status == 1 and b"nothing was recorded that it could be about" in done.stderr

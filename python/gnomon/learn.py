@@ -90,7 +90,9 @@ class Learner:
             )
 
     def add(self, record: Record) -> None:
-        """Takes note of one record."""
+        """Takes note of one record, unless a policy stopped what it tells of: that was not meant to be."""
+        if record.outcome == "denied":
+            return
         process = self._processes.get(record.process) or _Process("", "/", None, False)
         key = (
             process,

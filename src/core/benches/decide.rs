@@ -1,5 +1,6 @@
 //! What a decision alone costs, without Python, records and the file system: `cargo bench -p gnomon-core`.
 //! With the names of compiled policies as arguments it measures those too, beside one without any rule.
+#![expect(clippy::expect_used, clippy::panic, reason = "a bench ends where it cannot measure")]
 
 #![expect(clippy::expect_used, clippy::panic, reason = "nothing can be measured then")]
 

@@ -242,6 +242,10 @@ impl Image {
             let grams = part(Part::Grams);
             if !grams.0.is_empty() {
                 grams_in(grams, text, &mut probe);
+                // `**/x` is kept under its slash, and matches a path that has none, too.
+                if let (Field::Path, [first, second, ..]) = (field, text) {
+                    grams_in(grams, &[b'/', *first, *second], &mut probe);
+                }
             }
         }
         let always = part(Part::Always);
@@ -613,6 +617,16 @@ mod tests {
             let address = Some("255.255.255.255".parse().unwrap());
             let facts = Facts { address, ..Facts::new(Kind::Connect, 5) };
             assert_eq!(decided(&layers, &facts, &Who::default()).0.as_deref(), Some("p/net"), "{network}");
+        }
+    }
+
+    #[test]
+    fn a_path_without_a_slash_is_matched_at_any_depth() {
+        for path in [":memory:", "pipe", "xyz", "ab"] {
+            let pattern = format!("**/{path}*");
+            let rules = vec![rule("any", Action::Deny, vec![condition(Field::Path, &[&pattern])])];
+            let layers = [Layer { name: "p".to_owned(), rules }];
+            assert!(decided(&layers, &read(path), &Who::default()).0.is_some(), "{pattern}");
         }
     }
 

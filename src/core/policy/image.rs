@@ -17,10 +17,12 @@
 //!      …    …  sections
 //! ```
 
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
 
 use super::field::Field;
 use crate::process::new_id;
@@ -295,7 +297,10 @@ impl Image {
     /// # Errors
     /// Why it is not taken.
     pub fn open(path: &Path) -> Result<Self, Refusal> {
-        let file = File::open(path).map_err(|_| Refusal::Missing)?;
+        // A pipe in its place must not make the program wait.
+        let mut options = OpenOptions::new();
+        options.read(true).custom_flags((OFlags::NONBLOCK | OFlags::CLOEXEC).bits().cast_signed());
+        let file = options.open(path).map_err(|_| Refusal::Missing)?;
         let metadata = file.metadata().map_err(|_| Refusal::Missing)?;
         let is_foreign = ![0, rustix::process::getuid().as_raw(), rustix::process::geteuid().as_raw()]
             .contains(&metadata.uid());
