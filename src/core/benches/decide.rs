@@ -2,8 +2,6 @@
 //! With the names of compiled policies as arguments it measures those too, beside one without any rule.
 #![expect(clippy::expect_used, clippy::panic, reason = "a bench ends where it cannot measure")]
 
-#![expect(clippy::expect_used, clippy::panic, reason = "nothing can be measured then")]
-
 use std::hint::black_box;
 use std::path::Path;
 use std::time::Instant;
