@@ -358,7 +358,7 @@ fn add_who(
 mod tests {
     use super::*;
 
-    const SETTING: Setting<'_> = Setting { directory: b"/work", home: b"/home/ann", time: 7 };
+    const SETTING: Setting<'_> = Setting { directory: b"/desk", home: b"/home/ann", time: 7 };
 
     /// All that is known of the event, in words.
     fn understood(event: &str, who: &[(&str, &str)]) -> String {
@@ -393,8 +393,8 @@ mod tests {
     fn events_are_said_in_a_line() {
         for (event, expected) in [
             ("open /data/hr/x.csv", "open path=/data/hr/x.csv:r"),
-            ("open:write x.csv", "open path=/work/x.csv:w"),
-            ("open:read+append ./a//x", "open path=/work/a/x:rw"),
+            ("open:write x.csv", "open path=/desk/x.csv:w"),
+            ("open:read+append ./a//x", "open path=/desk/a/x:rw"),
             ("open:create ../x", "open path=/x:w"),
             ("map /x", "map path=/x:r"),
             ("open ~/x.csv", "open path=/home/ann/x.csv:r in=~/x.csv"),
@@ -430,8 +430,8 @@ mod tests {
             ("import yaml from PyYAML==5.3", "import module=yaml distribution=pyyaml 5.3"),
             ("import yaml from PyYAML", "import module=yaml distribution=pyyaml "),
             ("spawn curl -s 'https://x y'", "spawn argv=curl -s https://x y program=curl"),
-            ("exec ./a b", "exec argv=./a b program=a program=/work/a"),
-            ("script report.py", "script script=/work/report.py"),
+            ("exec ./a b", "exec argv=./a b program=a program=/desk/a"),
+            ("script report.py", "script script=/desk/report.py"),
             ("script ~/report.py", "script script=/home/ann/report.py"),
             ("script -c", "script script=-c"),
             ("script -m pytest", "script script=-m pytest"),
@@ -449,7 +449,7 @@ mod tests {
         for (key, value, expected) in [
             ("user", "ann", "user=ann"),
             ("group", "100", "group=100"),
-            ("script", "x.py", "script=/work/x.py"),
+            ("script", "x.py", "script=/desk/x.py"),
             ("script", "-", "script=-"),
             ("script_sha256", "AB", "script_sha256=ab"),
             ("origin", "Typing_Extensions", "origin=typing-extensions"),
