@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from ._native import StrPath
 
 SUFFIX = ".gnomon-policy"
+# A message may name all lists of a file, or all kinds of events.
+_MAX_LENGTH = 1000
 
 
 class PolicyError(ValueError):
@@ -32,8 +34,8 @@ def as_text(problem: Problem) -> str:
     from .text import printable
 
     place = f"{printable(problem.file)}:{problem.line}:{problem.column}"
-    text = f"{place}: {problem.severity}: {printable(problem.message)}"
-    return f"{text}\n  hint: {printable(problem.hint)}" if problem.hint else text
+    text = f"{place}: {problem.severity}: {printable(problem.message, _MAX_LENGTH)}"
+    return f"{text}\n  hint: {printable(problem.hint, _MAX_LENGTH)}" if problem.hint else text
 
 
 def compiled(paths: Sequence[StrPath], *, observe: bool = False, text: str | None = None) -> bytes:
@@ -60,14 +62,17 @@ def write(data: bytes, path: StrPath) -> None:
     Raises:
         OSError: It cannot be written.
     """
+    import tempfile
+
     target = os.path.realpath(path)
-    unfinished = f"{target}.{os.getpid()}"
-    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    # Under a name that nobody can foresee: root may write where others may, too.
+    descriptor, unfinished = tempfile.mkstemp(dir=os.path.dirname(target), prefix=".policy-")
     try:
         with open(descriptor, "wb") as file:
+            os.fchmod(descriptor, 0o644)
             file.write(data)
             file.flush()
-            os.fsync(file.fileno())
+            os.fsync(descriptor)
         os.replace(unfinished, target)
     except BaseException:
         os.unlink(unfinished)

@@ -9,9 +9,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ..._native import Problem
 
-# A message may name all lists of a file, or all kinds of events.
-MAX_LENGTH = 1000
-
 
 def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Adds the verb."""
@@ -41,14 +38,10 @@ def main(options: argparse.Namespace) -> int:
 
 def _print_text(checked: list[tuple[str, int | None, list[Problem]]]) -> None:
     from ...text import printable
+    from . import tell
 
     for file, rules, problems in checked:
-        for problem in problems:
-            place = f"{printable(problem.file)}:{problem.line}:{problem.column}"
-            message = printable(problem.message, MAX_LENGTH)
-            print(f"{place}: {problem.severity}: {message}", file=sys.stderr)
-            if problem.hint:
-                print(f"  hint: {printable(problem.hint, MAX_LENGTH)}", file=sys.stderr)
+        tell(problems)
         counted = [
             _counted(sum(problem.severity == severity for problem in problems), severity)
             for severity in ("error", "warning")
