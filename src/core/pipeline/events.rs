@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use percent_encoding::percent_decode;
+
 use crate::directory::Directory;
 use crate::event::{Access, Base, Event, FilePath, Kind, Target};
 use crate::interest::installed_root;
@@ -387,21 +389,7 @@ pub(crate) fn file_of_uri(text: &[u8]) -> Option<Vec<u8>> {
         Some(rest) => rest.get(memchr::memchr(b'/', rest)?..)?,
         None => rest,
     };
-    (!path.is_empty() && !path.starts_with(b":")).then(|| unescaped(path))
-}
-
-/// `%41` as `A`.
-fn unescaped(text: &[u8]) -> Vec<u8> {
-    let mut plain = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((byte, after)) = rest.split_first() {
-        let digits =
-            after.get(..2).filter(|_| *byte == b'%').and_then(|digits| std::str::from_utf8(digits).ok());
-        let escaped = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        plain.push(escaped.unwrap_or(*byte));
-        rest = escaped.and_then(|_| after.get(2..)).unwrap_or(after);
-    }
-    plain
+    (!path.is_empty() && !path.starts_with(b":")).then(|| percent_decode(path).collect())
 }
 
 fn absolute_now(path: &[u8]) -> Vec<u8> {
