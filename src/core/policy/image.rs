@@ -1,5 +1,5 @@
 //! The compiled form of a policy: bytes that a process maps and reads as they are. Here stands how they lie; what
-//! they mean is in [`super::decide`], and what writes them is `compile`.
+//! they mean is in `classify` and [`super::decide`], and what writes them is `compile`.
 //!
 //! All numbers are little-endian. Every look-up is checked against the bounds, so that nothing has to be looked
 //! through when a process starts: damaged bytes give a wrong answer at worst, and never a panic.

@@ -1,14 +1,15 @@
 //! What the organisation says: rules as people write them, the form that processes map, and the decision.
 //!
 //! ```text
-//! TOML ─> parse ─> Layer of Rules ─> compile ═ file ═> image ─> decide(Facts) ─> judge ─> the last step
-//!                                                      Event ─> observed ──┘
+//! TOML ─> parse ─> Layer of Rules ─> compile ═ file ═> image ─> classify ─> decide ─> judge ─> the last step
+//!                                        Event ─> observed ─> Facts ──┘
 //! ```
 //!
 //! The right half runs in watched programs: it parses nothing, builds nothing, takes no lock and never panics,
 //! whatever the mapped bytes are.
 
 pub mod active;
+mod classify;
 pub mod decide;
 pub mod facts;
 pub mod field;
