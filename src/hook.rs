@@ -70,7 +70,7 @@ fn handle(decode: Decoder, args: *mut ffi::PyObject) -> c_int {
 /// Records what no audit event told, with a thread state as the hook has one.
 pub fn tell(event: &Event<'_>) {
     // What is done already cannot be stopped.
-    let _ = inside(|recorder| recorder.record(event, thread(), &Caller));
+    let _ = inside(|recorder| recorder.record(event, thread(), &Caller).outcome);
 }
 
 /// Does something with the recorder, if there is one and this thread is not at it already.
@@ -117,16 +117,16 @@ fn take(recorder: &Recorder, decoded: Decoded<'_>) -> Outcome {
     }
     match decoded {
         Decoded::Event(event) => {
-            let outcome = recorder.record(&event, thread(), &Caller);
+            let settled = recorder.record(&event, thread(), &Caller);
             if event.kind == Kind::Exec {
                 environment::prepare_for_exec();
             }
             if !is_start(&event) {
                 forget_last_start();
             }
-            return outcome;
+            return settled.outcome;
         }
-        Decoded::Counted(event) => return recorder.count(&event, &Caller),
+        Decoded::Counted(event) => return recorder.count(&event, &Caller).outcome,
         Decoded::Compiled(compiled) => code::remember(compiled, frames::origin()),
         Decoded::DirectoryChanges => recorder.directory_changes(thread()),
         Decoded::Runs(script) => return recorder.run(script, &Caller),
