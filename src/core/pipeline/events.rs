@@ -288,7 +288,9 @@ impl Recorder {
                 return Settled::default(); // an address written out: nothing is resolved
             }
         } else if matches!(kind, Kind::Connect | Kind::Send) && host.is_none() {
-            host = self.hosts.name_for(thread, port, now_coarse());
+            host = address
+                .and_then(|address| self.hosts.name_at(address))
+                .or_else(|| self.hosts.name_for(thread, port, now_coarse()));
         }
         let octets = address.map(|address| address.to_string()).unwrap_or_default();
         let texts = [host.as_deref().unwrap_or_default().as_bytes(), octets.as_bytes()];

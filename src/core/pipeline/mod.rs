@@ -208,6 +208,12 @@ impl Recorder {
         self.store(Kind::Exit, &draft, now());
     }
 
+    /// Notes that `host` was found to be at `addresses`.
+    pub fn answered(&self, host: &str, addresses: &[std::net::IpAddr]) {
+        let host = host.trim_end_matches('.').to_ascii_lowercase();
+        self.hosts.answered(&host, addresses);
+    }
+
     /// Notes that `thread` is about to change the current directory.
     pub fn directory_changes(&self, thread: u64) {
         self.directory.changes(thread);
