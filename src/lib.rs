@@ -19,9 +19,12 @@ mod notice;
 mod policies;
 mod reader;
 mod recording;
+#[cfg(target_os = "linux")]
+mod redirect;
 mod replayed;
 mod session;
 mod stack;
+mod thread;
 mod start;
 mod watcher;
 
