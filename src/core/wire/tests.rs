@@ -386,6 +386,9 @@ fn a_hello_in_several_records_is_read() {
             .collect();
         assert_eq!(all(&records), ["hello localhost"]);
     }
+    // A hello that ends before its extensions would, in a record that goes on.
+    let cut = b"\x16\x03\x01\x02\0\x01\0\0\x28\x03\x03";
+    assert_eq!(followed(&[&cut[..], &[0; 32], b"\0\0\x40", &[0; 300]].concat()), (vec![], false));
     let mut odd = HELLOS[0].1.to_vec();
     let at = odd.windows(9).position(|name| name == b"localhost").unwrap();
     odd[at] = b'/';

@@ -42,7 +42,8 @@ impl Hello {
             match self.length() {
                 None => return Step::Lost,
                 Some(length) if self.message.len() < length => {}
-                Some(_) => {
+                Some(length) => {
+                    self.message.truncate(length); // the record may hold another one
                     self.tell(each);
                     return Step::Lost;
                 }
@@ -72,7 +73,7 @@ impl Hello {
         if number(&mut rest, 1)? != usize::from(CLIENT_HELLO) {
             return None;
         }
-        let length = number(&mut rest, 3).map_or(0, |length| length) + MESSAGE_HEADER_BYTES;
+        let length = number(&mut rest, 3).unwrap_or(0) + MESSAGE_HEADER_BYTES;
         (length <= MAX_HEAD).then_some(length)
     }
 
