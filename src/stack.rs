@@ -66,8 +66,12 @@ pub struct CodeMark {
     pub place: CodePlace,
     lines: (usize, usize),
     first_line: i32,
-    name: u64,
+    /// Of the file's name and the edges of the table of lines.
+    texts: u64,
 }
+
+/// How much of a table of lines tells it from another of the same length at the same address, at either end.
+const EDGE: usize = 64;
 
 impl CodePlace {
     /// A number to find it by in a table: objects lie some hundred bytes apart.
@@ -240,20 +244,19 @@ impl<'a> Frame<'a> {
     /// What tells its code from another.
     pub fn mark(&self) -> CodeMark {
         let place = self.code_place();
-        let hash = |name: Option<Characters<'_>>| FixedState::default().hash_one(name);
         let Place::Read(_, layout) = self.place else {
-            let name = FixedState::default().hash_one(self.file());
-            return CodeMark { place, name, ..CodeMark::default() }; // its position is a line already
+            let texts = FixedState::default().hash_one(self.file());
+            return CodeMark { place, texts, ..CodeMark::default() }; // its position is a line already
         };
-        // SAFETY: as in `code_place`.
-        unsafe {
-            let lines = read(place.code, layout.lines);
-            CodeMark {
-                place,
-                lines: (lines, read(lines, LENGTH)),
-                first_line: read(place.code, layout.first_line),
-                name: hash(layout.text(self.code, layout.file)),
-            }
+        let table = layout.table(self.code);
+        let (start, end) =
+            (table.get(..EDGE), table.len().checked_sub(EDGE).and_then(|end| table.get(end..)));
+        let edges = (start.unwrap_or(table), end.unwrap_or_default());
+        CodeMark {
+            place,
+            lines: (table.as_ptr().addr(), table.len()),
+            first_line: layout.first_line_of(self.code),
+            texts: FixedState::default().hash_one((layout.text(self.code, layout.file), edges)),
         }
     }
 
@@ -396,14 +399,24 @@ impl Layout {
 
     /// The line `position` bytes into live code.
     fn line_at(&self, code: Object<'_>, position: i32) -> i32 {
-        // SAFETY: offsets that were found right; the code holds its table, which never changes.
-        let (table, first) = unsafe {
-            let lines: usize = read(code.address(), self.lines);
-            let start = std::ptr::with_exposed_provenance(lines + CONTENT);
-            let table: &[u8] = std::slice::from_raw_parts(start, read(lines, LENGTH));
-            (table, read(code.address(), self.first_line))
-        };
-        self.lines_are.line_at(table, first, position)
+        self.lines_are.line_at(self.table(code), self.first_line_of(code), position)
+    }
+
+    fn first_line_of(&self, code: Object<'_>) -> i32 {
+        // SAFETY: an offset that was found right.
+        unsafe { read(code.address(), self.first_line) }
+    }
+
+    /// The table of lines of live code, which never changes.
+    fn table<'a>(&self, code: Object<'a>) -> &'a [u8] {
+        // SAFETY: an offset that was found right, of bytes that the code holds.
+        unsafe {
+            let table: usize = read(code.address(), self.lines);
+            std::slice::from_raw_parts(
+                std::ptr::with_exposed_provenance(table + CONTENT),
+                read(table, LENGTH),
+            )
+        }
     }
 
     /// How many bytes into its code a frame is.
@@ -444,13 +457,11 @@ impl Layout {
                     value.object().address() == read::<usize>(frame.code.address(), offset)
                 })
             };
-            // SAFETY: as above.
-            let line_at: i32 = unsafe { read(frame.code.address(), self.first_line) };
             let line = frame.asked(c"co_firstlineno").and_then(|line| line.object().integer());
             are_right = is_at(c"co_filename", self.file)
                 && is_at(c"co_name", self.name)
                 && self.qualified_name.is_none_or(|offset| is_at(c"co_qualname", offset))
-                && line == Some(line_at.into());
+                && line == Some(self.first_line_of(frame.code).into());
             false
         });
         are_right
