@@ -21,8 +21,6 @@ pub struct Strings {
     ascii: usize,
     /// The same of others; of an instance of a derived class, to a pointer to them.
     other: usize,
-    /// The bits of the state below those for the width.
-    shift: u32,
 }
 
 /// The characters of a `str`, of one, two or four bytes each.
@@ -36,11 +34,8 @@ pub struct Characters<'a> {
 impl Strings {
     /// Where Python 3.`minor` has them.
     pub fn of(minor: usize) -> Self {
-        match minor {
-            ..=11 => Self { ascii: 48, other: 72, shift: 2 },
-            12 | 13 => Self { ascii: 40, other: 56, shift: 2 },
-            _ => Self { ascii: 40, other: 56, shift: 16 },
-        }
+        // Until 3.11 there was a pointer to the same as wide characters, and its length.
+        if minor < 12 { Self { ascii: 48, other: 72 } } else { Self { ascii: 40, other: 56 } }
     }
 
     /// The characters of the `str` at an address. Needs no GIL.
@@ -50,7 +45,8 @@ impl Strings {
     pub unsafe fn characters<'a>(&self, address: usize) -> Option<Characters<'a>> {
         // SAFETY: as the caller promises.
         unsafe {
-            let state = read::<u32>(address, STATE) >> self.shift;
+            // Below are two bits of interning. Builds without a GIL have more, and are not read.
+            let state = read::<u32>(address, STATE) >> 2;
             let (width, is_compact, is_ascii) = ((state & 7) as usize, state & 8 != 0, state & 16 != 0);
             let start = match (is_compact, is_ascii) {
                 (true, true) => address + self.ascii,

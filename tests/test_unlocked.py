@@ -59,6 +59,7 @@ def test_a_call_without_the_gil_has_the_origin_that_an_audit_event_has(
     recorded = {(str(r.target), r.line): [r.file, r.line, r.function] for r in Kept(spool).records("open")}
     wrong = {key: (recorded.get(key), found) for key, found in told.items() if recorded.get(key) != found[:3]}
     assert not wrong
+    assert rows[-1] == [None, 1, 1], "the thread that ends the interpreter has its frames to the last"
     assert len(rows) > 100
 
 

@@ -176,8 +176,10 @@ async def awaits():
 
 
 class Late:
-    def __del__(self):
-        open(said(asked(buffer, SIZE), "/at/the/end"), opener=closed)
+    """Goes when the interpreter has gone so far that most of what it knew is no more."""
+
+    def __del__(self, asked=asked, buffer=buffer, size=SIZE, write=os.write):
+        write(1, b"[null, %d, 1]\n" % (asked(buffer, size) > 0))
 
 
 Report().load()
@@ -194,5 +196,5 @@ under_a_tracer()
 in_a_fork()
 asyncio.run(awaits())
 [open(said(asked(buffer, SIZE), "/in/a/comprehension"), opener=closed) for _ in range(3)]
-late = Late()
+ctypes.late = Late()
 open(said(asked(buffer, SIZE), "/at/top/level"), opener=closed)
