@@ -14,6 +14,7 @@ mod fork;
 mod frames;
 mod hook;
 mod justify;
+mod memory;
 mod notebooks;
 mod notice;
 mod policies;
@@ -23,6 +24,7 @@ mod replayed;
 mod session;
 mod stack;
 mod start;
+mod thread;
 mod watcher;
 
 use pyo3::prelude::*;
