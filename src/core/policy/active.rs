@@ -6,12 +6,11 @@ use std::fs::Metadata;
 use std::hash::BuildHasher as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicU32, AtomicU64};
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use foldhash::fast::FixedState;
 use parking_lot::Mutex;
 
@@ -19,6 +18,7 @@ use super::decide::WhoClasses;
 use super::facts::{Facts, Who};
 use super::field::Field;
 use super::image::{Image, KINDS, Refusal};
+use super::shown::Shown;
 use crate::event::Kind;
 use crate::verdict::{Action, Verdict};
 
@@ -38,7 +38,7 @@ const MAX_WARNED: usize = 10_000;
 /// The policies of a process.
 pub struct Active {
     /// Never freed: texts of its rules are handed out.
-    loaded: ArcSwap<&'static Loaded>,
+    loaded: Shown<Loaded>,
     /// By kind, which fields the rules look at: most events need to know no more of the policies.
     fields: [AtomicU32; KINDS],
     who: Mutex<Who>,
@@ -47,7 +47,7 @@ pub struct Active {
     generation: AtomicU64,
     /// When the files are looked at next.
     next_check: AtomicU64,
-    decisions: OnceLock<Box<[Remembered]>>,
+    decisions: Box<[Remembered]>,
     /// Answers to rules that ask for a justification, by the rule's name: `None` was refused.
     answers: Mutex<HashMap<Box<str>, Option<Arc<str>>>>,
     warned: Mutex<HashSet<u64>>,
@@ -234,13 +234,13 @@ impl Active {
     fn with(sources: Vec<Arc<Source>>, who: Who, surroundings: Surroundings) -> Self {
         let loaded = Loaded::leaked(sources, &who);
         Self {
-            loaded: ArcSwap::from_pointee(loaded),
+            loaded: Shown::new(loaded),
             fields: std::array::from_fn(|kind| AtomicU32::new(loaded.fields(kind))),
             who: Mutex::new(who),
             surroundings,
             generation: AtomicU64::new(1),
             next_check: AtomicU64::new(0),
-            decisions: OnceLock::new(),
+            decisions: (0..REMEMBERED).map(|_| Remembered::default()).collect(),
             answers: Mutex::default(),
             warned: Mutex::default(),
             asked_for: Mutex::default(),
@@ -255,12 +255,12 @@ impl Active {
     }
 
     fn loaded(&self) -> &'static Loaded {
-        &self.loaded.load()
+        self.loaded.get()
     }
 
     fn replace(&self, sources: Vec<Arc<Source>>, who: &Who) {
         let loaded = Loaded::leaked(sources, who);
-        self.loaded.store(Arc::new(loaded));
+        self.loaded.set(loaded);
         for (kind, fields) in self.fields.iter().enumerate() {
             fields.store(loaded.fields(kind), Relaxed);
         }
@@ -379,7 +379,7 @@ impl Active {
     /// What was decided lately about the operation that `key` stands for, and whether it is recorded.
     #[must_use]
     pub fn remembered(&self, key: u64, now: u64) -> Option<(Ruling, bool)> {
-        let (place, loaded) = (self.decisions.get()?.get(slot(key))?, self.loaded());
+        let (place, loaded) = (self.decisions.get(slot(key))?, self.loaded());
         let (ruling, until) = (place.ruling.load(Relaxed), place.until.load(Relaxed));
         let is_whole = place.check.load(Acquire) == self.check(loaded, key, ruling, until);
         let known = || (Ruling::from_number(ruling & !IS_KEPT, loaded), ruling & IS_KEPT != 0);
@@ -388,9 +388,7 @@ impl Active {
 
     /// Remembers what was decided about it, for a second.
     pub fn remember(&self, key: u64, ruling: Ruling, is_kept: bool, now: u64) {
-        let decisions =
-            self.decisions.get_or_init(|| (0..REMEMBERED).map(|_| Remembered::default()).collect());
-        let Some(place) = decisions.get(slot(key)) else { return };
+        let Some(place) = self.decisions.get(slot(key)) else { return };
         let kept = if is_kept { IS_KEPT } else { 0 };
         let (number, until) = (ruling.number() | kept, now.saturating_add(VALID_NS));
         place.ruling.store(number, Relaxed);
