@@ -29,21 +29,22 @@ struct Memory {
 
 // SAFETY: what comes from the pool is as long as asked for, aligned, and nobody else's; the rest is System's. Each goes
 // back to where it came from: the pool knows its own by the address.
+//
+// The functions are short where nothing is special, and not inlined: they are called from thousands of places.
 unsafe impl GlobalAlloc for Memory {
-    #[inline]
+    #[inline(never)]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        if is_redirected() {
-            return self.pooled(layout);
+        if is_redirected() || self.left.is_any() {
+            return self.allocated(layout);
         }
-        self.left.give_back();
         // SAFETY: as our caller promises.
         unsafe { System.alloc(at_least_a_unit(layout)) }
     }
 
-    #[inline]
+    #[inline(never)]
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         if is_redirected() {
-            let place = self.pooled(layout);
+            let place = self.allocated(layout);
             if !place.is_null() {
                 // SAFETY: as long as the layout says, and new.
                 unsafe { place.write_bytes(0, layout.size()) };
@@ -54,42 +55,55 @@ unsafe impl GlobalAlloc for Memory {
         unsafe { System.alloc_zeroed(at_least_a_unit(layout)) }
     }
 
-    #[inline]
+    #[inline(never)]
     unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
-        if !self.pool.takes_back(place, layout) {
-            // SAFETY: it is not the pool's, so it is System's.
-            unsafe { self.release(place, layout) };
+        // SAFETY: as our caller promises; what cannot be the pool's is System's.
+        unsafe {
+            if self.pool.may_own(place) || is_redirected() {
+                self.release(place, layout);
+            } else {
+                System.dealloc(place, at_least_a_unit(layout));
+            }
         }
     }
 
-    #[inline]
+    #[inline(never)]
     unsafe fn realloc(&self, place: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        if is_redirected() || self.pool.owns(place, layout) {
-            // SAFETY: as our caller promises.
-            return unsafe { self.moved(place, layout, size) };
+        // SAFETY: as our caller promises; what cannot be the pool's is System's.
+        unsafe {
+            if self.pool.may_own(place) || is_redirected() {
+                self.moved(place, layout, size)
+            } else {
+                System.realloc(place, at_least_a_unit(layout), size.max(UNIT))
+            }
         }
-        // SAFETY: it is not the pool's, so it is System's.
-        unsafe { System.realloc(place, at_least_a_unit(layout), size.max(UNIT)) }
     }
 }
 
 impl Memory {
     #[cold]
-    fn pooled(&self, layout: Layout) -> *mut u8 {
-        match self.pool.take(layout) {
-            Some(place) => place.as_ptr(),
-            // SAFETY: no layout of the standard library's is empty, and none becomes so.
-            None => unsafe { System.alloc(at_least_a_unit(layout)) },
+    fn allocated(&self, layout: Layout) -> *mut u8 {
+        if is_redirected() {
+            if let Some(place) = self.pool.take(layout) {
+                return place.as_ptr();
+            }
+        } else {
+            self.left.free_all();
         }
+        // SAFETY: no layout of the standard library's is empty, and none becomes so.
+        unsafe { System.alloc(at_least_a_unit(layout)) }
     }
 
-    /// Gives System's memory back; later, where malloc may not be entered.
+    /// Gives memory back where it came from; System's later, where malloc may not be entered.
     ///
     /// # Safety
-    /// `place` is System's, allocated with `layout`, and given up.
-    #[inline]
+    /// `place` was allocated with `layout`, and is given up.
+    #[cold]
     unsafe fn release(&self, place: *mut u8, layout: Layout) {
-        // SAFETY: as our caller promises.
+        if self.pool.takes_back(place, layout) {
+            return;
+        }
+        // SAFETY: it is not the pool's, so it is System's; given up, as our caller promises.
         unsafe {
             if is_redirected() {
                 self.left.leave(place);
@@ -108,6 +122,10 @@ impl Memory {
         let Ok(wanted) = Layout::from_size_align(size, layout.align()) else { return null_mut() };
         if self.pool.has_room(place, layout, wanted) {
             return place;
+        }
+        if !is_redirected() && !self.pool.owns(place, layout) {
+            // SAFETY: it is not the pool's, so it is System's.
+            return unsafe { System.realloc(place, at_least_a_unit(layout), size.max(UNIT)) };
         }
         // SAFETY: the new memory is another, of `size` bytes; the old one has those of its layout.
         unsafe {
@@ -161,10 +179,8 @@ impl Left {
     }
 
     #[inline]
-    fn give_back(&self) {
-        if !self.first.load(Relaxed).is_null() {
-            self.free_all();
-        }
+    fn is_any(&self) -> bool {
+        !self.first.load(Relaxed).is_null()
     }
 
     #[cold]

@@ -122,13 +122,17 @@ impl Pool {
     }
 
     /// Whether `place`, of `layout`, is the pool's.
-    #[inline]
     pub fn owns(&self, place: *mut u8, layout: Layout) -> bool {
-        self.region().holds(place.addr()) || self.may_be_mapped(place, layout) && self.slot(place).is_some()
+        self.region().holds(place.addr()) || class_of(layout).is_none() && self.slot(place).is_some()
+    }
+
+    /// False for nearly everything that is not the pool's.
+    #[inline]
+    pub fn may_own(&self, place: *mut u8) -> bool {
+        self.region().holds(place.addr()) || place.addr().is_multiple_of(PAGE)
     }
 
     /// Takes back what [`Pool::take`] gave for `layout`; false where it did not.
-    #[inline]
     pub fn takes_back(&self, place: *mut u8, layout: Layout) -> bool {
         let region = self.region();
         if region.holds(place.addr()) {
@@ -137,7 +141,7 @@ impl Pool {
             }
             return true;
         }
-        self.may_be_mapped(place, layout) && self.unmap(place, layout)
+        class_of(layout).is_none() && self.unmap(place, layout)
     }
 
     /// Whether what was taken for `layout` at `place` does for `wanted` too, and is given back as either.
@@ -173,7 +177,6 @@ impl Pool {
         }
     }
 
-    #[cold]
     fn push(&self, region: Region, class: usize, index: u32) {
         let Some(head) = self.heads.get(class) else { return };
         let mut seen = head.load(Relaxed);
@@ -240,18 +243,10 @@ impl Pool {
         None
     }
 
-    /// Whether it is worth a look at the mappings.
-    #[inline]
-    fn may_be_mapped(&self, place: *mut u8, layout: Layout) -> bool {
-        class_of(layout).is_none() && place.addr().is_multiple_of(PAGE)
-    }
-
-    #[cold]
     fn slot(&self, place: *mut u8) -> Option<&AtomicUsize> {
         self.mappings.iter().find(|slot| slot.load(Relaxed) == place.addr())
     }
 
-    #[cold]
     fn unmap(&self, place: *mut u8, layout: Layout) -> bool {
         let (Some(slot), Some(length)) = (self.slot(place), mapping_length(layout)) else { return false };
         slot.store(0, Relaxed); // first, as the kernel may map there again at once

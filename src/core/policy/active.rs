@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicU32, AtomicU64};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use foldhash::fast::FixedState;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::decide::WhoClasses;
 use super::facts::{Facts, Who};
@@ -32,6 +32,8 @@ const REMEMBERED: usize = 512;
 const MAX_SOURCES: usize = 127;
 /// How long the program itself waits for another thread when it asks for a policy.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How often it asks meanwhile.
+const GLANCE: Duration = Duration::from_micros(100);
 /// Places that were warned of; beyond it each is warned of again.
 const MAX_WARNED: usize = 10_000;
 
@@ -295,7 +297,7 @@ impl Active {
     /// Adds a policy that the program itself asks for, under the name `path`; `None` where there are too many.
     pub fn add(&self, path: PathBuf, image: Image, justification: Option<&str>) -> Option<Ticket> {
         let image = self.shared(image);
-        let who = self.who.try_lock_for(PATIENCE)?;
+        let who = self.waited()?;
         let mut sources = self.loaded().sources.clone();
         if sources.len() >= MAX_SOURCES {
             return None;
@@ -305,6 +307,18 @@ impl Active {
         sources.push(Arc::new(Source { path, stamp: None, asked, image: Ok(image) }));
         self.replace(sources, &who);
         Some(ticket)
+    }
+
+    /// Waits, as only the program itself may; by asking again, as whoever has to wake one that sleeps on a lock does
+    /// so with thread-local state that is allocated.
+    fn waited(&self) -> Option<MutexGuard<'_, Who>> {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            match self.who.try_lock() {
+                None if Instant::now() < end => std::thread::sleep(GLANCE),
+                who => return who,
+            }
+        }
     }
 
     /// The same policy as it was asked for before: what was in force once stays in memory.
@@ -320,7 +334,7 @@ impl Active {
 
     /// Takes away the policy that was added as `ticket`, and returns it.
     pub fn remove(&self, ticket: Ticket) -> Option<Arc<Source>> {
-        let who = self.who.try_lock_for(PATIENCE)?;
+        let who = self.waited()?;
         let mut sources = self.loaded().sources.clone();
         let at = sources
             .iter()
