@@ -17,6 +17,7 @@ mod frames;
 mod hook;
 mod justify;
 mod lines;
+mod memory;
 mod notebooks;
 mod notice;
 mod policies;
@@ -29,8 +30,8 @@ mod redirect;
 mod replayed;
 mod session;
 mod stack;
-mod thread;
 mod start;
+mod thread;
 mod watcher;
 
 use pyo3::prelude::*;

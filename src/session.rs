@@ -75,6 +75,7 @@ fn begin(settings: &Settings) -> Result<(), &'static str> {
     if std::env::var_os(variable::FRAMES).is_none_or(|value| value != "ask") {
         stack::learn();
     }
+    crate::ending::learn();
     let proof = install_hook();
     let mut description = describe(settings);
     description.hook_proven = Some(proof.is_ok());
