@@ -170,4 +170,3 @@ fn last_step(outcome: Outcome) -> c_int {
 fn is_start(event: &Event<'_>) -> bool {
     event.kind == Kind::Spawn
 }
-

@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use crate::capi::{self, Object, sys_attribute};
 use crate::environment::{self, id_from, tell_children, variable};
-use crate::{fork, hook, notice, redirect, stack, watcher};
+use crate::{ending, fork, hook, notice, redirect, stack, watcher};
 
 /// Null before arming and after disarming. Never freed: another thread may be using it.
 static RECORDER: AtomicPtr<Recorder> = AtomicPtr::new(std::ptr::null_mut());
@@ -75,6 +75,7 @@ fn begin(settings: &Settings) -> Result<(), &'static str> {
     if std::env::var_os(variable::FRAMES).is_none_or(|value| value != "ask") {
         stack::learn();
     }
+    crate::ending::learn();
     let proof = install_hook();
     let mut description = describe(settings);
     description.hook_proven = Some(proof.is_ok());
@@ -218,6 +219,7 @@ pub fn interpreter_ends() {
     IS_ARMED.store(false, Release);
     HAS_SEEN_CANARY.store(false, Relaxed);
     watcher::forget();
+    ending::forget();
 }
 
 fn describe(settings: &Settings) -> Description {

@@ -56,14 +56,29 @@ std::arch::global_asm!(
 fn place() -> *const Block {
     let place: *const Block;
     // SAFETY: the sequence that the psABI prescribes, as the linker may have to replace it. The call keeps all
-    // registers but the result's; until glibc 2.40 it did not keep those of vectors where it had to allocate.
+    // registers but the result's; before glibc 2.40 not those of vectors, where it had to allocate.
     unsafe {
         std::arch::asm!(
             "lea rax, [rip + gnomon_thread@TLSDESC]",
             "call qword ptr [rax + gnomon_thread@TLSCALL]",
             "add rax, qword ptr fs:[0]",
             out("rax") place,
-            clobber_abi("sysv64"),
+            out("xmm0") _,
+            out("xmm1") _,
+            out("xmm2") _,
+            out("xmm3") _,
+            out("xmm4") _,
+            out("xmm5") _,
+            out("xmm6") _,
+            out("xmm7") _,
+            out("xmm8") _,
+            out("xmm9") _,
+            out("xmm10") _,
+            out("xmm11") _,
+            out("xmm12") _,
+            out("xmm13") _,
+            out("xmm14") _,
+            out("xmm15") _,
             options(pure, nomem),
         );
     }

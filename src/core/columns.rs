@@ -151,7 +151,6 @@ impl Told {
     }
 }
 
-
 /// The columns of the verdict, which few records have: the rows without are filled in by the next that has.
 #[derive(Default)]
 struct Verdicts {
@@ -182,13 +181,7 @@ impl Verdicts {
     }
 
     fn columns(&mut self) -> [&mut StringBuilder; 5] {
-        [
-            &mut self.verdict,
-            &mut self.rule,
-            &mut self.reason,
-            &mut self.shadow_verdict,
-            &mut self.shadow_rule,
-        ]
+        [&mut self.verdict, &mut self.rule, &mut self.reason, &mut self.shadow_verdict, &mut self.shadow_rule]
     }
 
     /// The columns of rows without any.

@@ -39,10 +39,8 @@ impl Blind {
 
     /// Records it.
     pub fn tell(&self) {
-        let target = Target::Named {
-            name: Cow::Borrowed(&self.name),
-            detail: Cow::Borrowed(self.why.as_bytes()),
-        };
+        let target =
+            Target::Named { name: Cow::Borrowed(&self.name), detail: Cow::Borrowed(self.why.as_bytes()) };
         call::tell(&Event::new(Kind::Blind, target), &self.origin);
     }
 }

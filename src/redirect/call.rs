@@ -18,7 +18,7 @@ use gnomon_core::spool::segment::Change;
 
 use super::modules;
 use super::notes::{self, Sort};
-use crate::{fork, notice, session, thread};
+use crate::{fork, frames, notice, session, thread};
 
 /// What is done with a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,12 +87,7 @@ pub unsafe fn text<'a>(pointer: *const c_char) -> Option<&'a [u8]> {
 /// What is to be done with a call of the sort `sort` from `caller`, which names `name` as its audit event would.
 /// `event` makes what it is, where no audit event told; `None` is nothing of interest.
 #[inline]
-pub fn begin<'a>(
-    caller: usize,
-    sort: Sort,
-    name: &[u8],
-    event: impl FnOnce() -> Option<Event<'a>>,
-) -> Step {
+pub fn begin<'a>(caller: usize, sort: Sort, name: &[u8], event: impl FnOnce() -> Option<Event<'a>>) -> Step {
     if !super::is_on() || thread::block().is_inside.get() {
         return Step::PASS;
     }
@@ -238,7 +233,10 @@ struct Caller<'a>(&'a Origin);
 
 impl Witness for Caller<'_> {
     fn origin(&self) -> Option<Rc<Origin>> {
-        Some(Rc::new(self.0.clone()))
+        Some(Rc::new(match frames::origin_of_this_thread() {
+            Some(python) => combined(&python, self.0),
+            None => self.0.clone(),
+        }))
     }
 
     fn ask(&self, _question: &str) -> Answer {
@@ -250,9 +248,20 @@ impl Witness for Caller<'_> {
     }
 }
 
+/// The line that `python` knows, and the distribution of the shared object that made the call.
+fn combined(python: &Origin, native: &Origin) -> Origin {
+    let distribution = native.distribution.clone().or_else(|| python.distribution.clone());
+    let outermost = python.via.clone().or_else(|| python.distribution.clone()).or_else(|| native.via.clone());
+    let via = outermost.filter(|via| distribution.as_ref() != Some(via));
+    Origin { distribution, via, object: native.object.clone(), ..python.clone() }.hashed()
+}
+
 /// An event about one file, relative to the directory that `descriptor` stands for.
 pub fn file_event<'a>(kind: Kind, descriptor: c_int, path: &'a [u8]) -> Event<'a> {
-    Event::new(kind, gnomon_core::event::Target::Path { path: file_path(descriptor, path), destination: None })
+    Event::new(
+        kind,
+        gnomon_core::event::Target::Path { path: file_path(descriptor, path), destination: None },
+    )
 }
 
 /// A path that is relative to the directory that `descriptor` stands for.

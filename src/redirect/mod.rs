@@ -99,7 +99,8 @@ pub fn prepare() -> Result<(), Absence> {
         return Err(Absence::Unsupported);
     }
     WANTED.get_or_init(|| {
-        let functions: Vec<&'static Function> = functions::all().filter(|function| look_up(function)).collect();
+        let functions: Vec<&'static Function> =
+            functions::all().filter(|function| look_up(function)).collect();
         Wanted { names: Names::new(functions.iter().map(|function| function.name)), functions }
     });
     if is_stub_right() { Ok(()) } else { Err(Absence::Failed) }
@@ -145,11 +146,13 @@ pub fn take_up_modules() {
     let block = thread::block();
     // What is found out about a module on the way is gnomon's own doing.
     let was_inside = block.is_inside.replace(true);
+    block.redirected.set(block.redirected.get() + 1);
     let mut blind = Vec::new();
     if !IS_BUSY.swap(true, AcqRel) {
         while visit_modules(&mut blind) {}
         IS_BUSY.store(false, Release);
     }
+    block.redirected.set(block.redirected.get() - 1);
     block.is_inside.set(was_inside);
     blind.iter().for_each(Blind::tell);
     call::set_errno(errno);

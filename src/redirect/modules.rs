@@ -65,8 +65,17 @@ pub fn describe(recorder: &Recorder, path: Vec<u8>, is_python: bool) -> Module {
     });
     let is_standard = distribution.is_none() && interest.library_root(&path).is_some();
     let is_interpreter = is_python || is_standard;
-    let origin = Origin { distribution, object: Some(path.clone()), ..Origin::default() }.hashed();
+    let via = distribution.as_deref().and_then(whole_of).map(str::to_owned);
+    let origin = Origin { distribution, via, object: Some(path.clone()), ..Origin::default() }.hashed();
     Module { path, is_interpreter, origin }
+}
+
+/// The distribution that `part` is the native half of: who uses it knows the whole by name only.
+fn whole_of(part: &str) -> Option<&str> {
+    const WHOLES: [(&str, &str); 3] =
+        [("polars_runtime", "polars"), ("psycopg_binary", "psycopg"), ("psycopg_c", "psycopg")];
+    let name = part.replace('-', "_");
+    WHOLES.into_iter().find(|(start, _)| name.starts_with(start)).map(|(_, whole)| whole)
 }
 
 /// The distribution that brought the shared object at `path` below `root`. What it brought along for others lies in a

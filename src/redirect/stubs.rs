@@ -4,7 +4,6 @@
 //! The number of arguments decides where it goes: functions of up to five get it as their sixth, which costs one
 //! instruction; those of six as their seventh. What has variable arguments, or must see its own caller's address
 //! (dlopen looks for libraries beside it), is only looked at before, and then jumped to.
-#![expect(unsafe_code, reason = "calls are handed on below the level of Rust's calling convention")]
 
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;

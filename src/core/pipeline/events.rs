@@ -12,7 +12,7 @@ use crate::origin::Origin;
 use crate::paths;
 use crate::policy::active::Active;
 use crate::policy::field::Field;
-use crate::policy::judge::Witness;
+use crate::policy::judge::{Source, Witness};
 use crate::process;
 use crate::record::{Draft, encoded};
 use crate::spool::listing;
@@ -121,6 +121,9 @@ impl Recorder {
             }
             let target = made.draft.target.as_deref().unwrap_or_default();
             made.keeps = match event.kind {
+                Kind::Open if witness.source() == Source::Native => {
+                    self.interest.keeps_native_open(target, event.access)
+                }
                 Kind::Open | Kind::Map => self.interest.keeps_open(target, event.access),
                 Kind::List => self.interest.keeps_list(target),
                 _ => true,

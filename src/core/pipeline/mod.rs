@@ -301,9 +301,9 @@ impl Recorder {
 
     /// Adds to the tally of the record that stands for `key`. Returns false where that is in an earlier segment.
     pub fn tally(&self, key: u64, change: &Change) -> bool {
-        self.writer.current().is_some_and(|segment| {
-            segment.lookup(key).map(|place| segment.tally(place, change)).is_some()
-        })
+        self.writer
+            .current()
+            .is_some_and(|segment| segment.lookup(key).map(|place| segment.tally(place, change)).is_some())
     }
 
     fn store(&self, kind: Kind, draft: &Draft<'_>, time: u64) -> Option<Place> {

@@ -15,8 +15,8 @@ use uuid::Uuid;
 
 use super::format::{
     CHECKED_FROM, EXTENSION, HEAD_BYTES, HEADER_BYTES, Identity, Loss, MAGIC, MAX_RECORD_BYTES,
-    MAX_SEGMENT_BYTES, STATUS_UNKNOWN, TALLIED, UNPUBLISHED, VERSION, at, padded, read_u16, read_u32, read_u64,
-    space, tally,
+    MAX_SEGMENT_BYTES, STATUS_UNKNOWN, TALLIED, UNPUBLISHED, VERSION, at, padded, read_u16, read_u32,
+    read_u64, space, tally,
 };
 use crate::event::Kind;
 use crate::filter::Filter;

@@ -211,7 +211,9 @@ unsafe fn answered(host: *const c_char, found: *mut *mut addrinfo) {
         let mut addresses = [IpAddr::V4(Ipv4Addr::UNSPECIFIED); MAX_ANSWERS];
         let mut count = 0;
         while let (Some(known), Some(place)) = (entry.as_ref(), addresses.get_mut(count)) {
-            if let Some(Address::Internet(address, _)) = Address::read(known.ai_addr, known.ai_addrlen as usize) {
+            if let Some(Address::Internet(address, _)) =
+                Address::read(known.ai_addr, known.ai_addrlen as usize)
+            {
                 *place = address;
                 count += 1;
             }
@@ -272,6 +274,18 @@ query!(RES_QUERY_INTERNAL, "__res_query");
 query!(RES_SEARCH_INTERNAL, "__res_search");
 
 pub static ALL: &[&Function] = &[
-    &CONNECT, &BIND, &GETSOCKOPT, &SENDTO, &SENDMSG, &SENDMMSG, &GETADDRINFO, &GETHOSTBYNAME, &GETHOSTBYNAME2,
-    &GETHOSTBYNAME_R, &RES_QUERY, &RES_SEARCH, &RES_QUERY_INTERNAL, &RES_SEARCH_INTERNAL,
+    &CONNECT,
+    &BIND,
+    &GETSOCKOPT,
+    &SENDTO,
+    &SENDMSG,
+    &SENDMMSG,
+    &GETADDRINFO,
+    &GETHOSTBYNAME,
+    &GETHOSTBYNAME2,
+    &GETHOSTBYNAME_R,
+    &RES_QUERY,
+    &RES_SEARCH,
+    &RES_QUERY_INTERNAL,
+    &RES_SEARCH_INTERNAL,
 ];

@@ -9,7 +9,9 @@ use libc::{FILE, pid_t};
 
 use super::super::call::{self, Step, text};
 use super::super::notes::Sort;
-use super::super::stubs::{Function, Look, Registers, look_at, look_first, redirect, redirect_six, six, up_to_five};
+use super::super::stubs::{
+    Function, Look, Registers, look_at, look_first, redirect, redirect_six, six, up_to_five,
+};
 
 /// Arguments of a command that are looked at.
 const MAX_ARGUMENTS: usize = 4096;
@@ -37,7 +39,12 @@ unsafe fn texts<'a>(table: Texts) -> Vec<Cow<'a, [u8]>> {
 }
 
 /// What is to be done with the start of a program.
-fn begin<'a>(caller: usize, kind: Kind, program: &'a [u8], argv: impl FnOnce() -> Vec<Cow<'a, [u8]>>) -> Step {
+fn begin<'a>(
+    caller: usize,
+    kind: Kind,
+    program: &'a [u8],
+    argv: impl FnOnce() -> Vec<Cow<'a, [u8]>>,
+) -> Step {
     call::with_own_memory(|| {
         let argv = argv();
         call::begin(caller, Sort::Run, &argv.join(&0), || {
@@ -155,5 +162,16 @@ look_at!(EXECLE, "execle", |registers, _stack, caller| look_at_list(registers, c
 look_at!(EXECLP, "execlp", |registers, _stack, caller| look_at_list(registers, caller));
 
 pub static ALL: &[&Function] = &[
-    &EXECVE, &EXECV, &EXECVP, &EXECVPE, &FEXECVE, &POSIX_SPAWN, &POSIX_SPAWNP, &SYSTEM, &POPEN, &EXECL, &EXECLE, &EXECLP,
+    &EXECVE,
+    &EXECV,
+    &EXECVP,
+    &EXECVPE,
+    &FEXECVE,
+    &POSIX_SPAWN,
+    &POSIX_SPAWNP,
+    &SYSTEM,
+    &POPEN,
+    &EXECL,
+    &EXECLE,
+    &EXECLP,
 ];

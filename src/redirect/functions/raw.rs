@@ -7,12 +7,12 @@ use std::sync::atomic::AtomicUsize;
 use gnomon_core::event::{Event, Kind, Target};
 use libc::{AT_FDCWD, c_long, sockaddr};
 
+use super::super::blindness;
 use super::super::call::{self, Step, file_event, text};
 use super::super::notes::Sort;
 use super::super::stubs::Function;
 use super::files::{access_of_flags, opened, opening};
 use super::network::Address;
-use super::super::blindness;
 
 /// Numbers from which on all are alike on all machines.
 const OPENAT2: c_long = 437;
@@ -22,7 +22,10 @@ const IO_URING_SETUP: c_long = 425;
 /// memory may come back from one.
 extern "C" fn is_of_interest(number: c_long) -> bool {
     #[cfg(target_arch = "x86_64")]
-    let is_old = matches!(number, libc::SYS_open | libc::SYS_creat | libc::SYS_unlink | libc::SYS_rename | libc::SYS_mkdir);
+    let is_old = matches!(
+        number,
+        libc::SYS_open | libc::SYS_creat | libc::SYS_unlink | libc::SYS_rename | libc::SYS_mkdir
+    );
     #[cfg(not(target_arch = "x86_64"))]
     let is_old = false;
     is_old
@@ -196,10 +199,7 @@ unsafe extern "C" fn stub() {
     )
 }
 
-pub static SYSCALL: Function = Function {
-    name: "syscall",
-    stub: || (stub as *const ()).expose_provenance(),
-    real: AtomicUsize::new(0),
-};
+pub static SYSCALL: Function =
+    Function { name: "syscall", stub: || (stub as *const ()).expose_provenance(), real: AtomicUsize::new(0) };
 
 pub static ALL: &[&Function] = &[&SYSCALL];
