@@ -176,6 +176,11 @@ pub fn answered(host: &[u8], addresses: &[IpAddr]) {
     inside(|recorder| recorder.answered(&String::from_utf8_lossy(host), addresses));
 }
 
+/// Whether `address` is known to be that of `name`.
+pub fn is_known_as(address: IpAddr, name: &str) -> bool {
+    session::armed().is_some_and(|recorder| recorder.name_at(address).is_some_and(|known| known == name))
+}
+
 /// Notes that a connection which had begun could not be made.
 pub fn failed_later(key: u64, error: c_int) {
     add(key, &Change { errno: error.unsigned_abs(), ..Change::default() });

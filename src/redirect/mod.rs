@@ -16,6 +16,7 @@ mod names;
 pub mod notes;
 mod patch;
 pub mod stubs;
+mod talks;
 
 use std::ffi::{CStr, CString, c_int, c_void};
 use std::sync::OnceLock;
@@ -99,8 +100,8 @@ pub fn prepare() -> Result<(), Absence> {
         return Err(Absence::Unsupported);
     }
     WANTED.get_or_init(|| {
-        let functions: Vec<&'static Function> =
-            functions::all().filter(|function| look_up(function)).collect();
+        let found = functions::all().filter(|function| look_up(function));
+        let functions: Vec<&'static Function> = found.chain(functions::tls::ALL.iter().copied()).collect();
         Wanted { names: Names::new(functions.iter().map(|function| function.name)), functions }
     });
     if is_stub_right() { Ok(()) } else { Err(Absence::Failed) }
@@ -165,6 +166,7 @@ struct Visit {
     is_unsettled: bool,
     found: Vec<modules::Range>,
     blind: Vec<Blind>,
+    tls: Vec<Encrypting>,
     counted: u64,
 }
 
@@ -177,9 +179,11 @@ fn visit_modules(blind: &mut Vec<Blind>) -> bool {
         return false;
     }
     blind.append(&mut visit.blind);
+    let encrypting = std::mem::take(&mut visit.tls);
     if !visit.found.is_empty() {
         modules::add(std::mem::take(&mut visit.found));
     }
+    encrypting.iter().for_each(Encrypting::take_up);
     SEEN.swap(visit.counted, Relaxed) != visit.counted && !visit.is_unsettled
 }
 
@@ -224,6 +228,14 @@ fn take_up(information: &dl_phdr_info, visit: &mut Visit) -> Option<()> {
             Vec::new()
         }
     };
+    let is_tls = |slot: &elf::Slot| {
+        let function = wanted.functions.get(slot.wanted);
+        function.is_some_and(|function| function.name.starts_with("SSL_"))
+    };
+    let (encrypting, slots): (Vec<elf::Slot>, Vec<elf::Slot>) = slots.into_iter().partition(is_tls);
+    if !encrypting.is_empty() {
+        visit.tls.push(Encrypting { module: known, start: span.start, slots: encrypting });
+    }
     let redirections: Vec<patch::Redirection> = slots
         .into_iter()
         .filter_map(|slot| {
@@ -243,6 +255,63 @@ fn take_up(information: &dl_phdr_info, visit: &mut Visit) -> Option<()> {
         visit.blind.extend(Blind::of(&module, known, machine));
     }
     Some(())
+}
+
+/// A module that calls an OpenSSL, and its slots for that. Which one it is, only the loader can tell, and not while it
+/// calls us.
+struct Encrypting {
+    module: &'static modules::Module,
+    start: usize,
+    slots: Vec<elf::Slot>,
+}
+
+impl Encrypting {
+    /// Finds the functions that the module means, and redirects it.
+    fn take_up(&self) {
+        let Ok(path) = CString::new(self.module.path.clone()) else { return };
+        // SAFETY: a text of C; nothing is loaded that is not loaded yet, and the handle is kept for good.
+        let handle = unsafe { libc::dlopen(path.as_ptr(), libc::RTLD_LAZY | libc::RTLD_NOLOAD) };
+        if handle.is_null() {
+            return;
+        }
+        // SAFETY: a handle of the loader's.
+        let find = |name: &CStr| unsafe { libc::dlsym(handle, name.as_ptr()) }.expose_provenance();
+        let (write, write_ex) = (find(c"SSL_write"), find(c"SSL_write_ex"));
+        let (free, server_name) = (find(c"SSL_free"), find(c"SSL_get_servername"));
+        if write != 0 && write_ex != 0 && free != 0 {
+            let _ = self.module.tls.set(modules::Tls { write, write_ex, free, server_name });
+            // SAFETY: the callback takes the pointer for what it is, and is called only before this returns.
+            unsafe {
+                libc::dl_iterate_phdr(Some(redirect_encrypting), std::ptr::from_ref(self).cast_mut().cast())
+            };
+        }
+    }
+}
+
+/// Redirects the slots of an [`Encrypting`], if it is this module.
+unsafe extern "C" fn redirect_encrypting(
+    information: *mut dl_phdr_info,
+    _: usize,
+    one: *mut c_void,
+) -> c_int {
+    // SAFETY: the loader's own argument, and the one that it was given for us.
+    let (information, one) = unsafe { (&*information, &*one.cast::<Encrypting>()) };
+    let Some((machine, wanted)) = Machine::HERE.zip(wanted()) else { return 1 };
+    // SAFETY: the loader keeps the module while it calls us.
+    let Ok(module) = (unsafe { elf::Module::loaded(information, machine) }) else { return 0 };
+    if module.span().start != one.start {
+        return 0;
+    }
+    let redirection = |slot: &elf::Slot| {
+        let function = (wanted.functions.get(slot.wanted)?.stub)();
+        Some(patch::Redirection { slot: *slot, function })
+    };
+    let redirections: Vec<patch::Redirection> = one.slots.iter().filter_map(redirection).collect();
+    // SAFETY: as for the others.
+    if unsafe { patch::redirect(&module, &redirections, patch::Visit::First) }.is_err() {
+        Blind::skipped(&one.module.path, "protection").tell();
+    }
+    1
 }
 
 /// The file of a module; of the program itself, which has no name there.

@@ -1,5 +1,7 @@
 //! Whose code an address is: the loaded shared objects, by where they lie, with the distribution that each is part of.
 
+use std::sync::OnceLock;
+
 use gnomon_core::interest::installed_root;
 use gnomon_core::origin::Origin;
 use gnomon_core::paths;
@@ -12,8 +14,19 @@ pub struct Module {
     pub path: Vec<u8>,
     /// The interpreter, and the modules of its own library: audit events tell of most that these do.
     pub is_interpreter: bool,
+    /// The functions of the OpenSSL that it calls, if it calls one.
+    pub tls: OnceLock<Tls>,
     /// What is known of a call without looking at Python's frames.
     pub origin: Origin,
+}
+
+/// Addresses of OpenSSL's functions; 0 where there is none of that name.
+#[derive(Clone, Copy, Debug)]
+pub struct Tls {
+    pub write: usize,
+    pub write_ex: usize,
+    pub free: usize,
+    pub server_name: usize,
 }
 
 /// The addresses from `start` up to `end`, which are `module`'s.
@@ -67,7 +80,7 @@ pub fn describe(recorder: &Recorder, path: Vec<u8>, is_python: bool) -> Module {
     let is_interpreter = is_python || is_standard;
     let via = distribution.as_deref().and_then(whole_of).map(str::to_owned);
     let origin = Origin { distribution, via, object: Some(path.clone()), ..Origin::default() }.hashed();
-    Module { path, is_interpreter, origin }
+    Module { path, is_interpreter, tls: OnceLock::new(), origin }
 }
 
 /// The distribution that `part` is the native half of: who uses it knows the whole by name only.

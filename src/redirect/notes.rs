@@ -123,6 +123,10 @@ pub fn leave_event(event: &Event<'_>, key: u64) {
         }
         // An audit event may name a host where the call names its address: they agree in the port.
         Target::Endpoint { port, .. } => leave(sort, &port.unwrap_or(0).to_le_bytes(), key),
+        Target::Url { method, url, .. } if sort == Sort::Request => {
+            let path = url.splitn(4, '/').nth(3).unwrap_or_default();
+            leave(sort, &[method.as_bytes(), b" /", path.as_bytes()].concat(), key);
+        }
         Target::Command { argv, .. } => leave(sort, &argv.join(&0), key),
         _ => {}
     }
