@@ -19,6 +19,8 @@ mod notice;
 mod policies;
 mod reader;
 mod recording;
+#[cfg(target_os = "linux")]
+mod redirect;
 mod replayed;
 mod session;
 mod stack;
