@@ -8,6 +8,8 @@
 pub mod blind;
 pub mod blindness;
 pub mod call;
+#[cfg(test)]
+mod compiled;
 pub mod descriptors;
 pub mod elf;
 pub mod functions;
