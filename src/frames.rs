@@ -202,12 +202,13 @@ struct Codes {
 }
 
 thread_local! {
-    static KNOWN: RefCell<Known> = RefCell::default();
+    /// Boxed, as what threads have in this library is small together or allocated (thread.rs).
+    static KNOWN: RefCell<Option<Box<Known>>> = const { RefCell::new(None) };
 }
 
 /// Calls `ask` with what this thread remembers; `None` where the thread ends.
 fn with_known<T>(ask: impl FnOnce(&mut Known) -> Option<T>) -> Option<T> {
-    KNOWN.try_with(|known| ask(&mut *known.try_borrow_mut().ok()?)).ok()?
+    KNOWN.try_with(|known| ask(known.try_borrow_mut().ok()?.get_or_insert_default())).ok()?
 }
 
 /// What a walk found, as far as it tells one origin from another: where the user is, and the libraries on the

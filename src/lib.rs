@@ -17,6 +17,7 @@ mod frames;
 mod hook;
 mod justify;
 mod lines;
+mod memory;
 mod notebooks;
 mod notice;
 mod policies;
@@ -24,10 +25,13 @@ mod policies;
 mod probe;
 mod reader;
 mod recording;
+#[cfg(target_os = "linux")]
+mod redirect;
 mod replayed;
 mod session;
 mod stack;
 mod start;
+mod thread;
 mod watcher;
 
 use pyo3::prelude::*;

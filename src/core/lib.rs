@@ -9,6 +9,7 @@
 
 mod directory;
 pub mod distributions;
+pub mod errno;
 pub mod event;
 pub mod hosts;
 pub mod interest;
@@ -25,6 +26,7 @@ pub mod redact;
 pub mod spool;
 pub mod text;
 pub mod verdict;
+pub mod wire;
 
 #[cfg(feature = "read")]
 pub mod columns;
