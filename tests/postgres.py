@@ -1,6 +1,7 @@
 """A real PostgreSQL on loopback, for as long as a test needs it: the system's, or Debian's packages unpacked.
 
 It listens on a port that the system chose and on a Unix socket, and ends with the process that started it.
+By hand: `python tests/postgres.py COMMAND…` runs a command that finds it in the PG… variables.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -267,3 +269,19 @@ def _said(*argv: str, cwd: Path | None = None) -> str:
     if done.returncode:
         raise NoPostgres(f"`{' '.join(argv[:3])} …` failed: {done.stderr.strip()[-300:]}")
     return done.stdout
+
+
+def main() -> int:
+    """Runs a command that finds the server in its environment, and ends with its status."""
+    try:
+        with postgres() as server:
+            return subprocess.run(
+                sys.argv[1:], env={**os.environ, **server.variables()}, check=False
+            ).returncode
+    except NoPostgres as reason:
+        print(f"no PostgreSQL: {reason}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
