@@ -1,7 +1,6 @@
 //! The audit callback: not interested, or decode, record, and let the operation go on or fail. Reads from top to bottom.
 #![expect(unsafe_code, reason = "CPython calls it with raw pointers")]
 
-use std::cell::Cell;
 use std::ffi::{c_char, c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -16,15 +15,11 @@ use pyo3::ffi;
 
 use crate::capi::{Object, event_name};
 use crate::decode::{Decoded, Decoder, code, decoder, forget_last_start, forget_what_was_told};
-use crate::{denial, environment, frames, justify, notice, session};
+use crate::redirect::notes;
+use crate::{denial, environment, frames, justify, notice, session, thread};
 
 /// Raised once after arming: seeing it is the proof that the hook is really there.
 pub const CANARY: &std::ffi::CStr = c"gnomon.canary";
-
-thread_local! {
-    /// Set while this thread is in the hook: what the hook itself does is not the program's doing.
-    static IS_INSIDE: Cell<bool> = const { Cell::new(false) };
-}
 
 /// Called by CPython before each audited operation. Returns 0, and the operation goes on; or -1 with an exception set
 /// where a policy stops it.
@@ -70,12 +65,13 @@ fn handle(decode: Decoder, args: *mut ffi::PyObject) -> c_int {
 /// Records what no audit event told, with a thread state as the hook has one.
 pub fn tell(event: &Event<'_>) {
     // What is done already cannot be stopped.
-    let _ = inside(|recorder| recorder.record(event, thread(), &Caller));
+    let _ = inside(|recorder| recorder.record(event, thread::number(), &Caller).outcome);
 }
 
 /// Does something with the recorder, if there is one and this thread is not at it already.
 fn inside<T: Default>(act: impl FnOnce(&Recorder) -> T) -> T {
-    if IS_INSIDE.replace(true) {
+    let is_inside = &thread::block().is_inside;
+    if is_inside.replace(true) {
         return T::default();
     }
     let mut result = T::default();
@@ -88,7 +84,7 @@ fn inside<T: Default>(act: impl FnOnce(&Recorder) -> T) -> T {
             }
         }
     }
-    IS_INSIDE.set(false);
+    is_inside.set(false);
     result
 }
 
@@ -97,10 +93,10 @@ pub fn quietly<T>(act: impl FnOnce() -> T) -> T {
     struct Before(bool);
     impl Drop for Before {
         fn drop(&mut self) {
-            IS_INSIDE.set(self.0);
+            thread::block().is_inside.set(self.0);
         }
     }
-    let _before = Before(IS_INSIDE.replace(true));
+    let _before = Before(thread::block().is_inside.replace(true));
     act()
 }
 
@@ -117,18 +113,19 @@ fn take(recorder: &Recorder, decoded: Decoded<'_>) -> Outcome {
     }
     match decoded {
         Decoded::Event(event) => {
-            let outcome = recorder.record(&event, thread(), &Caller);
+            let settled = recorder.record(&event, thread::number(), &Caller);
+            notes::leave_event(&event, settled.key);
             if event.kind == Kind::Exec {
                 environment::prepare_for_exec();
             }
             if !is_start(&event) {
                 forget_last_start();
             }
-            return outcome;
+            return settled.outcome;
         }
-        Decoded::Counted(event) => return recorder.count(&event, &Caller),
+        Decoded::Counted(event) => return recorder.count(&event, &Caller).outcome,
         Decoded::Compiled(compiled) => code::remember(compiled, frames::origin()),
-        Decoded::DirectoryChanges => recorder.directory_changes(thread()),
+        Decoded::DirectoryChanges => recorder.directory_changes(thread::number()),
         Decoded::Runs(script) => return recorder.run(script, &Caller),
         Decoded::Odd => recorder.count_loss(Loss::Undecodable),
         Decoded::Told | Decoded::Nothing => {}
@@ -158,11 +155,13 @@ fn last_step(outcome: Outcome) -> c_int {
         }
         Outcome::Stop(stop) => {
             forget_what_was_told();
+            notes::forget();
             denial::stop(&stop);
             -1
         }
         Outcome::Interrupted => {
             forget_what_was_told();
+            notes::forget();
             -1
         }
     }
@@ -170,9 +169,4 @@ fn last_step(outcome: Outcome) -> c_int {
 
 fn is_start(event: &Event<'_>) -> bool {
     event.kind == Kind::Spawn
-}
-
-/// A number that no other running thread has: where its thread-local storage is.
-fn thread() -> u64 {
-    IS_INSIDE.with(|inside| std::ptr::from_ref(inside).addr() as u64)
 }

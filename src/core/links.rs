@@ -4,15 +4,15 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ffi::OsStr;
-use std::fs;
 use std::mem::MaybeUninit;
 use std::os::fd::AsFd;
-use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use foldhash::fast::RandomState;
 use parking_lot::Mutex;
-use rustix::fs::{CWD, Mode, OFlags};
+use rustix::fs::{CWD, Dir, Mode, OFlags};
+use rustix::io::Errno;
 
 use crate::paths;
 
@@ -67,13 +67,12 @@ impl Links {
                 None => return Resolved { path: Cow::Owned(here), folds },
             }
         }
-        match fs::canonicalize(as_path(&left)) {
-            Ok(found) => {
-                let found = found.into_os_string().into_vec();
+        match without_links(&left) {
+            Some(found) => {
                 let folds = folds(&found);
                 Resolved { path: Cow::Owned(found), folds }
             }
-            Err(_) => Resolved { path: left, folds: false },
+            None => Resolved { path: left, folds: false },
         }
     }
 
@@ -92,7 +91,7 @@ impl Links {
         {
             return Some((joined(&found.path, name), found.folds));
         }
-        let path = fs::canonicalize(as_path(asked)).ok()?.into_os_string().into_vec();
+        let path = without_links(asked)?;
         let below = (joined(&path, name), folds(&path));
         if let Some(known) = known.as_deref_mut() {
             if known.len() >= REMEMBERED {
@@ -113,6 +112,61 @@ fn as_path(path: &[u8]) -> &Path {
 
 fn joined(directory: &[u8], name: &[u8]) -> Vec<u8> {
     [directory.strip_suffix(b"/").unwrap_or(directory), b"/", name].concat()
+}
+
+/// Where the absolute `path` leads; `None` where nothing is. Like realpath(3), which may not be called here: it
+/// allocates in libc, and this may run in a signal handler. Asks less than that of a file before `/..`, which it takes
+/// for a directory, and opens nothing: descriptors are the program's.
+fn without_links(path: &[u8]) -> Option<Vec<u8>> {
+    let (mut found, mut left) = (Vec::with_capacity(path.len()), Cow::Borrowed(path));
+    for _ in 0..=MAX_LINKS {
+        match walked(&mut found, &left)? {
+            Some(rest) => left = Cow::Owned(rest),
+            None if found.is_empty() => return Some(b"/".to_vec()),
+            None => return Some(found),
+        }
+    }
+    None
+}
+
+/// Goes from `found` along `left`, to its end or the first link: then what is left from there on.
+fn walked(found: &mut Vec<u8>, mut left: &[u8]) -> Option<Option<Vec<u8>>> {
+    let mut buffer = [MaybeUninit::uninit(); LONGEST_LINK];
+    while !left.is_empty() {
+        let (name, rest) = first_component(left);
+        left = rest;
+        match name {
+            b"" | b"." => {}
+            b".." => leave(found),
+            name => {
+                found.push(b'/');
+                found.extend_from_slice(name);
+                let link: &[u8] = match rustix::fs::readlinkat_raw(CWD, found.as_slice(), &mut buffer[..]) {
+                    Ok((link, _)) => link,
+                    Err(Errno::INVAL) => continue, // it is there, and no link
+                    Err(_) => return None,
+                };
+                if link.first() == Some(&b'/') {
+                    found.clear()
+                } else {
+                    leave(found)
+                }
+                return Some(Some([link, b"/", left].concat()));
+            }
+        }
+    }
+    Some(None)
+}
+
+fn first_component(path: &[u8]) -> (&[u8], &[u8]) {
+    let slash = memchr::memchr(b'/', path).unwrap_or(path.len());
+    let (name, rest) = path.split_at(slash);
+    (name, rest.get(1..).unwrap_or_default())
+}
+
+/// Goes up from a directory without links. The root is empty, and its own parent.
+fn leave(directory: &mut Vec<u8>) {
+    directory.truncate(memchr::memrchr(b'/', directory).unwrap_or(0));
 }
 
 /// What the symlink at `path` points to; `None` for anything else.
@@ -156,14 +210,24 @@ fn is_marked(directory: &[u8]) -> bool {
 /// not say which. One that `creates` its file may be about any whose directory is there.
 #[must_use]
 pub fn below_open_directories(path: &[u8], creates: bool) -> Vec<Vec<u8>> {
-    let Ok(descriptors) = fs::read_dir("/proc/self/fd") else {
-        return Vec::new();
-    };
-    let targets = descriptors.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
-    let directories = targets.map(|target| target.into_os_string().into_vec());
+    let directories = open_files().unwrap_or_default();
     let candidates =
-        directories.filter(|target| target.first() == Some(&b'/')).map(|target| joined(&target, path));
+        directories.iter().filter(|target| target.first() == Some(&b'/')).map(|target| joined(target, path));
     candidates.filter(|path| is_there(path) || creates && is_there(paths::split(path).0)).collect()
+}
+
+/// What the descriptors of this process stand for. Read without opendir(3), which allocates in libc.
+fn open_files() -> Option<Vec<Vec<u8>>> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let mut entries = Dir::new(rustix::fs::open("/proc/self/fd", flags, Mode::empty()).ok()?).ok()?;
+    let (mut found, mut buffer) = (Vec::new(), [MaybeUninit::uninit(); LONGEST_LINK]);
+    while let Some(Ok(entry)) = entries.read() {
+        let path = [b"/proc/self/fd/", entry.file_name().to_bytes()].concat();
+        if let Ok((target, _)) = rustix::fs::readlinkat_raw(CWD, path, &mut buffer[..]) {
+            found.push(target.to_vec());
+        }
+    }
+    Some(found)
 }
 
 fn is_there(path: &[u8]) -> bool {
@@ -172,6 +236,7 @@ fn is_there(path: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::symlink;
 
     use super::*;
@@ -209,6 +274,53 @@ mod tests {
                 assert!(!found.folds);
             }
         }
+    }
+
+    #[test]
+    fn a_path_without_links_is_what_realpath_says() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("r");
+        fs::create_dir_all(root.join("a/b")).unwrap();
+        fs::write(root.join("a/x"), "").unwrap();
+        for (target, link) in [
+            ("a", "up"),
+            ("../x", "a/b/relative"),
+            ("up/b/..", "twice"),
+            ("twice/./b//", "thrice"),
+            ("no such", "dangling"),
+            ("loop", "loop"),
+            ("/", "top"),
+        ] {
+            symlink(target, root.join(link)).unwrap();
+        }
+        symlink(root.join("up"), root.join("absolute")).unwrap();
+        for path in [
+            "",
+            "/",
+            "a//b/./",
+            "a/../a/x",
+            "up/x",
+            "up/..",
+            "a/b/relative",
+            "twice/x",
+            "thrice",
+            "thrice/..",
+            "thrice/relative",
+            "absolute/b/..",
+            "dangling",
+            "dangling/..",
+            "loop",
+            "loop/..",
+            "no/..",
+            "top",
+            "top/proc/self/../self/fd/../..",
+            "top/../..",
+        ] {
+            let path = [bytes(&root), b"/".to_vec(), path.into()].concat();
+            let expected = fs::canonicalize(as_path(&path)).ok().map(|path| bytes(&path));
+            assert_eq!(without_links(&path), expected, "{}", String::from_utf8_lossy(&path));
+        }
+        assert_eq!(without_links(b"//.."), Some(b"/".to_vec()));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use rustix::fs::OFlags;
+use rustix::fs::{Dir, DirEntry, Mode, OFlags};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
@@ -78,6 +78,9 @@ pub struct Description {
     /// Whether an event raised on purpose reached the hook: `None` where there is no hook, or from an older writer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hook_proven: Option<bool>,
+    /// `on` where calls of native code are told of; otherwise why not: `off`, `unsupported`, `failed`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub native: Option<String>,
 }
 
 /// What a process runs.
@@ -364,22 +367,22 @@ pub fn descriptor_path(descriptor: i32) -> Option<Vec<u8>> {
 /// Names and versions of the distributions installed in `directory`, sorted, as `name-version`.
 ///
 /// One directory listing: a distribution is a `NAME-VERSION.dist-info` entry (PEP 376), an older one an
-/// `.egg-info`. Nothing is opened.
+/// `.egg-info`. No file is opened, and the directory not by opendir(3), which allocates in libc: this may run where
+/// that may not be.
 #[must_use]
 pub fn distributions(directory: &[u8]) -> Vec<String> {
-    let Ok(entries) = fs::read_dir(Path::new(std::ffi::OsStr::from_bytes(directory))) else {
-        return Vec::new();
-    };
-    let mut found: Vec<String> = entries
-        .filter_map(|entry| {
-            let name = entry.ok()?.file_name().into_string().ok()?;
-            let stem = name.strip_suffix(".dist-info").or_else(|| name.strip_suffix(".egg-info"))?;
-            Some(stem.to_owned())
-        })
-        .collect();
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let open = || Dir::new(rustix::fs::open(directory, flags, Mode::empty()).ok()?).ok();
+    let mut found: Vec<String> =
+        open().into_iter().flatten().filter_map(|entry| stem(&entry.ok()?)).collect();
     found.sort_unstable();
     found.dedup();
     found
+}
+
+fn stem(entry: &DirEntry) -> Option<String> {
+    let name = entry.file_name().to_str().ok()?;
+    Some(name.strip_suffix(".dist-info").or_else(|| name.strip_suffix(".egg-info"))?.to_owned())
 }
 
 #[derive(Default)]

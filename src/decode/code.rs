@@ -40,8 +40,12 @@ enum Source {
     Prompt,
 }
 
+/// With who compiled it.
+type Pending = (Compiled, Option<Rc<Origin>>);
+
 thread_local! {
-    static PENDING: RefCell<Option<(Compiled, Option<Rc<Origin>>)>> = const { RefCell::new(None) };
+    /// Boxed, as what threads have in this library is small together or allocated (thread.rs).
+    static PENDING: RefCell<Option<Box<Pending>>> = const { RefCell::new(None) };
     static IS_PENDING: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -79,7 +83,7 @@ fn is_among_the_first(digest: [u8; 32]) -> bool {
 
 /// Keeps what was just compiled until the next event tells whether it is executed.
 pub fn remember(compiled: Compiled, origin: Option<Rc<Origin>>) {
-    let _ = PENDING.try_with(|pending| pending.replace(Some((compiled, origin))));
+    let _ = PENDING.try_with(|pending| pending.replace(Some(Box::new((compiled, origin)))));
     IS_PENDING.set(true);
 }
 
@@ -90,14 +94,14 @@ pub fn left_over() -> Option<(Event<'static>, Option<Rc<Origin>>)> {
     if !IS_PENDING.get() {
         return None;
     }
-    let (compiled, origin) = take(|compiled| matches!(compiled.from, Source::Program | Source::Cell))?;
+    let (compiled, origin) = *take(|compiled| matches!(compiled.from, Source::Program | Source::Cell))?;
     Some((compiled.event(false), origin))
 }
 
-fn take(is_it: impl FnOnce(&Compiled) -> bool) -> Option<(Compiled, Option<Rc<Origin>>)> {
+fn take(is_it: impl FnOnce(&Compiled) -> bool) -> Option<Box<Pending>> {
     let taken = PENDING.try_with(|pending| {
         let mut pending = pending.try_borrow_mut().ok()?;
-        if pending.as_ref().is_some_and(|(compiled, _)| is_it(compiled)) { pending.take() } else { None }
+        if pending.as_deref().is_some_and(|(compiled, _)| is_it(compiled)) { pending.take() } else { None }
     });
     let taken = taken.ok().flatten();
     if taken.is_some() {
@@ -142,7 +146,7 @@ pub fn executed(name: Cow<'_, [u8]>) -> Decoded<'_> {
         let has_its_name = compiled.name == *name || compiled.from == Source::Prompt && is_prompt(&name);
         (caller != Caller::Machinery || is_typed) && has_its_name
     };
-    if let Some((compiled, _)) = take(is_it) {
+    if let Some((compiled, _)) = take(is_it).map(|pending| *pending) {
         return Decoded::Event(compiled.event(true));
     }
     // 3.13 numbers what standard input gives.

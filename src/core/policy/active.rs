@@ -6,19 +6,19 @@ use std::fs::Metadata;
 use std::hash::BuildHasher as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicU32, AtomicU64};
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwap;
 use foldhash::fast::FixedState;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::decide::WhoClasses;
 use super::facts::{Facts, Who};
 use super::field::Field;
 use super::image::{Image, KINDS, Refusal};
+use super::shown::Shown;
 use crate::event::Kind;
 use crate::verdict::{Action, Verdict};
 
@@ -32,13 +32,15 @@ const REMEMBERED: usize = 512;
 const MAX_SOURCES: usize = 127;
 /// How long the program itself waits for another thread when it asks for a policy.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How often it asks meanwhile.
+const GLANCE: Duration = Duration::from_micros(100);
 /// Places that were warned of; beyond it each is warned of again.
 const MAX_WARNED: usize = 10_000;
 
 /// The policies of a process.
 pub struct Active {
     /// Never freed: texts of its rules are handed out.
-    loaded: ArcSwap<&'static Loaded>,
+    loaded: Shown<Loaded>,
     /// By kind, which fields the rules look at: most events need to know no more of the policies.
     fields: [AtomicU32; KINDS],
     who: Mutex<Who>,
@@ -47,7 +49,7 @@ pub struct Active {
     generation: AtomicU64,
     /// When the files are looked at next.
     next_check: AtomicU64,
-    decisions: OnceLock<Box<[Remembered]>>,
+    decisions: Box<[Remembered]>,
     /// Answers to rules that ask for a justification, by the rule's name: `None` was refused.
     answers: Mutex<HashMap<Box<str>, Option<Arc<str>>>>,
     warned: Mutex<HashSet<u64>>,
@@ -234,13 +236,13 @@ impl Active {
     fn with(sources: Vec<Arc<Source>>, who: Who, surroundings: Surroundings) -> Self {
         let loaded = Loaded::leaked(sources, &who);
         Self {
-            loaded: ArcSwap::from_pointee(loaded),
+            loaded: Shown::new(loaded),
             fields: std::array::from_fn(|kind| AtomicU32::new(loaded.fields(kind))),
             who: Mutex::new(who),
             surroundings,
             generation: AtomicU64::new(1),
             next_check: AtomicU64::new(0),
-            decisions: OnceLock::new(),
+            decisions: (0..REMEMBERED).map(|_| Remembered::default()).collect(),
             answers: Mutex::default(),
             warned: Mutex::default(),
             asked_for: Mutex::default(),
@@ -255,12 +257,12 @@ impl Active {
     }
 
     fn loaded(&self) -> &'static Loaded {
-        &self.loaded.load()
+        self.loaded.get()
     }
 
     fn replace(&self, sources: Vec<Arc<Source>>, who: &Who) {
         let loaded = Loaded::leaked(sources, who);
-        self.loaded.store(Arc::new(loaded));
+        self.loaded.set(loaded);
         for (kind, fields) in self.fields.iter().enumerate() {
             fields.store(loaded.fields(kind), Relaxed);
         }
@@ -295,7 +297,7 @@ impl Active {
     /// Adds a policy that the program itself asks for, under the name `path`; `None` where there are too many.
     pub fn add(&self, path: PathBuf, image: Image, justification: Option<&str>) -> Option<Ticket> {
         let image = self.shared(image);
-        let who = self.who.try_lock_for(PATIENCE)?;
+        let who = self.waited()?;
         let mut sources = self.loaded().sources.clone();
         if sources.len() >= MAX_SOURCES {
             return None;
@@ -305,6 +307,18 @@ impl Active {
         sources.push(Arc::new(Source { path, stamp: None, asked, image: Ok(image) }));
         self.replace(sources, &who);
         Some(ticket)
+    }
+
+    /// Waits, as only the program itself may; by asking again, as whoever has to wake one that sleeps on a lock does
+    /// so with thread-local state that is allocated.
+    fn waited(&self) -> Option<MutexGuard<'_, Who>> {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            match self.who.try_lock() {
+                None if Instant::now() < end => std::thread::sleep(GLANCE),
+                who => return who,
+            }
+        }
     }
 
     /// The same policy as it was asked for before: what was in force once stays in memory.
@@ -320,7 +334,7 @@ impl Active {
 
     /// Takes away the policy that was added as `ticket`, and returns it.
     pub fn remove(&self, ticket: Ticket) -> Option<Arc<Source>> {
-        let who = self.who.try_lock_for(PATIENCE)?;
+        let who = self.waited()?;
         let mut sources = self.loaded().sources.clone();
         let at = sources
             .iter()
@@ -379,7 +393,7 @@ impl Active {
     /// What was decided lately about the operation that `key` stands for, and whether it is recorded.
     #[must_use]
     pub fn remembered(&self, key: u64, now: u64) -> Option<(Ruling, bool)> {
-        let (place, loaded) = (self.decisions.get()?.get(slot(key))?, self.loaded());
+        let (place, loaded) = (self.decisions.get(slot(key))?, self.loaded());
         let (ruling, until) = (place.ruling.load(Relaxed), place.until.load(Relaxed));
         let is_whole = place.check.load(Acquire) == self.check(loaded, key, ruling, until);
         let known = || (Ruling::from_number(ruling & !IS_KEPT, loaded), ruling & IS_KEPT != 0);
@@ -388,9 +402,7 @@ impl Active {
 
     /// Remembers what was decided about it, for a second.
     pub fn remember(&self, key: u64, ruling: Ruling, is_kept: bool, now: u64) {
-        let decisions =
-            self.decisions.get_or_init(|| (0..REMEMBERED).map(|_| Remembered::default()).collect());
-        let Some(place) = decisions.get(slot(key)) else { return };
+        let Some(place) = self.decisions.get(slot(key)) else { return };
         let kept = if is_kept { IS_KEPT } else { 0 };
         let (number, until) = (ruling.number() | kept, now.saturating_add(VALID_NS));
         place.ruling.store(number, Relaxed);

@@ -18,6 +18,7 @@ pub mod image;
 pub mod judge;
 pub mod message;
 pub mod observed;
+mod shown;
 
 #[cfg(feature = "read")]
 pub mod compile;
