@@ -27,12 +27,8 @@ MODULES = (
     "jiter",
 )
 
-until_native = pytest.mark.xfail(
-    reason="what is opened around Python is not seen yet: no audit event tells it", strict=True
-)
 
-
-@pytest.mark.parametrize("way", ["python", pytest.param("libc", marks=until_native)])
+@pytest.mark.parametrize("way", ["python", "libc"])
 def test_libraries_are_loaded_while_threads_open_and_fork(
     way: str, spool: Path, tmp_path: Path, is_long: bool
 ) -> None:
