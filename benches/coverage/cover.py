@@ -296,7 +296,8 @@ def summary(rows: list[Row], ways: list[str]) -> list[str]:
         all_of = Totals.of(rows, way)
         part = f"{all_of.flagged} of {all_of.missed}"
         lines.append(f"| {_TITLES[way]} | {all_of.seen} | {all_of.true} | {all_of.share:.1%} | {part} |")
-    return lines
+    needless = sum(row.is_flagged(ways[-1]) and not row.missed(ways[-1]) for row in rows)
+    return [*lines, "", f"The receipt also flags {needless} operations of which all was seen."]
 
 
 def missed(rows: list[Row], way: str) -> list[str]:
