@@ -112,7 +112,7 @@ pub fn unseen<'a>(
     code: impl IntoIterator<Item = &'a [u8]>,
     machine: Machine,
 ) -> Unseen {
-    let mut unseen = Unseen { is_go: notes.into_iter().any(|note| is_go(&note)), calls: Vec::new() };
+    let mut unseen = Unseen { is_go: notes.into_iter().any(|note| is_go_note(&note)), calls: Vec::new() };
     for code in code {
         unseen.is_go = unseen.is_go || begins_as_go(code);
         if unseen.is_go {
@@ -124,7 +124,15 @@ pub fn unseen<'a>(
     unseen
 }
 
-fn is_go(note: &Note) -> bool {
+/// Whether a module holds a Go runtime, which costs nothing to find out.
+pub fn is_go<'a>(
+    notes: impl IntoIterator<Item = Note<'a>>,
+    code: impl IntoIterator<Item = &'a [u8]>,
+) -> bool {
+    notes.into_iter().any(|note| is_go_note(&note)) || code.into_iter().any(begins_as_go)
+}
+
+fn is_go_note(note: &Note) -> bool {
     note.name == b"Go\0\0" && note.kind == 4
 }
 

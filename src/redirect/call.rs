@@ -103,7 +103,9 @@ pub fn begin_untold<'a>(caller: usize, sort: Sort, event: impl FnOnce() -> Optio
     let _errno = Errno::kept();
     let Some(module) = modules::at(caller) else { return Step::PASS };
     // Between fork and exec the interpreter closes files and changes directories: no process begins for that.
-    if fork::is_unacknowledged_child() && module.is_interpreter && sort != Sort::Run {
+    // What it runs then records itself, or an audit event told of it: only a policy may want to know before.
+    if fork::is_unacknowledged_child() && module.is_interpreter && !(sort == Sort::Run && has_rules_on_exec())
+    {
         return Step::PASS;
     }
     inside(|recorder| {
@@ -113,6 +115,11 @@ pub fn begin_untold<'a>(caller: usize, sort: Sort, event: impl FnOnce() -> Optio
     })
     .flatten()
     .unwrap_or(Step::PASS)
+}
+
+/// Whether the policies that were inherited are about programs that take a process's place.
+fn has_rules_on_exec() -> bool {
+    session::inherited().and_then(Recorder::policy).is_some_and(|policy| policy.concerns(Kind::Exec))
 }
 
 /// Does something for which memory may be needed, in gnomon's own; nothing where no call is looked at.

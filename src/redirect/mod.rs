@@ -23,7 +23,7 @@ mod talks;
 use std::ffi::{CStr, CString, c_int, c_void};
 use std::sync::OnceLock;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use libc::dl_phdr_info;
 
@@ -39,8 +39,6 @@ static IS_ON: AtomicBool = AtomicBool::new(false);
 static IS_BUSY: AtomicBool = AtomicBool::new(false);
 /// Loads and unloads that the loader had counted when the modules were last looked at.
 static SEEN: AtomicU64 = AtomicU64::new(u64::MAX);
-/// Slots that were redirected.
-static SLOTS: AtomicUsize = AtomicUsize::new(0);
 
 /// Whether native code tells of what it does.
 #[inline]
@@ -57,6 +55,10 @@ fn turn_on() {
 struct Wanted {
     names: Names,
     functions: Vec<&'static Function>,
+    /// From here on they are OpenSSL's.
+    first_tls: usize,
+    /// An address in the module that holds the interpreter.
+    python: usize,
 }
 
 static WANTED: OnceLock<Wanted> = OnceLock::new();
@@ -103,8 +105,12 @@ pub fn prepare() -> Result<(), Absence> {
     }
     WANTED.get_or_init(|| {
         let found = functions::all().filter(|function| look_up(function));
-        let functions: Vec<&'static Function> = found.chain(functions::tls::ALL.iter().copied()).collect();
-        Wanted { names: Names::new(functions.iter().map(|function| function.name)), functions }
+        let mut functions: Vec<&'static Function> = found.collect();
+        let first_tls = functions.len();
+        functions.extend_from_slice(functions::tls::ALL);
+        let names = Names::new(functions.iter().map(|function| function.name));
+        let python = capi::symbol(c"PySys_AddAuditHook").map_or(0, |address| address.expose_provenance());
+        Wanted { names, functions, first_tls, python }
     });
     if is_stub_right() { Ok(()) } else { Err(Absence::Failed) }
 }
@@ -186,7 +192,10 @@ fn visit_modules(blind: &mut Vec<Blind>) -> bool {
         modules::add(std::mem::take(&mut visit.found));
     }
     encrypting.iter().for_each(Encrypting::take_up);
-    SEEN.swap(visit.counted, Relaxed) != visit.counted && !visit.is_unsettled
+    if visit.is_unsettled {
+        return false; // the next call looks again
+    }
+    SEEN.swap(visit.counted, Relaxed) != visit.counted
 }
 
 /// Of one module. The loader keeps it loaded meanwhile.
@@ -204,7 +213,13 @@ unsafe extern "C" fn visit_module(information: *mut dl_phdr_info, size: usize, v
     0
 }
 
-/// Redirects one module, if it is new.
+/// How often a module is visited that the loader was still at work on.
+const VISITS: u8 = 4;
+
+/// Redirects one module, if it is new, or was not ready the last time.
+///
+/// Nothing here may ask the loader: whoever loads a library in another thread holds what that waits for, and waits for
+/// us.
 fn take_up(information: &dl_phdr_info, visit: &mut Visit) -> Option<()> {
     let (recorder, machine, wanted) = (session::recorder()?, Machine::HERE?, wanted()?);
     let path = path_of(information);
@@ -217,46 +232,68 @@ fn take_up(information: &dl_phdr_info, visit: &mut Visit) -> Option<()> {
         }
     };
     let span = module.span();
-    let is_again = modules::is_known(span.start, &path);
-    if is_left_alone(&path, &span) || is_again {
+    let before = modules::known(span.start, &path);
+    if is_left_alone(&path, &span) || before.is_some_and(|(_, visits_left)| visits_left == 0) {
         return None;
     }
-    let is_python = capi::symbol(c"PySys_AddAuditHook").is_some_and(|known| span.contains(&known.addr()));
-    let known: &'static modules::Module = Box::leak(Box::new(modules::describe(recorder, path, is_python)));
-    let slots = match module.slots(&wanted.names) {
-        Ok(slots) => slots,
-        Err(surprise) => {
-            visit.blind.push(Blind::skipped(&known.path, surprise.word()));
-            Vec::new()
-        }
+    let known: &'static modules::Module = match before {
+        Some((known, _)) => known,
+        None => Box::leak(Box::new(modules::describe(recorder, path, span.contains(&wanted.python)))),
     };
-    let is_tls = |slot: &elf::Slot| {
-        let function = wanted.functions.get(slot.wanted);
-        function.is_some_and(|function| function.name.starts_with("SSL_"))
+    let (encrypting, slots) = wanted.slots(&module).unwrap_or_else(|surprise| {
+        visit.blind.push(Blind::skipped(&known.path, surprise.word()));
+        Default::default()
+    });
+    if !encrypting.is_empty() && before.is_none() {
+        visit.tls.push(Encrypting { module: known, start: span.start, redirections: encrypting });
+    }
+    let is_unsettled = is_unsettled_after(&module, &slots, before.is_some(), known, visit);
+    let visits_left = match before {
+        _ if !is_unsettled => 0,
+        Some((_, visits_left)) => visits_left - 1,
+        None => VISITS,
     };
-    let (encrypting, slots): (Vec<elf::Slot>, Vec<elf::Slot>) = slots.into_iter().partition(is_tls);
-    if !encrypting.is_empty() {
-        visit.tls.push(Encrypting { module: known, start: span.start, slots: encrypting });
-    }
-    let redirections: Vec<patch::Redirection> = slots
-        .into_iter()
-        .filter_map(|slot| {
-            let function = (wanted.functions.get(slot.wanted)?.stub)();
-            Some(patch::Redirection { slot, function })
-        })
-        .collect();
-    visit.found.push(modules::Range { start: span.start, end: span.end, module: known });
-    // SAFETY: the module's own slots; stubs have the signatures of their functions and stay; one thread at a time.
-    match unsafe { patch::redirect(&module, &redirections, patch::Visit::First) } {
-        Ok(patched) => {
-            SLOTS.fetch_add(patched.written, Relaxed);
-        }
-        Err(_) => visit.blind.push(Blind::skipped(&known.path, "protection")),
-    }
-    if !known.is_interpreter {
+    visit.is_unsettled |= visits_left > 0;
+    visit.found.push(modules::Range { start: span.start, end: span.end, module: known, visits_left });
+    if !known.is_interpreter && before.is_none() {
         visit.blind.extend(Blind::of(&module, known, machine));
     }
     Some(())
+}
+
+/// Redirects slots. Returns whether the loader was still at work on some.
+fn is_unsettled_after(
+    module: &elf::Module<'_>,
+    slots: &[patch::Redirection],
+    is_again: bool,
+    known: &'static modules::Module,
+    visit: &mut Visit,
+) -> bool {
+    let which = if is_again { patch::Visit::Again } else { patch::Visit::First };
+    // SAFETY: the module's own slots; stubs have the signatures of their functions and stay; one thread at a time.
+    match unsafe { patch::redirect(module, slots, which) } {
+        Ok(patched) => patched.unsettled > 0,
+        Err(_) => {
+            visit.blind.push(Blind::skipped(&known.path, "protection"));
+            false
+        }
+    }
+}
+
+type Redirections = Vec<patch::Redirection>;
+
+impl Wanted {
+    /// The slots of a module: those of OpenSSL's functions, and all others.
+    fn slots(&self, module: &elf::Module<'_>) -> Result<(Redirections, Redirections), elf::Surprise> {
+        let is_tls = |slot: &elf::Slot| slot.wanted >= self.first_tls;
+        let redirection = |slot: elf::Slot| {
+            let function = (self.functions.get(slot.wanted)?.stub)();
+            Some(patch::Redirection { slot, function })
+        };
+        let (tls, others): (Vec<_>, Vec<_>) = module.slots(&self.names)?.into_iter().partition(is_tls);
+        let all = |slots: Vec<elf::Slot>| slots.into_iter().filter_map(redirection).collect();
+        Ok((all(tls), all(others)))
+    }
 }
 
 /// A module that calls an OpenSSL, and its slots for that. Which one it is, only the loader can tell, and not while it
@@ -264,7 +301,7 @@ fn take_up(information: &dl_phdr_info, visit: &mut Visit) -> Option<()> {
 struct Encrypting {
     module: &'static modules::Module,
     start: usize,
-    slots: Vec<elf::Slot>,
+    redirections: Redirections,
 }
 
 impl Encrypting {
@@ -298,19 +335,14 @@ unsafe extern "C" fn redirect_encrypting(
 ) -> c_int {
     // SAFETY: the loader's own argument, and the one that it was given for us.
     let (information, one) = unsafe { (&*information, &*one.cast::<Encrypting>()) };
-    let Some((machine, wanted)) = Machine::HERE.zip(wanted()) else { return 1 };
+    let Some(machine) = Machine::HERE else { return 1 };
     // SAFETY: the loader keeps the module while it calls us.
     let Ok(module) = (unsafe { elf::Module::loaded(information, machine) }) else { return 0 };
     if module.span().start != one.start {
         return 0;
     }
-    let redirection = |slot: &elf::Slot| {
-        let function = (wanted.functions.get(slot.wanted)?.stub)();
-        Some(patch::Redirection { slot: *slot, function })
-    };
-    let redirections: Vec<patch::Redirection> = one.slots.iter().filter_map(redirection).collect();
     // SAFETY: as for the others.
-    if unsafe { patch::redirect(&module, &redirections, patch::Visit::First) }.is_err() {
+    if unsafe { patch::redirect(&module, &one.redirections, patch::Visit::First) }.is_err() {
         Blind::skipped(&one.module.path, "protection").tell();
     }
     1

@@ -35,6 +35,8 @@ pub struct Range {
     pub start: usize,
     pub end: usize,
     pub module: &'static Module,
+    /// How often it has to be visited again: the loader was at work on it.
+    pub visits_left: u8,
 }
 
 /// Sorted by where they start.
@@ -59,13 +61,12 @@ pub fn add(ranges: Vec<Range>) {
     let _ = TABLE.replace(table);
 }
 
-/// Whether the module that was loaded from `path` at `start` is known.
+/// What is known of the module that was loaded from `path` at `start`, and how often it is to be visited again.
 #[must_use]
-pub fn is_known(start: usize, path: &[u8]) -> bool {
-    TABLE.get().is_some_and(|table| {
-        let found = table.binary_search_by_key(&start, |range| range.start).ok();
-        found.and_then(|at| table.get(at)).is_some_and(|range| range.module.path == path)
-    })
+pub fn known(start: usize, path: &[u8]) -> Option<(&'static Module, u8)> {
+    let table = TABLE.get()?;
+    let found = table.get(table.binary_search_by_key(&start, |range| range.start).ok()?)?;
+    (found.module.path == path).then_some((found.module, found.visits_left))
 }
 
 /// What is known of the shared object at `path`; `is_python` where it holds the interpreter.
