@@ -13,9 +13,8 @@ use gnomon_core::origin::{Origin, SourceFile};
 use gnomon_core::paths::absolute;
 use gnomon_core::process::current_directory;
 
-use crate::capi::Object;
-use crate::stack::{CodeMark, CodePlace, Frame, walk};
-use crate::{notebooks, session};
+use crate::stack::{CodeMark, CodePlace, Frame, Stack, walk};
+use crate::{ending, notebooks, session};
 
 /// How far out the user's code is looked for.
 const MAX_FRAMES: usize = 128;
@@ -23,22 +22,19 @@ const MAX_FRAMES: usize = 128;
 const REMEMBERED_CODES: usize = 512;
 const REMEMBERED_ORIGINS: usize = 128;
 
-fn text_is(code: Object<'_>, attribute: &std::ffi::CStr, test: impl FnOnce(&str) -> bool) -> bool {
-    code.attribute(attribute).is_some_and(|value| value.object().text().is_some_and(test))
+fn file_is(frame: &Frame<'_>, test: impl FnOnce(&[u8]) -> bool) -> bool {
+    frame.file().is_some_and(|file| test(&file))
 }
 
-fn is_import_system(code: Object<'_>) -> bool {
-    // Its modules are frozen into the interpreter, under names that no file can have.
-    text_is(code, c"co_filename", |file| {
-        file.starts_with("<frozen importlib") || file.starts_with("<frozen zipimport")
-    })
+fn name_is(frame: &Frame<'_>, name: &str) -> bool {
+    frame.name().is_some_and(|found| *found == *name.as_bytes())
 }
 
-/// What `test` says of the code that runs; false where none does.
-fn innermost(mut test: impl FnMut(Object<'_>) -> bool) -> bool {
+/// What `test` says of the frame that runs; false where none does.
+fn innermost(mut test: impl FnMut(&Frame<'_>) -> bool) -> bool {
     let mut holds = false;
     walk(1, |frame| {
-        holds = test(frame.code());
+        holds = test(frame);
         false
     });
     holds
@@ -85,8 +81,8 @@ pub fn executor() -> Executor {
     if innermost_is(|class| matches!(class, Class::Importer)) {
         return Executor::ImportSystem;
     }
-    let is_runpy = |file: &str| file == "<frozen runpy>" || file.ends_with("/runpy.py");
-    if innermost(|code| text_is(code, c"co_filename", is_runpy)) { Executor::Runpy } else { Executor::Other }
+    let is_runpy = |file: &[u8]| file == b"<frozen runpy>" || file.ends_with(b"/runpy.py");
+    if innermost(|frame| file_is(frame, is_runpy)) { Executor::Runpy } else { Executor::Other }
 }
 
 /// Whose code is at work.
@@ -145,14 +141,14 @@ fn passes_on(file: &[u8]) -> bool {
 
 /// Whether the code that runs comes from a file with this ending.
 pub fn running_file_ends_with(ending: &str) -> bool {
-    innermost(|code| text_is(code, c"co_filename", |file| file.ends_with(ending)))
+    innermost(|frame| file_is(frame, |file| file.ends_with(ending.as_bytes())))
 }
 
 /// Whether the code that runs, and its caller, come from files with this ending.
 pub fn caller_file_ends_with(ending: &str) -> bool {
     let mut count = 0;
     walk(2, |frame| {
-        let is_there = text_is(frame.code(), c"co_filename", |file| file.ends_with(ending));
+        let is_there = file_is(frame, |file| file.ends_with(ending.as_bytes()));
         count += u8::from(is_there);
         is_there
     });
@@ -164,8 +160,8 @@ pub fn caller_file_ends_with(ending: &str) -> bool {
 pub fn is_loading(ending: &str) -> bool {
     let mut is_loading = false;
     walk(4, |frame| {
-        let is_module = text_is(frame.code(), c"co_name", |name| name == "<module>");
-        is_loading = is_module && text_is(frame.code(), c"co_filename", |file| file.ends_with(ending));
+        let is_module = name_is(frame, "<module>");
+        is_loading = is_module && file_is(frame, |file| file.ends_with(ending.as_bytes()));
         !is_module
     });
     is_loading
@@ -173,10 +169,7 @@ pub fn is_loading(ending: &str) -> bool {
 
 /// Whether pathlib opens on behalf of an `open` that has raised its event already (Python 3.9).
 pub fn is_in_pathlib_opener() -> bool {
-    innermost(|code| {
-        text_is(code, c"co_name", |name| name == "_opener")
-            && text_is(code, c"co_filename", |file| file.ends_with("pathlib.py"))
-    })
+    innermost(|frame| name_is(frame, "_opener") && file_is(frame, |file| file.ends_with(b"pathlib.py")))
 }
 
 /// What a piece of code is, seen from the user.
@@ -229,10 +222,27 @@ struct Walked {
 
 /// Who caused the event that is being looked at. `None` where no Python code is running, or nothing is known.
 pub fn origin() -> Option<Rc<Origin>> {
+    origin_in(Stack::here())
+}
+
+/// The same, asked by any thread, with the GIL or without. `None` also where this thread runs no Python, frames
+/// cannot be read, or the interpreter is ending.
+///
+/// It calls nothing of Python's but two functions that read a word each, takes no reference, allocates nothing of
+/// Python's, and waits for nobody. What it may do where code is seen for the first time: allocate, read the
+/// directories of installed distributions, and ask for the current directory.
+#[cfg_attr(not(debug_assertions), allow(dead_code, reason = "for the native source"))]
+pub fn origin_of_this_thread() -> Option<Rc<Origin>> {
+    session::recorder()?; // a fork's child becomes one before its state is held
+    let held = ending::hold()?;
+    origin_in(Stack::of(&held)?)
+}
+
+fn origin_in(stack: Stack<'_>) -> Option<Rc<Origin>> {
     with_known(|known| {
-        let mut found = Found::default();
+        let mut found = Found::in_stack(stack);
         let (mut depth, mut generated_at) = (0, None);
-        walk(MAX_FRAMES, |frame| {
+        stack.walk(MAX_FRAMES, |frame| {
             depth += 1;
             match known.codes.class_of(frame) {
                 Some(Class::Library(name)) => found.add_library(name),
@@ -243,16 +253,16 @@ pub fn origin() -> Option<Rc<Origin>> {
             found.origin.is_none()
         });
         if let (None, Some(depth)) = (&found.origin, generated_at) {
-            at_depth(depth, |frame| found.set_user(frame, &mut known.origins));
+            at_depth(stack, depth, |frame| found.set_user(frame, &mut known.origins));
         }
         found.origin.take().or_else(|| found.libraries_alone(&mut known.origins))
     })
 }
 
 /// Calls `each` with the frame at `depth`, counted from 1.
-fn at_depth(depth: usize, mut each: impl FnMut(&Frame<'_>)) {
+fn at_depth(stack: Stack<'_>, depth: usize, mut each: impl FnMut(&Frame<'_>)) {
     let mut left = depth;
-    walk(depth, |frame| {
+    stack.walk(depth, |frame| {
         left -= 1;
         if left == 0 {
             each(frame);
@@ -262,8 +272,8 @@ fn at_depth(depth: usize, mut each: impl FnMut(&Frame<'_>)) {
 }
 
 /// What a walk has found so far.
-#[derive(Default)]
 struct Found {
+    has_gil: bool,
     closest: Option<Rc<str>>,
     outermost: Option<Rc<str>>,
     origin: Option<Rc<Origin>>,
@@ -272,6 +282,10 @@ struct Found {
 type Origins = Vec<Option<(Walked, Rc<Origin>)>>;
 
 impl Found {
+    fn in_stack(stack: Stack<'_>) -> Self {
+        Self { has_gil: stack.has_gil(), closest: None, outermost: None, origin: None }
+    }
+
     fn add_library(&mut self, name: &Rc<str>) {
         if self.closest.is_none() {
             self.closest = Some(Rc::clone(name));
@@ -301,12 +315,10 @@ impl Found {
     }
 
     fn origin_at(&self, frame: &Frame<'_>) -> Origin {
-        let code = frame.code();
-        let name = code.attribute(c"co_qualname").or_else(|| code.attribute(c"co_name"));
-        let function = name.and_then(|name| name.object().text().map(str::to_owned));
-        let file = code.attribute(c"co_filename").and_then(|file| Some(file.object().path()?.into_owned()));
+        let function = frame.qualified_name().and_then(|name| String::from_utf8(name.into_owned()).ok());
+        let file = frame.file().unwrap_or_default().into_owned();
         self.with_libraries(Origin {
-            file: named(file.unwrap_or_default()),
+            file: named(file, self.has_gil),
             line: frame.line(),
             function: function.unwrap_or_default(),
             ..Origin::default()
@@ -343,8 +355,8 @@ fn place_in<T>(table: &mut Vec<Option<T>>, size: usize, slot: usize) -> Option<&
 }
 
 /// A source file as people know it: absolute, or a notebook's cell.
-fn named(file: Vec<u8>) -> Vec<u8> {
-    if let Some(cell) = notebooks::name_of(&file) {
+fn named(file: Vec<u8>, has_gil: bool) -> Vec<u8> {
+    if let Some(cell) = notebooks::name_of(&file, has_gil) {
         return cell;
     }
     if matches!(file.first(), Some(b'/' | b'<')) {
@@ -371,12 +383,12 @@ impl Codes {
 
 #[cold]
 fn classify(frame: &Frame<'_>, libraries: &mut HashMap<String, Rc<str>, FixedState>) -> Option<Class> {
-    if is_import_system(frame.code()) {
+    let file = frame.file()?;
+    // Its modules are frozen into the interpreter, under names that no file can have.
+    if file.starts_with(b"<frozen importlib") || file.starts_with(b"<frozen zipimport") {
         return Some(Class::Importer);
     }
     let recorder = session::recorder()?;
-    let name = frame.code().attribute(c"co_filename")?;
-    let file = name.object().path()?;
     Some(match SourceFile::of(&file, recorder.interest()) {
         SourceFile::Standard if passes_on(&file) => Class::Passing,
         SourceFile::Standard => Class::Standard,

@@ -15,6 +15,7 @@ use pyo3::ffi;
 
 use crate::capi::{Object, event_name};
 use crate::decode::{Decoded, Decoder, code, decoder, forget_last_start, forget_what_was_told};
+use crate::redirect::notes;
 use crate::{denial, environment, frames, justify, notice, session, thread};
 
 /// Raised once after arming: seeing it is the proof that the hook is really there.
@@ -64,7 +65,7 @@ fn handle(decode: Decoder, args: *mut ffi::PyObject) -> c_int {
 /// Records what no audit event told, with a thread state as the hook has one.
 pub fn tell(event: &Event<'_>) {
     // What is done already cannot be stopped.
-    let _ = inside(|recorder| recorder.record(event, thread::number(), &Caller));
+    let _ = inside(|recorder| recorder.record(event, thread::number(), &Caller).outcome);
 }
 
 /// Does something with the recorder, if there is one and this thread is not at it already.
@@ -112,16 +113,17 @@ fn take(recorder: &Recorder, decoded: Decoded<'_>) -> Outcome {
     }
     match decoded {
         Decoded::Event(event) => {
-            let outcome = recorder.record(&event, thread::number(), &Caller);
+            let settled = recorder.record(&event, thread::number(), &Caller);
+            notes::leave_event(&event, settled.key);
             if event.kind == Kind::Exec {
                 environment::prepare_for_exec();
             }
             if !is_start(&event) {
                 forget_last_start();
             }
-            return outcome;
+            return settled.outcome;
         }
-        Decoded::Counted(event) => return recorder.count(&event, &Caller),
+        Decoded::Counted(event) => return recorder.count(&event, &Caller).outcome,
         Decoded::Compiled(compiled) => code::remember(compiled, frames::origin()),
         Decoded::DirectoryChanges => recorder.directory_changes(thread::number()),
         Decoded::Runs(script) => return recorder.run(script, &Caller),
@@ -153,11 +155,13 @@ fn last_step(outcome: Outcome) -> c_int {
         }
         Outcome::Stop(stop) => {
             forget_what_was_told();
+            notes::forget();
             denial::stop(&stop);
             -1
         }
         Outcome::Interrupted => {
             forget_what_was_told();
+            notes::forget();
             -1
         }
     }

@@ -4,8 +4,10 @@
 //! a few microseconds. `_native` is what `import gnomon` uses to read spools.
 
 mod capi;
+mod characters;
 mod decode;
 mod denial;
+mod ending;
 mod enforcement;
 mod environment;
 mod errors;
@@ -14,12 +16,17 @@ mod fork;
 mod frames;
 mod hook;
 mod justify;
+mod lines;
 mod memory;
 mod notebooks;
 mod notice;
 mod policies;
+#[cfg(debug_assertions)]
+mod probe;
 mod reader;
 mod recording;
+#[cfg(target_os = "linux")]
+mod redirect;
 mod replayed;
 mod session;
 mod stack;

@@ -35,13 +35,14 @@ pub fn runs(file: &[u8]) {
     }
 }
 
-/// What to call the cell `file`: `/home/ann/sales.ipynb[3]`. `None` for what is no cell.
-pub fn name_of(file: &[u8]) -> Option<Vec<u8>> {
+/// What to call the cell `file`: `/home/ann/sales.ipynb[3]`. `None` for what is no cell, and for a cell that was
+/// not seen to run, which only Python knows: it is not asked without the GIL.
+pub fn name_of(file: &[u8], has_gil: bool) -> Option<Vec<u8>> {
     if !is_cell(file) {
         return None;
     }
     let known = CELLS.try_lock().and_then(|cells| cells.as_ref()?.get(file).copied());
-    let number = number_in_name(file).or(known).or_else(current_number)?;
+    let number = number_in_name(file).or(known).or_else(|| has_gil.then(current_number)?)?;
     let notebook = std::env::var_os("JPY_SESSION_NAME").filter(|name| name.as_bytes().ends_with(b".ipynb"));
     let notebook = notebook.as_ref().map_or(&b"notebook"[..], |name| name.as_bytes());
     Some([notebook, format!("[{number}]").as_bytes()].concat())

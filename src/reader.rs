@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use arrow_array::ffi_stream::FFI_ArrowArrayStream;
 use gnomon_core::columns::{BatchStream, for_each_event, schema};
+use gnomon_core::errno;
 use gnomon_core::event::Kind;
 use gnomon_core::filter::{Filter, PathPattern};
 use gnomon_core::pipeline::Recorder;
@@ -58,8 +59,15 @@ pub struct Record {
     function: Option<Text>,
     distribution: Option<Text>,
     via: Option<Text>,
+    object: Option<Text>,
     source: &'static str,
     outcome: Option<String>,
+    /// How many failed, where native code told; and why the last one did, as in `ENOENT`.
+    failed: Option<u32>,
+    errno: Option<String>,
+    /// Bytes written or sent, and read or received; absent where nobody counted, or none.
+    bytes_out: Option<u64>,
+    bytes_in: Option<u64>,
     verdict: Option<&'static str>,
     rule: Option<Text>,
     reason: Option<Text>,
@@ -86,6 +94,7 @@ impl Record {
         });
         let verdict = view.verdict;
         let shadow = verdict.and_then(|verdict| verdict.shadow);
+        let tally = view.tally.unwrap_or_default();
         Self {
             time: view.time,
             last_time: view.last_time,
@@ -110,8 +119,13 @@ impl Record {
             function: view.origin.function.map(text),
             distribution: view.origin.distribution.map(text),
             via: view.origin.via.map(text),
-            source: "audit",
+            object: view.origin.object.map(text),
+            source: view.source(),
             outcome: view.outcome().map(Cow::into_owned),
+            failed: view.told().map(|_| tally.failed),
+            errno: (tally.errno != 0).then(|| errno::name(tally.errno).into_owned()),
+            bytes_out: (tally.bytes_out != 0).then_some(tally.bytes_out),
+            bytes_in: (tally.bytes_in != 0).then_some(tally.bytes_in),
             verdict: verdict.map(|verdict| verdict.action.name()),
             rule: verdict.and_then(|verdict| verdict.rule).map(text),
             reason: verdict.and_then(|verdict| verdict.reason).map(text),
@@ -167,6 +181,7 @@ pub struct Process {
     parent_name: Text,
     forked: bool,
     hook_proven: Option<bool>,
+    native: Option<String>,
     uid: u32,
     user: String,
     host: String,
@@ -224,6 +239,7 @@ impl From<ProcessSummary> for Process {
             parent_name: os(description.parent_name),
             forked: description.forked,
             hook_proven: description.hook_proven,
+            native: description.native.clone(),
             uid: description.uid,
             user: description.user,
             host: description.host,

@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use crate::capi::{self, Object, sys_attribute};
 use crate::environment::{self, id_from, tell_children, variable};
-use crate::{fork, hook, notice, stack, watcher};
+use crate::{ending, fork, hook, notice, redirect, stack, watcher};
 
 /// Null before arming and after disarming. Never freed: another thread may be using it.
 static RECORDER: AtomicPtr<Recorder> = AtomicPtr::new(std::ptr::null_mut());
@@ -75,9 +75,12 @@ fn begin(settings: &Settings) -> Result<(), &'static str> {
     if std::env::var_os(variable::FRAMES).is_none_or(|value| value != "ask") {
         stack::learn();
     }
+    crate::ending::learn();
     let proof = install_hook();
     let mut description = describe(settings);
     description.hook_proven = Some(proof.is_ok());
+    let native = native();
+    description.native = Some(redirect::state(native));
     let id = new_id(description.run.max(description.parent));
     if IS_ASKED_FOR.load(Acquire) {
         description.run = description.run.or(Some(id)); // a run of its own, with the children it will have
@@ -89,12 +92,26 @@ fn begin(settings: &Settings) -> Result<(), &'static str> {
     }
     let recorder =
         Recorder::new(&settings.spool, id, description, Arc::new(interest(settings)), privacy).under(policy);
+    if native.is_ok() {
+        recorder.begin_tallies();
+    }
     let opened = recorder.open();
     proof?; // the segment stays, and says that nothing was seen
     tell_children(recorder.process());
     RECORDER.store(Box::into_raw(Box::new(recorder)), Release);
+    if native.is_ok() {
+        redirect::begin();
+    }
     watch_exit();
     opened.map_err(|reason| reason.name())
+}
+
+/// Whether calls of native code can be told of, as the environment wants it.
+fn native() -> Result<(), redirect::Absence> {
+    match std::env::var_os(variable::NATIVE) {
+        Some(value) if value == "off" => Err(redirect::Absence::Off),
+        _ => redirect::prepare(),
+    }
 }
 
 /// Adds the hook, unless it is there, and proves that events reach it. Nothing is recorded yet.
@@ -202,6 +219,7 @@ pub fn interpreter_ends() {
     IS_ARMED.store(false, Release);
     HAS_SEEN_CANARY.store(false, Relaxed);
     watcher::forget();
+    ending::forget();
 }
 
 fn describe(settings: &Settings) -> Description {

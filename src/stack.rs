@@ -4,8 +4,12 @@
 //! Where they are is known for 3.9 to 3.12, which do not change any more; from 3.13 on CPython says so itself, in
 //! the table that it keeps for debuggers (`_Py_DebugOffsets`). Both are believed only after they gave the
 //! same frames as CPython's own functions, when gnomon was armed; otherwise these are called.
+//!
+//! Reading needs no GIL, takes no reference and changes nothing. The frames of a thread change only while it runs
+//! Python code, and hold the code that they run; so a thread that is in a library may read its own.
 #![expect(unsafe_code, reason = "reads CPython's structures, and calls its functions")]
 
+use std::borrow::Cow;
 use std::ffi::c_void;
 use std::hash::BuildHasher as _;
 use std::sync::OnceLock;
@@ -14,6 +18,24 @@ use foldhash::fast::FixedState;
 use pyo3::ffi;
 
 use crate::capi::{Object, Owned, symbol, version};
+use crate::characters::{Characters, Strings};
+use crate::ending::{self, Held};
+use crate::lines::Lines;
+
+/// The frames of the thread that asks.
+#[derive(Clone, Copy)]
+pub struct Stack<'a> {
+    source: Source,
+    /// Without it, this thread has the GIL.
+    held: Option<&'a Held>,
+}
+
+#[derive(Clone, Copy)]
+enum Source {
+    /// The address of the thread's state.
+    Read(usize, &'static Layout),
+    Asked,
+}
 
 /// One running frame, for the time of a call of [`walk`]'s closure.
 pub struct Frame<'a> {
@@ -44,8 +66,12 @@ pub struct CodeMark {
     pub place: CodePlace,
     lines: (usize, usize),
     first_line: i32,
-    name: u64,
+    /// Of the file's name and the edges of the table of lines.
+    texts: u64,
 }
+
+/// How much of a table of lines tells it from another of the same length at the same address, at either end.
+const EDGE: usize = 64;
 
 impl CodePlace {
     /// A number to find it by in a table: objects lie some hundred bytes apart.
@@ -65,17 +91,23 @@ struct Layout {
     /// Who owns the frame: from 3 on it belongs to no Python code.
     owner: Option<usize>,
     file: usize,
-    /// The code's name, in versions that have frames which only clean up after an `__init__`.
-    name: Option<usize>,
+    name: usize,
+    /// Since 3.11.
+    qualified_name: Option<usize>,
+    /// Whether there are frames which only clean up after an `__init__`.
+    has_cleanups: bool,
     /// The table of lines: bytes.
     lines: usize,
+    lines_are: Lines,
     first_line: usize,
+    strings: Strings,
     /// The address of the type of code objects.
     code_type: usize,
 }
 
-/// Where a `str` and a `bytes` keep their length, in all versions.
-const LENGTH: usize = 2 * size_of::<usize>();
+/// Where a `str` and a `bytes` keep their length, and a `bytes` its content, in all versions.
+pub const LENGTH: usize = 2 * size_of::<usize>();
+const CONTENT: usize = 4 * size_of::<usize>();
 
 /// How a frame says where it is.
 #[derive(Clone, Copy, Debug)]
@@ -89,14 +121,12 @@ enum Instruction {
 type Running = unsafe extern "C" fn() -> *mut ffi::PyObject;
 type Part = unsafe extern "C" fn(*mut ffi::PyObject) -> *mut ffi::PyObject;
 type Line = unsafe extern "C" fn(*mut ffi::PyObject) -> i32;
-type LineAt = unsafe extern "C" fn(*mut ffi::PyObject, i32) -> i32;
 
 struct Functions {
     frame: Running,
     code: Part,
     back: Part,
     line: Line,
-    line_at: LineAt,
 }
 
 static FUNCTIONS: OnceLock<Option<Functions>> = OnceLock::new();
@@ -107,6 +137,7 @@ const COMPARED: usize = 16;
 
 /// Finds out where the frames are. Called once, with Python code running.
 pub fn learn() {
+    ending::learn();
     LAYOUT.get_or_init(|| {
         // Kept for good: frames refer to it, and this happens once.
         let layout: &'static Layout = Box::leak(Box::new(Layout::of_this_python()?));
@@ -121,16 +152,77 @@ pub fn is_learned() -> bool {
 
 /// Calls `each` with at most `limit` running frames, the innermost first, for as long as it returns true.
 pub fn walk(limit: usize, each: impl FnMut(&Frame<'_>) -> bool) {
-    match LAYOUT.get() {
-        Some(Some(layout)) => layout.walk(limit, each),
-        _ => ask(limit, each),
+    Stack::here().walk(limit, each);
+}
+
+impl Stack<'static> {
+    /// The frames, with the GIL.
+    #[inline]
+    pub fn here() -> Self {
+        let source = match LAYOUT.get() {
+            Some(Some(layout)) => Source::Read(this_thread(), layout),
+            _ => Source::Asked,
+        };
+        Self { source, held: None }
+    }
+}
+
+impl<'a> Stack<'a> {
+    /// The frames, with or without the GIL. `None` where they cannot be read.
+    pub fn of(held: &'a Held) -> Option<Self> {
+        let layout = (*LAYOUT.get()?)?;
+        Some(Self { source: Source::Read(held.thread(), layout), held: Some(held) })
+    }
+
+    /// Whether Python may be asked.
+    pub fn has_gil(self) -> bool {
+        self.held.is_none()
+    }
+
+    /// Calls `each` with at most `limit` frames, the innermost first, for as long as it returns true.
+    #[inline]
+    pub fn walk(self, limit: usize, each: impl FnMut(&Frame<'_>) -> bool) {
+        match self.source {
+            Source::Read(thread, layout) => layout.walk(thread, limit, each),
+            Source::Asked => ask(limit, each),
+        }
     }
 }
 
 impl<'a> Frame<'a> {
-    /// The code that runs.
-    pub fn code(&self) -> Object<'a> {
-        self.code
+    /// An attribute of the code that runs.
+    fn asked(&self, attribute: &std::ffi::CStr) -> Option<Owned> {
+        self.code.attribute(attribute)
+    }
+
+    /// The file that its code names as its source.
+    #[inline]
+    pub fn file(&self) -> Option<Cow<'a, [u8]>> {
+        match self.place {
+            Place::Read(_, layout) => layout.text(self.code, layout.file)?.bytes(),
+            Place::Object(_) => Some(Cow::Owned(self.asked(c"co_filename")?.object().path()?.into_owned())),
+        }
+    }
+
+    /// The name of its code.
+    pub fn name(&self) -> Option<Cow<'a, [u8]>> {
+        match self.place {
+            Place::Read(_, layout) => layout.text(self.code, layout.name)?.bytes(),
+            Place::Object(_) => Some(Cow::Owned(self.asked(c"co_name")?.object().path()?.into_owned())),
+        }
+    }
+
+    /// The name of its code, with those of what it is in where Python has it (3.11).
+    pub fn qualified_name(&self) -> Option<Cow<'a, [u8]>> {
+        match self.place {
+            Place::Read(_, layout) => {
+                layout.text(self.code, layout.qualified_name.unwrap_or(layout.name))?.bytes()
+            }
+            Place::Object(_) => {
+                let name = self.asked(c"co_qualname").or_else(|| self.asked(c"co_name"))?;
+                Some(Cow::Owned(name.object().path()?.into_owned()))
+            }
+        }
     }
 
     /// Where its code is.
@@ -153,22 +245,18 @@ impl<'a> Frame<'a> {
     pub fn mark(&self) -> CodeMark {
         let place = self.code_place();
         let Place::Read(_, layout) = self.place else {
-            let file = self.code.attribute(c"co_filename");
-            let name = file.as_ref().and_then(|file| file.object().text()).unwrap_or_default();
-            let name = FixedState::default().hash_one(name);
-            return CodeMark { place, name, ..CodeMark::default() }; // its position is a line already
+            let texts = FixedState::default().hash_one(self.file());
+            return CodeMark { place, texts, ..CodeMark::default() }; // its position is a line already
         };
-        // SAFETY: as in `code_place`.
-        unsafe {
-            let lines = read(place.code, layout.lines);
-            let file = Object::borrowed(std::ptr::with_exposed_provenance_mut(place.file));
-            let name = file.and_then(Object::text).unwrap_or_default();
-            CodeMark {
-                place,
-                lines: (lines, read(lines, LENGTH)),
-                first_line: read(place.code, layout.first_line),
-                name: FixedState::default().hash_one(name),
-            }
+        let table = layout.table(self.code);
+        let (start, end) =
+            (table.get(..EDGE), table.len().checked_sub(EDGE).and_then(|end| table.get(end..)));
+        let edges = (start.unwrap_or(table), end.unwrap_or_default());
+        CodeMark {
+            place,
+            lines: (table.as_ptr().addr(), table.len()),
+            first_line: layout.first_line_of(self.code),
+            texts: FixedState::default().hash_one((layout.text(self.code, layout.file), edges)),
         }
     }
 
@@ -182,13 +270,10 @@ impl<'a> Frame<'a> {
 
     /// The line that runs, from 1; 0 where it is not known. Costs a scan of the code's table of lines.
     pub fn line(&self) -> u32 {
-        let Some(functions) = functions() else { return 0 };
-        // SAFETY: a live code object or frame object.
-        let line = unsafe {
-            match self.place {
-                Place::Read(..) => (functions.line_at)(self.code.pointer(), self.position()),
-                Place::Object(frame) => (functions.line)(frame),
-            }
+        let line = match self.place {
+            Place::Read(_, layout) => layout.line_at(self.code, self.position()),
+            // SAFETY: a live frame object.
+            Place::Object(frame) => functions().map_or(0, |functions| unsafe { (functions.line)(frame) }),
         };
         u32::try_from(line).unwrap_or(0)
     }
@@ -204,7 +289,6 @@ fn functions() -> Option<&'static Functions> {
                 code: transmute::<*mut c_void, Part>(symbol(c"PyFrame_GetCode")?),
                 back: transmute::<*mut c_void, Part>(symbol(c"PyFrame_GetBack")?),
                 line: transmute::<*mut c_void, Line>(symbol(c"PyFrame_GetLineNumber")?),
-                line_at: transmute::<*mut c_void, LineAt>(symbol(c"PyCode_Addr2Line")?),
             })
         }
     };
@@ -234,21 +318,27 @@ fn ask(limit: usize, mut each: impl FnMut(&Frame<'_>) -> bool) {
     }
 }
 
+/// The address of the state of this thread, which has the GIL.
+fn this_thread() -> usize {
+    // SAFETY: called with a thread state.
+    unsafe { ffi::PyThreadState_Get() }.expose_provenance()
+}
+
 /// The value at `offset` bytes from `address`.
 ///
 /// # Safety
 /// There is a live `T` there.
-unsafe fn read<T: Copy>(address: usize, offset: usize) -> T {
+pub unsafe fn read<T: Copy>(address: usize, offset: usize) -> T {
     // SAFETY: as the caller promises.
     unsafe { std::ptr::with_exposed_provenance::<T>(address + offset).read_unaligned() }
 }
 
 impl Layout {
     #[inline]
-    fn walk(&'static self, limit: usize, mut each: impl FnMut(&Frame<'_>) -> bool) {
-        // SAFETY: called with a thread state, whose frames stay as they are while this thread is here.
+    fn walk(&'static self, thread: usize, limit: usize, mut each: impl FnMut(&Frame<'_>) -> bool) {
+        // SAFETY: the state of this thread, whose frames stay as they are while it is here.
         unsafe {
-            let mut frame: usize = read(ffi::PyThreadState_Get().expose_provenance(), self.current.0);
+            let mut frame: usize = read(thread, self.current.0);
             if let (Some(offset), true) = (self.current.1, frame != 0) {
                 frame = read(frame, offset);
             }
@@ -295,10 +385,37 @@ impl Layout {
     unsafe fn is_cleanup(&self, code: usize) -> bool {
         // SAFETY: as the caller promises; its name and its file's name are objects that it holds.
         unsafe {
-            let Some(name) = self.name.map(|offset| read::<usize>(code, offset)) else { return false };
-            name == read::<usize>(code, self.file)
-                && Object::borrowed(std::ptr::with_exposed_provenance_mut(name)).and_then(Object::text)
-                    == Some("__init__")
+            self.has_cleanups
+                && read::<usize>(code, self.name) == read::<usize>(code, self.file)
+                && self.strings.characters(read(code, self.name)).is_some_and(|name| name.are("__init__"))
+        }
+    }
+
+    /// The text at `offset` of live code.
+    fn text<'a>(&self, code: Object<'a>, offset: usize) -> Option<Characters<'a>> {
+        // SAFETY: an offset that was found right, of a str that the code holds.
+        unsafe { self.strings.characters(read(code.address(), offset)) }
+    }
+
+    /// The line `position` bytes into live code.
+    fn line_at(&self, code: Object<'_>, position: i32) -> i32 {
+        self.lines_are.line_at(self.table(code), self.first_line_of(code), position)
+    }
+
+    fn first_line_of(&self, code: Object<'_>) -> i32 {
+        // SAFETY: an offset that was found right.
+        unsafe { read(code.address(), self.first_line) }
+    }
+
+    /// The table of lines of live code, which never changes.
+    fn table<'a>(&self, code: Object<'a>) -> &'a [u8] {
+        // SAFETY: an offset that was found right, of bytes that the code holds.
+        unsafe {
+            let table: usize = read(code.address(), self.lines);
+            std::slice::from_raw_parts(
+                std::ptr::with_exposed_provenance(table + CONTENT),
+                read(table, LENGTH),
+            )
         }
     }
 
@@ -318,7 +435,8 @@ impl Layout {
     /// Whether it gives what CPython's own functions give, here and now.
     fn is_right(&'static self) -> bool {
         let (mut read, mut asked) = (Vec::new(), Vec::new());
-        self.walk(COMPARED, |frame| {
+        let here = Stack { source: Source::Read(this_thread(), self), held: None };
+        here.walk(COMPARED, |frame| {
             read.push((frame.code.address(), frame.line()));
             true
         });
@@ -326,20 +444,24 @@ impl Layout {
             asked.push((frame.code.address(), frame.line()));
             true
         });
-        !read.is_empty() && read == asked && self.names_files()
+        !read.is_empty() && read == asked && self.strings.are_right() && self.names_are_right(here)
     }
 
-    fn names_files(&'static self) -> bool {
+    fn names_are_right(&'static self, here: Stack<'_>) -> bool {
         let mut are_right = true;
-        self.walk(1, |frame| {
-            let (file, line) =
-                (frame.code.attribute(c"co_filename"), frame.code.attribute(c"co_firstlineno"));
+        here.walk(1, |frame| {
             // SAFETY: within a code object, as every offset here is.
-            let (file_at, line_at): (usize, i32) = unsafe {
-                (read(frame.code.address(), self.file), read(frame.code.address(), self.first_line))
+            let is_at = |attribute, offset| unsafe {
+                let value = frame.asked(attribute);
+                value.is_some_and(|value| {
+                    value.object().address() == read::<usize>(frame.code.address(), offset)
+                })
             };
-            are_right = file.is_some_and(|file| file.object().address() == file_at)
-                && line.and_then(|line| line.object().integer()) == Some(line_at.into());
+            let line = frame.asked(c"co_firstlineno").and_then(|line| line.object().integer());
+            are_right = is_at(c"co_filename", self.file)
+                && is_at(c"co_name", self.name)
+                && self.qualified_name.is_none_or(|offset| is_at(c"co_qualname", offset))
+                && line == Some(self.first_line_of(frame.code).into());
             false
         });
         are_right
@@ -352,29 +474,37 @@ impl Layout {
         match (numbers.next(), numbers.next()) {
             _ if cfg!(not(target_pointer_width = "64")) => None,
             // Offsets of Include/cpython/pystate.h, code.h and internal/pycore_frame.h, 64 bit.
-            (Some(3), Some(9)) => Some(Self::before_3_11(104, 1, code_type)),
-            (Some(3), Some(10)) => Some(Self::before_3_11(96, 2, code_type)),
-            (Some(3), Some(11)) => Some(Self {
+            (Some(3), Some(9)) => Some(Self::before_3_11(9, 104, 1, code_type)),
+            (Some(3), Some(10)) => Some(Self::before_3_11(10, 96, 2, code_type)),
+            (Some(3), Some(minor @ 11)) => Some(Self {
                 current: (56, Some(8)),
                 code: 32,
                 back: 48,
                 instruction: Instruction::Pointer { at: 56, start: 184 },
                 owner: Some(69),
                 file: 112,
-                name: None,
+                name: 120,
+                qualified_name: Some(128),
+                has_cleanups: false,
                 lines: 136,
+                lines_are: Lines::of(minor),
+                strings: Strings::of(minor),
                 first_line: 72,
                 code_type,
             }),
-            (Some(3), Some(12)) => Some(Self {
+            (Some(3), Some(minor @ 12)) => Some(Self {
                 current: (56, Some(0)),
                 code: 0,
                 back: 8,
                 instruction: Instruction::Pointer { at: 56, start: 192 },
                 owner: Some(70),
                 file: 112,
-                name: None,
+                name: 120,
+                qualified_name: Some(128),
+                has_cleanups: false,
                 lines: 136,
+                lines_are: Lines::of(minor),
+                strings: Strings::of(minor),
                 first_line: 68,
                 code_type,
             }),
@@ -383,7 +513,7 @@ impl Layout {
         }
     }
 
-    fn before_3_11(last_instruction: usize, unit_bytes: i32, code_type: usize) -> Self {
+    fn before_3_11(minor: usize, last_instruction: usize, unit_bytes: i32, code_type: usize) -> Self {
         Self {
             current: (24, None),
             code: 32,
@@ -391,8 +521,12 @@ impl Layout {
             instruction: Instruction::Index { at: last_instruction, unit_bytes },
             owner: None,
             file: 104,
-            name: None,
+            name: 112,
+            qualified_name: None,
+            has_cleanups: false,
             lines: 120,
+            lines_are: Lines::of(minor),
+            strings: Strings::of(minor),
             first_line: 40,
             code_type,
         }
@@ -420,8 +554,12 @@ impl Layout {
             instruction: Instruction::Pointer { at: offset(frame + 3)?, start: offset(code + 9)? },
             owner: Some(offset(frame + 5)?),
             file: offset(code + 1)?,
-            name: Some(offset(code + 2)?),
+            name: offset(code + 2)?,
+            qualified_name: Some(offset(code + 3)?),
+            has_cleanups: true,
             lines: offset(code + 4)?,
+            lines_are: Lines::of(minor),
+            strings: Strings::of(minor),
             first_line: offset(code + 5)?,
             code_type,
         })

@@ -38,8 +38,13 @@ class Record:
     function: str | None
     distribution: str | None
     via: str | None
+    object: str | None
     source: str
     outcome: str | None
+    failed: int | None
+    errno: str | None
+    bytes_out: int | None
+    bytes_in: int | None
     verdict: str | None
     rule: str | None
     reason: str | None
@@ -73,6 +78,7 @@ class Process:
     parent_name: str
     forked: bool
     hook_proven: bool | None
+    native: str | None
     uid: int
     user: str
     host: str

@@ -17,6 +17,7 @@ use arrow_array::{ArrayRef, RecordBatch, RecordBatchReader, StringArray, UInt32A
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef, TimeUnit};
 use crossbeam_channel::{Receiver, bounded};
 
+use crate::errno;
 use crate::event::Kind;
 use crate::filter::Filter;
 use crate::process::{Description, Script, ScriptVerdict, hex};
@@ -61,8 +62,13 @@ pub fn schema() -> SchemaRef {
         text("function"),
         text("distribution"),
         text("via"),
+        text("object"),
         Field::new("source", DataType::Utf8, false),
         text("outcome"),
+        Field::new("failed", DataType::UInt32, true),
+        text("errno"),
+        Field::new("bytes_out", DataType::UInt64, true),
+        Field::new("bytes_in", DataType::UInt64, true),
         text("verdict"),
         text("rule"),
         text("reason"),
@@ -99,13 +105,55 @@ struct Columns {
     function: StringBuilder,
     distribution: StringBuilder,
     via: StringBuilder,
+    object: StringBuilder,
+    source: StringBuilder,
+    told: Told,
     verdicts: Option<Verdicts>,
 }
 
-/// The columns of outcome and verdict, which few records have: the rows without are filled in by the next that has.
+/// What native code told of the operations of a record.
+struct Told {
+    outcome: StringBuilder,
+    failed: UInt32Builder,
+    errno: StringBuilder,
+    bytes_out: UInt64Builder,
+    bytes_in: UInt64Builder,
+}
+
+impl Told {
+    fn with_capacity(rows: usize) -> Self {
+        Self {
+            outcome: StringBuilder::with_capacity(rows, 0),
+            failed: UInt32Builder::with_capacity(rows),
+            errno: StringBuilder::with_capacity(rows, 0),
+            bytes_out: UInt64Builder::with_capacity(rows),
+            bytes_in: UInt64Builder::with_capacity(rows),
+        }
+    }
+
+    fn push(&mut self, view: &View<'_>) {
+        self.outcome.append_option(view.outcome());
+        let tally = view.tally.unwrap_or_default();
+        self.failed.append_option(view.told().map(|_| tally.failed));
+        self.errno.append_option((tally.errno != 0).then(|| errno::name(tally.errno)));
+        self.bytes_out.append_option((tally.bytes_out != 0).then_some(tally.bytes_out));
+        self.bytes_in.append_option((tally.bytes_in != 0).then_some(tally.bytes_in));
+    }
+
+    fn finish(mut self) -> [ArrayRef; 5] {
+        [
+            Arc::new(self.outcome.finish()),
+            Arc::new(self.failed.finish()),
+            Arc::new(self.errno.finish()),
+            Arc::new(self.bytes_out.finish()),
+            Arc::new(self.bytes_in.finish()),
+        ]
+    }
+}
+
+/// The columns of the verdict, which few records have: the rows without are filled in by the next that has.
 #[derive(Default)]
 struct Verdicts {
-    outcome: StringBuilder,
     verdict: StringBuilder,
     rule: StringBuilder,
     reason: StringBuilder,
@@ -117,7 +165,6 @@ impl Verdicts {
     /// Makes what `view` has of them row `row`, counted from 0.
     fn push(&mut self, row: usize, view: &View<'_>) {
         self.fill(row);
-        self.outcome.append_option(view.outcome());
         let Some(verdict) = &view.verdict else { return };
         self.verdict.append_value(verdict.action.name());
         append(&mut self.rule, verdict.rule);
@@ -133,24 +180,17 @@ impl Verdicts {
         }
     }
 
-    fn columns(&mut self) -> [&mut StringBuilder; 6] {
-        [
-            &mut self.outcome,
-            &mut self.verdict,
-            &mut self.rule,
-            &mut self.reason,
-            &mut self.shadow_verdict,
-            &mut self.shadow_rule,
-        ]
+    fn columns(&mut self) -> [&mut StringBuilder; 5] {
+        [&mut self.verdict, &mut self.rule, &mut self.reason, &mut self.shadow_verdict, &mut self.shadow_rule]
     }
 
     /// The columns of rows without any.
-    fn absent(rows: usize) -> [ArrayRef; 6] {
+    fn absent(rows: usize) -> [ArrayRef; 5] {
         let absent: ArrayRef = Arc::new(StringArray::new_null(rows));
         std::array::from_fn(|_| Arc::clone(&absent))
     }
 
-    fn finish(mut self, rows: usize) -> [ArrayRef; 6] {
+    fn finish(mut self, rows: usize) -> [ArrayRef; 5] {
         self.fill(rows);
         self.columns().map(|column| Arc::new(column.finish()) as ArrayRef)
     }
@@ -190,12 +230,15 @@ impl Columns {
             function: text(8),
             distribution: text(8),
             via: text(0),
+            object: text(0),
+            source: text(8),
+            told: Told::with_capacity(rows),
             verdicts: None,
         }
     }
 
     fn push(&mut self, view: &View<'_>) {
-        if view.verdict.is_some() || view.status.is_some() {
+        if view.verdict.is_some() {
             self.verdicts.get_or_insert_default().push(self.rows, view);
         }
         self.rows += 1;
@@ -234,6 +277,9 @@ impl Columns {
         append(&mut self.function, view.origin.function);
         append(&mut self.distribution, view.origin.distribution);
         append(&mut self.via, view.origin.via);
+        append(&mut self.object, view.origin.object);
+        self.source.append_value(view.source());
+        self.told.push(view);
     }
 
     fn finish(mut self) -> Result<RecordBatch, ArrowError> {
@@ -262,8 +308,10 @@ impl Columns {
             Arc::new(self.function.finish()),
             Arc::new(self.distribution.finish()),
             Arc::new(self.via.finish()),
-            Arc::new(StringArray::new_repeated("audit", rows)),
+            Arc::new(self.object.finish()),
+            Arc::new(self.source.finish()),
         ];
+        columns.extend(self.told.finish());
         columns.extend(match self.verdicts {
             Some(verdicts) => verdicts.finish(rows),
             None => Verdicts::absent(rows),

@@ -71,11 +71,15 @@ pub enum Kind {
     Tamper = 48,
     /// Which policy the process is under: what became of it, and its digest.
     Policy = 49,
+    /// Something that can act unseen: a module that calls the system by itself, an io_uring.
+    Blind = 50,
+    /// Bytes of a connection or a file that was opened in an earlier segment, or by a parent.
+    Transfer = 51,
 }
 
 impl Kind {
     /// Every kind, in stored order.
-    pub const ALL: [Self; 40] = [
+    pub const ALL: [Self; 42] = [
         Self::Text,
         Self::Process,
         Self::Script,
@@ -116,6 +120,8 @@ impl Kind {
         Self::Registry,
         Self::Tamper,
         Self::Policy,
+        Self::Blind,
+        Self::Transfer,
     ];
 
     /// The kind stored as `number`; `None` for one that a newer writer added.
@@ -176,7 +182,38 @@ impl Kind {
             Self::Registry => "registry",
             Self::Tamper => "tamper",
             Self::Policy => "policy",
+            Self::Blind => "blind",
+            Self::Transfer => "transfer",
         }
+    }
+
+    /// Whether what it names is asked of the system, which answers: a file, an address, a child.
+    #[must_use]
+    pub fn has_answer(self) -> bool {
+        matches!(
+            self,
+            Self::Open
+                | Self::Delete
+                | Self::Rename
+                | Self::Mkdir
+                | Self::Link
+                | Self::Symlink
+                | Self::Chmod
+                | Self::Truncate
+                | Self::Resolve
+                | Self::Connect
+                | Self::Bind
+                | Self::Spawn
+                | Self::Exec
+                | Self::Chown
+                | Self::Utime
+                | Self::Xattr
+                | Self::List
+                | Self::Map
+                | Self::Send
+                | Self::Database
+                | Self::Transfer
+        )
     }
 
     /// Whether a record of this kind says something the program did, rather than help to read the others.

@@ -24,9 +24,14 @@ struct Resolved {
     time: u64,
 }
 
+/// Addresses that are remembered with their names.
+const REMEMBERED_ANSWERS: usize = 512;
+
 /// The names resolved lately in this process.
 #[derive(Default)]
 pub struct Hosts {
+    /// What names were found to stand for, the newest last.
+    answers: Mutex<Vec<(IpAddr, Box<str>)>>,
     // Only ever tried: a lock that could wait has no place in a watched program.
     recent: Mutex<Vec<Resolved>>,
 }
@@ -43,6 +48,26 @@ impl Hosts {
         }
         let host = (!is_address(host)).then(|| host.into());
         recent.push(Resolved { thread, host, port, time });
+    }
+
+    /// Remembers that `host` was found to be at `addresses`: no inference any more.
+    pub fn answered(&self, host: &str, addresses: &[IpAddr]) {
+        if is_address(host) {
+            return;
+        }
+        let Some(mut answers) = self.answers.try_lock() else { return };
+        answers.retain(|(known, _)| !addresses.contains(known));
+        let room = REMEMBERED_ANSWERS.saturating_sub(addresses.len());
+        let excess = answers.len().saturating_sub(room);
+        answers.drain(..excess);
+        answers.extend(addresses.iter().map(|address| (*address, host.into())));
+    }
+
+    /// The name that was found to be at `address` last.
+    #[must_use]
+    pub fn name_at(&self, address: IpAddr) -> Option<String> {
+        let answers = self.answers.try_lock()?;
+        answers.iter().rev().find(|(known, _)| *known == address).map(|(_, host)| host.to_string())
     }
 
     /// The name that a connect of `thread` to `port` belongs to.

@@ -34,6 +34,28 @@ impl Interest {
             || self.is_own(path))
     }
 
+    /// Whether opening `path` is kept where only native code told of it: what libraries ask of the machine is not what a
+    /// program does with files.
+    #[must_use]
+    pub fn keeps_native_open(&self, path: &[u8], access: Access) -> bool {
+        const MACHINE: [&[u8]; 12] = [
+            b"/sys/devices/system/",
+            b"/sys/fs/cgroup/",
+            b"/sys/kernel/mm/",
+            b"/sys/class/",
+            b"/proc/cpuinfo",
+            b"/proc/meminfo",
+            b"/proc/stat",
+            b"/proc/loadavg",
+            b"/proc/filesystems",
+            b"/proc/sys/",
+            b"/dev/urandom",
+            b"/dev/random",
+        ];
+        let is_machine = MACHINE.iter().any(|start| path.starts_with(start));
+        self.keeps_open(path, access) && (access.changes() || climbs(path) || !is_machine)
+    }
+
     /// Whether listing the directory `path` is kept.
     #[must_use]
     pub fn keeps_list(&self, path: &[u8]) -> bool {

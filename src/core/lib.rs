@@ -9,6 +9,7 @@
 
 mod directory;
 pub mod distributions;
+pub mod errno;
 pub mod event;
 pub mod hosts;
 pub mod interest;

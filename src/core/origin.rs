@@ -19,6 +19,8 @@ pub struct Origin {
     pub distribution: Option<String>,
     /// The one that the user's code called, where that is another.
     pub via: Option<String>,
+    /// The shared object whose code made the call, where native code told of the event.
+    pub object: Option<Vec<u8>>,
     /// A hash of all the others, made once by [`Origin::hashed`]: every event needs it.
     pub hash: u64,
 }

@@ -78,6 +78,9 @@ pub struct Description {
     /// Whether an event raised on purpose reached the hook: `None` where there is no hook, or from an older writer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hook_proven: Option<bool>,
+    /// `on` where calls of native code are told of; otherwise why not: `off`, `unsupported`, `failed`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub native: Option<String>,
 }
 
 /// What a process runs.

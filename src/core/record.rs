@@ -15,7 +15,7 @@ use crate::paths;
 use crate::privacy::{Privacy, hidden};
 use crate::process::stored_command;
 use crate::redact;
-use crate::spool::format::HEAD_BYTES;
+use crate::spool::format::{HEAD_BYTES, NATIVE};
 use crate::spool::segment::{Head, Place, Refusal, Segment};
 use crate::text::{Pieces, Text};
 use crate::verdict::{Action, Verdict};
@@ -87,6 +87,8 @@ struct OriginWire<'a> {
     distribution: Option<Text<'a>>,
     #[serde(rename = "v", skip_serializing_if = "Option::is_none", borrow)]
     via: Option<Text<'a>>,
+    #[serde(rename = "s", skip_serializing_if = "Option::is_none", borrow)]
+    object: Option<Text<'a>>,
 }
 
 impl<'a> Wire<'a> {
@@ -354,6 +356,7 @@ fn store_origin(
         Ok(Text::Interned(intern(text.get(..MAX_TEXT_BYTES).unwrap_or(text))?.0))
     };
     let file = stored(&origin.file, privacy);
+    let object = origin.object.as_deref().map(|object| stored(object, privacy));
     let wire = OriginWire {
         file: Some(&file).filter(|file| !file.is_empty()).map(|file| whole(file)).transpose()?,
         line: (origin.line != 0).then_some(origin.line),
@@ -364,6 +367,7 @@ fn store_origin(
             .transpose()?,
         distribution: origin.distribution.as_ref().map(|name| whole(name.as_bytes())).transpose()?,
         via: origin.via.as_ref().map(|name| whole(name.as_bytes())).transpose()?,
+        object: object.as_deref().map(whole).transpose()?,
     };
     let payload = encoded(&wire);
     let place = segment.intern_as(Kind::Origin, &payload, hash(&payload).wrapping_add(1), time)?;
@@ -420,6 +424,20 @@ pub fn encoded<T: Serialize>(value: &T) -> Vec<u8> {
     }
 }
 
+/// What became of the operations of a record, as far as native code told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// How many that an audit event told of reached the system.
+    pub reached: u32,
+    pub failed: u32,
+    /// Of the last that failed; 0 where none did.
+    pub errno: u32,
+    /// Bytes written or sent.
+    pub bytes_out: u64,
+    /// Bytes read or received.
+    pub bytes_in: u64,
+}
+
 /// A record as it stands in a segment, its text looked up.
 #[derive(Clone, Debug, Default)]
 pub struct View<'a> {
@@ -431,6 +449,7 @@ pub struct View<'a> {
     /// The stored number; see [`Kind::from_number`].
     pub kind: u16,
     pub flags: u16,
+    pub tally: Option<Tally>,
     /// Segment number × 2³² + offset: increasing, unique in its process.
     pub seq: u64,
     pub access: Access,
@@ -495,6 +514,7 @@ pub struct OriginView<'a> {
     pub function: Option<Pieces<'a>>,
     pub distribution: Option<Pieces<'a>>,
     pub via: Option<Pieces<'a>>,
+    pub object: Option<Pieces<'a>>,
 }
 
 impl<'a> OriginView<'a> {
@@ -511,6 +531,7 @@ impl<'a> OriginView<'a> {
             function: pieces(wire.function)?,
             distribution: pieces(wire.distribution)?,
             via: pieces(wire.via)?,
+            object: pieces(wire.object)?,
         })
     }
 }
@@ -585,14 +606,35 @@ impl<'a> View<'a> {
             .map_or_else(|| Cow::Owned(format!("kind-{}", self.kind)), |kind| Cow::Borrowed(kind.name()))
     }
 
-    /// `denied` where the operation was stopped; of an exit, the status. Otherwise nobody knows: the event comes
-    /// before the act.
+    /// `denied` where the operation was stopped; of an exit, the status; where native code told, `failed` if each of
+    /// the operations did and `done` if one did not. Otherwise nobody knows: an audit event comes before the act.
     #[must_use]
     pub fn outcome(&self) -> Option<Cow<'static, str>> {
         if self.verdict.is_some_and(|verdict| verdict.is_stopped) {
             return Some(Cow::Borrowed("denied"));
         }
-        self.status.map(|status| Cow::Owned(status.to_string()))
+        if let Some(status) = self.status {
+            return Some(Cow::Owned(status.to_string()));
+        }
+        let has_failed = self.tally?.failed >= self.told()?;
+        Some(Cow::Borrowed(if has_failed { "failed" } else { "done" }))
+    }
+
+    /// Of how many of the operations it is known whether they failed; `None` for none.
+    #[must_use]
+    pub fn told(&self) -> Option<u32> {
+        let told = if self.flags & NATIVE == 0 { self.tally?.reached } else { self.count };
+        (told > 0 && self.tally.is_some()).then_some(told)
+    }
+
+    /// Who told of it: `audit`, `native`, or `audit+native` where both did.
+    #[must_use]
+    pub fn source(&self) -> &'static str {
+        match self.tally {
+            _ if self.flags & NATIVE != 0 => "native",
+            Some(tally) if tally.reached > 0 => "audit+native",
+            _ => "audit",
+        }
     }
 
     /// What the event acts on, as one text: a path, a module, a program, or `host:port`.

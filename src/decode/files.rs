@@ -8,6 +8,7 @@ use gnomon_core::process::descriptor_path;
 
 use super::{Decoded, copies, tamper};
 use crate::capi::Object;
+use crate::redirect::notes::{self, Sort};
 use crate::{frames, session};
 
 /// `open(path, mode or None, flags)`: the builtin gives both, `os.open` only flags, C code only a mode.
@@ -36,6 +37,7 @@ pub fn open(args: Object<'_>) -> Decoded<'_> {
             None => return Decoded::Odd,
         },
     };
+    notes::leave(Sort::Open, &path.given, 0);
     if mode.is_some() && access.changes() && is_directory_with_opener(&path.given) {
         return Decoded::Nothing;
     }
@@ -140,6 +142,13 @@ fn path_at<'a>(args: Object<'a>, index: usize, directory: Option<usize>) -> Opti
     Some(FilePath { given, base })
 }
 
+/// Leaves word that an audit event told of this, whatever becomes of it here.
+fn told(kind: Kind, path: &FilePath<'_>) {
+    if let Some(sort) = Sort::of(kind) {
+        notes::leave(sort, &path.given, 0);
+    }
+}
+
 fn change<'a>(
     kind: Kind,
     path: Option<FilePath<'a>>,
@@ -148,6 +157,7 @@ fn change<'a>(
     let Some(path) = path else {
         return Decoded::Odd;
     };
+    told(kind, &path);
     if is_import_system_at_work(&path.given) {
         return Decoded::Nothing;
     }
@@ -162,7 +172,10 @@ fn change<'a>(
 pub fn remove(args: Object<'_>) -> Decoded<'_> {
     match path_at(args, 0, Some(1)) {
         // `Path.unlink(missing_ok=True)`
-        Some(path) if is_on_disk(&path) == Some(false) => Decoded::Nothing,
+        Some(path) if is_on_disk(&path) == Some(false) => {
+            told(Kind::Delete, &path);
+            Decoded::Nothing
+        }
         path => change(Kind::Delete, path, None),
     }
 }
@@ -174,7 +187,10 @@ pub fn rename(args: Object<'_>) -> Decoded<'_> {
 pub fn mkdir(args: Object<'_>) -> Decoded<'_> {
     match path_at(args, 0, Some(2)) {
         // `os.makedirs(path, exist_ok=True)`
-        Some(path) if is_on_disk(&path) == Some(true) => Decoded::Nothing,
+        Some(path) if is_on_disk(&path) == Some(true) => {
+            told(Kind::Mkdir, &path);
+            Decoded::Nothing
+        }
         path => change(Kind::Mkdir, path, None),
     }
 }
@@ -216,8 +232,11 @@ fn change_of_open_file(kind: Kind, args: Object<'_>, directory: Option<usize>) -
 
 /// A change of what is known about a file. Where shutil copies it, the copy has told it.
 fn change_of_state(kind: Kind, args: Object<'_>, directory: Option<usize>) -> Decoded<'_> {
-    if args.item(0).and_then(Object::path).is_some_and(|path| copies::has_told_state(&path)) {
-        return Decoded::Told;
+    if let Some(path) = args.item(0).and_then(Object::path) {
+        told(kind, &FilePath::current(Cow::Borrowed(&path)));
+        if copies::has_told_state(&path) {
+            return Decoded::Told;
+        }
     }
     change_of_open_file(kind, args, directory)
 }
@@ -242,6 +261,9 @@ pub fn chown(args: Object<'_>) -> Decoded<'_> {
 /// `os.utime(path, times, ns, dir_fd)`. An archive that is unpacked sets the times of what it makes.
 pub fn utime(args: Object<'_>) -> Decoded<'_> {
     if frames::running_file_ends_with("/tarfile.py") {
+        if let Some(path) = args.item(0).and_then(Object::path) {
+            told(Kind::Utime, &FilePath::current(path));
+        }
         return Decoded::Told;
     }
     change_of_state(Kind::Utime, args, Some(3))
@@ -280,6 +302,7 @@ pub fn list(args: Object<'_>) -> Decoded<'_> {
         },
         None => return Decoded::Odd,
     };
+    told(Kind::List, &path);
     if path.given.first() == Some(&b'/')
         && !session::recorder().is_some_and(|recorder| matters(recorder, &path.given))
     {

@@ -12,18 +12,18 @@ use crate::origin::Origin;
 use crate::paths;
 use crate::policy::active::Active;
 use crate::policy::field::Field;
-use crate::policy::judge::{Outcome, Witness};
+use crate::policy::judge::{Source, Witness};
 use crate::process;
 use crate::record::{Draft, encoded};
 use crate::spool::listing;
 
-use super::ruled::Made;
+use super::ruled::{Made, Settled};
 use super::{Cause, Recorder, now, now_coarse};
 
 impl Recorder {
     /// Takes one event through to the spool, and says whether the operation may go on. `thread` tells threads apart,
     /// and is not 0. `witness` is asked who caused it, unless that cannot matter.
-    pub fn record(&self, event: &Event<'_>, thread: u64, witness: &impl Witness) -> Outcome {
+    pub fn record(&self, event: &Event<'_>, thread: u64, witness: &impl Witness) -> Settled {
         self.take_up_policies();
         if let Target::Module { name, file } = &event.target {
             return self.record_import(name, file, witness);
@@ -37,7 +37,7 @@ impl Recorder {
             Target::Endpoint { .. } => self.record_endpoint(event, thread, cause, witness),
             Target::Socket(path) => self.record_path(event, path, None, thread, cause, witness),
             Target::Command { program, argv } => self.record_command(event, program, argv, cause, witness),
-            Target::Module { .. } => Outcome::Go,
+            Target::Module { .. } => Settled::default(),
             Target::Url { .. } | Target::Code { .. } | Target::Named { .. } | Target::Itself => {
                 self.record_plain(event, cause, witness)
             }
@@ -46,7 +46,7 @@ impl Recorder {
 
     /// The same for what may come by the million: all of it is counted in one record, and only the first is asked
     /// for its origin. For targets that are stored as they come.
-    pub fn count(&self, event: &Event<'_>, witness: &impl Witness) -> Outcome {
+    pub fn count(&self, event: &Event<'_>, witness: &impl Witness) -> Settled {
         self.take_up_policies();
         if self.governs(event.kind).is_some() {
             let origin = witness.origin();
@@ -58,7 +58,7 @@ impl Recorder {
             let origin = witness.origin();
             self.store_new(event.kind, key, || Some(Draft { origin: origin.as_deref(), ..draft }));
         }
-        Outcome::Go
+        Settled::go(key)
     }
 
     /// The same for what was done already, and is told late by `origin`: nothing can be stopped any more.
@@ -70,7 +70,7 @@ impl Recorder {
     }
 
     /// What is stored as it comes.
-    fn record_plain(&self, event: &Event<'_>, cause: Cause<'_>, witness: &impl Witness) -> Outcome {
+    fn record_plain(&self, event: &Event<'_>, cause: Cause<'_>, witness: &impl Witness) -> Settled {
         let draft = plain_draft(event);
         let key = self.plain_key(event.kind, cause, &draft);
         self.settle(event.kind, key, cause, witness, |_| Made::kept(Draft { origin: cause.origin, ..draft }))
@@ -91,23 +91,23 @@ impl Recorder {
         thread: u64,
         cause: Cause<'_>,
         witness: &impl Witness,
-    ) -> Outcome {
+    ) -> Settled {
         let is_relative = |path: &FilePath<'_>| path.given.first() != Some(&b'/');
         let directory = (is_relative(path) || destination.is_some_and(is_relative))
             .then(|| self.directory.get(thread, &self.hasher))
             .flatten();
         let (current, current_hash) = directory.as_ref().map_or((&[][..], 0), Directory::parts);
         let key = self.path_key(event, path, destination, current_hash ^ cause.hash);
-        if self.is_settled(event.kind, key) {
+        if let Some(settled) = self.settled_before(event.kind, key) {
             self.tree_changes(event.kind);
-            return Outcome::Go;
+            return settled;
         }
         let target = resolve(path, current, event);
         let destination = destination.map(|path| resolve(path, current, event));
         if let Some(own) = self.own_file(event, &target, destination.as_deref()) {
             return self.record_plain(&own, cause, witness);
         }
-        let outcome = self.settle_new(event.kind, key, cause, witness, |active| {
+        let settled = self.settle_new(event.kind, key, cause, witness, |active| {
             let mut made = Made::kept(Draft {
                 access: event.access,
                 origin: cause.origin,
@@ -121,6 +121,9 @@ impl Recorder {
             }
             let target = made.draft.target.as_deref().unwrap_or_default();
             made.keeps = match event.kind {
+                Kind::Open if witness.source() == Source::Native => {
+                    self.interest.keeps_native_open(target, event.access)
+                }
                 Kind::Open | Kind::Map => self.interest.keeps_open(target, event.access),
                 Kind::List => self.interest.keeps_list(target),
                 _ => true,
@@ -129,7 +132,7 @@ impl Recorder {
             made
         });
         self.tree_changes(event.kind);
-        outcome
+        settled
     }
 
     fn path_key(
@@ -183,19 +186,19 @@ impl Recorder {
 
     /// Modules are counted under their package, whoever caused them: its first import says who. One that a rule
     /// speaks of has a record of its own.
-    fn record_import(&self, name: &str, file: &[u8], witness: &impl Witness) -> Outcome {
+    fn record_import(&self, name: &str, file: &[u8], witness: &impl Witness) -> Settled {
         if let Some(active) = self.governs(Kind::Import)
-            && let Some(outcome) = self.rule_on_import(active, name, file, witness)
+            && let Some(settled) = self.rule_on_import(active, name, file, witness)
         {
             self.note_installed(file);
-            return outcome;
+            return settled;
         }
         let root = self.interest.library_root(file);
         let module = if self.interest.every_import { name } else { top_level(name, file, root.unwrap_or(0)) };
         let parts = [module.as_bytes(), file.get(..root.unwrap_or(0)).unwrap_or_default()];
         let key = self.key(Kind::Import, Cause::default(), parts);
         if self.has_repeated(key) {
-            return Outcome::Go;
+            return Settled::default();
         }
         let origin = witness.origin();
         let draft = || self.import_draft(module, file, origin.as_deref());
@@ -203,7 +206,7 @@ impl Recorder {
         if is_new {
             self.note_installed(file);
         }
-        Outcome::Go
+        Settled::default()
     }
 
     fn note_installed(&self, file: &[u8]) {
@@ -229,17 +232,17 @@ impl Recorder {
         name: &str,
         file: &[u8],
         witness: &impl Witness,
-    ) -> Option<Outcome> {
+    ) -> Option<Settled> {
         let origin = witness.origin();
         let cause = Cause::of(origin.as_deref());
         // Apart from the key of the package: both may be the same text.
         let key = self.key_with(Kind::Import, 1, cause.hash, [name.as_bytes(), file]);
-        let ruled = self.rule(active, Kind::Import, key, cause, witness, || Made {
+        let settled = self.rule(active, Kind::Import, key, cause, witness, || Made {
             keeps: false,
             distribution: self.distribution_of(active, file),
             ..Made::kept(self.import_draft(name, file, origin.as_deref()))
         });
-        ruled.is_stored.then_some(ruled.outcome)
+        (settled.key != 0).then_some(settled)
     }
 
     /// The distribution that the module in `file` belongs to, with its version, if a rule wants to know it.
@@ -274,21 +277,23 @@ impl Recorder {
         thread: u64,
         cause: Cause<'_>,
         witness: &impl Witness,
-    ) -> Outcome {
+    ) -> Settled {
         let (kind, Target::Endpoint { host, address, port }) = (event.kind, &event.target) else {
-            return Outcome::Go;
+            return Settled::default();
         };
         let port = *port;
         let address = address.map(|address| address.to_canonical());
         let mut host = host.as_ref().map(|host| host.trim_end_matches('.').to_ascii_lowercase());
         if kind == Kind::Resolve {
-            let Some(name) = &host else { return Outcome::Go };
+            let Some(name) = &host else { return Settled::default() };
             self.hosts.resolved(thread, name, port, now_coarse());
             if crate::hosts::is_address(name) {
-                return Outcome::Go; // an address written out: nothing is resolved
+                return Settled::default(); // an address written out: nothing is resolved
             }
         } else if matches!(kind, Kind::Connect | Kind::Send) && host.is_none() {
-            host = self.hosts.name_for(thread, port, now_coarse());
+            host = address
+                .and_then(|address| self.hosts.name_at(address))
+                .or_else(|| self.hosts.name_for(thread, port, now_coarse()));
         }
         let octets = address.map(|address| address.to_string()).unwrap_or_default();
         let texts = [host.as_deref().unwrap_or_default().as_bytes(), octets.as_bytes()];
@@ -306,7 +311,7 @@ impl Recorder {
         argv: &[Cow<'_, [u8]>],
         cause: Cause<'_>,
         witness: &impl Witness,
-    ) -> Outcome {
+    ) -> Settled {
         let parts = [program, &*event.detail].into_iter().chain(argv.iter().map(AsRef::as_ref));
         let key = self.key(event.kind, cause, parts);
         // While a person is asked, other threads run, and lists of arguments may change.

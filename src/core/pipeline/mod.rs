@@ -5,9 +5,11 @@
 pub(crate) mod events;
 mod ruled;
 
+pub use ruled::Settled;
+
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
 use foldhash::fast::RandomState;
@@ -23,11 +25,12 @@ use crate::interest::Interest;
 use crate::links::Links;
 use crate::origin::Origin;
 use crate::policy::active::Active;
+use crate::policy::judge::Source;
 use crate::privacy::Privacy;
 use crate::process::{Description, Script};
 use crate::record::{Draft, encoded};
-use crate::spool::format::Loss;
-use crate::spool::segment::{Head, Place, Refusal, Segment};
+use crate::spool::format::{Loss, NATIVE, TALLIED};
+use crate::spool::segment::{Change, Head, Place, Refusal, Segment};
 use crate::spool::writer::Writer;
 
 /// What one process records with, from its start (or its fork) to its end.
@@ -47,6 +50,8 @@ pub struct Recorder {
     spoken: AtomicU64,
     links: Links,
     hasher: RandomState,
+    /// Whether native code tells what became of operations.
+    has_tallies: AtomicBool,
     /// Counted up where a part of the records begins or ends that is to be told from the rest.
     part: AtomicU64,
 }
@@ -90,6 +95,7 @@ impl Recorder {
             spoken: AtomicU64::new(0),
             links: Links::default(),
             hasher: RandomState::default(),
+            has_tallies: AtomicBool::new(false),
             part: AtomicU64::new(0),
         }
     }
@@ -119,6 +125,7 @@ impl Recorder {
             // It was decided on once, in the parent.
             child.set_script(Script { verdict: None, ..script });
         }
+        child.has_tallies.store(self.has_tallies.load(Relaxed), Relaxed);
         child
     }
 
@@ -201,6 +208,12 @@ impl Recorder {
         self.store(Kind::Exit, &draft, now());
     }
 
+    /// Notes that `host` was found to be at `addresses`.
+    pub fn answered(&self, host: &str, addresses: &[std::net::IpAddr]) {
+        let host = host.trim_end_matches('.').to_ascii_lowercase();
+        self.hosts.answered(&host, addresses);
+    }
+
     /// Notes that `thread` is about to change the current directory.
     pub fn directory_changes(&self, thread: u64) {
         self.directory.changes(thread);
@@ -249,13 +262,13 @@ impl Recorder {
 
     /// Stores what `draft` makes, and counts the repeats of `key` there. Returns whether a record was stored.
     fn store_new<'a>(&self, kind: Kind, key: u64, draft: impl FnOnce() -> Option<Draft<'a>>) -> bool {
-        draft().is_some_and(|draft| self.store_first(kind, key, &draft))
+        draft().is_some_and(|draft| self.store_first(kind, key, &draft, Source::Audit))
     }
 
     /// Stores `draft`, and counts the repeats of `key` there. Returns whether it was.
-    fn store_first(&self, kind: Kind, key: u64, draft: &Draft<'_>) -> bool {
+    fn store_first(&self, kind: Kind, key: u64, draft: &Draft<'_>, source: Source) -> bool {
         let current = self.writer.current();
-        let head = Head { kind, flags: 0, time: now() };
+        let head = Head { kind, flags: self.flags(kind, source), time: now() };
         let write = |segment: &Segment| {
             let place = draft.append(head, segment, self.privacy.as_deref(), |text| self.hash_text(text))?;
             segment.remember(key, place);
@@ -272,6 +285,25 @@ impl Recorder {
                 self.writer.with_segment(head.time, write).is_some()
             }
         }
+    }
+
+    /// What a reader has to know of a record before it reads it.
+    fn flags(&self, kind: Kind, source: Source) -> u16 {
+        let is_tallied = self.has_tallies.load(Relaxed) && kind.has_answer();
+        let native = if source == Source::Native { NATIVE } else { 0 };
+        if is_tallied { native | TALLIED } else { native }
+    }
+
+    /// Makes records of operations that the system answers have tallies from now on: native code will tell.
+    pub fn begin_tallies(&self) {
+        self.has_tallies.store(true, Relaxed);
+    }
+
+    /// Adds to the tally of the record that stands for `key`. Returns false where that is in an earlier segment.
+    pub fn tally(&self, key: u64, change: &Change) -> bool {
+        self.writer
+            .current()
+            .is_some_and(|segment| segment.lookup(key).map(|place| segment.tally(place, change)).is_some())
     }
 
     fn store(&self, kind: Kind, draft: &Draft<'_>, time: u64) -> Option<Place> {

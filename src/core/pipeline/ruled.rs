@@ -35,10 +35,20 @@ impl<'a> Made<'a> {
     }
 }
 
-/// What became of an event that the policies were asked about.
-pub(super) struct Ruled {
+/// What became of an event.
+#[derive(Debug, Default)]
+#[must_use]
+pub struct Settled {
     pub outcome: Outcome,
-    pub is_stored: bool,
+    /// Of the record that stands for it, for [`Recorder::tally`]; 0 where there is none.
+    pub key: u64,
+}
+
+impl Settled {
+    /// It may go on, and the record with this key counts it.
+    pub(super) fn go(key: u64) -> Self {
+        Self { outcome: Outcome::Go, key }
+    }
 }
 
 impl Recorder {
@@ -56,19 +66,20 @@ impl Recorder {
 
     /// Counts a repeat of the operation that `key` stands for, if nothing else is to be done about it.
     #[inline]
-    pub(super) fn is_settled(&self, kind: Kind, key: u64) -> bool {
+    pub(super) fn settled_before(&self, kind: Kind, key: u64) -> Option<Settled> {
         match self.governs(kind) {
-            Some(active) => self.is_known_to_pass(active, key).is_some(),
-            None => self.has_repeated(key),
+            Some(active) => self.known_to_pass(active, key),
+            None => self.has_repeated(key).then(|| Settled::go(key)),
         }
     }
 
-    /// Whether the operation that `key` stands for may go on, as was decided a moment ago, and is recorded; `None`
-    /// where something is to be done.
-    fn is_known_to_pass(&self, active: &Active, key: u64) -> Option<bool> {
+    /// The operation that `key` stands for, if it may go on, as was decided a moment ago, and is recorded or need not be;
+    /// `None` where something is to be done.
+    fn known_to_pass(&self, active: &Active, key: u64) -> Option<Settled> {
         let (ruling, keeps) = active.remembered(key, now_coarse())?;
-        let passes = ruling.lets_pass() && (!keeps || self.has_repeated(key_under(key, ruling)));
-        passes.then_some(keeps)
+        let under = key_under(key, ruling);
+        let passes = ruling.lets_pass() && (!keeps || self.has_repeated(under));
+        passes.then(|| Settled::go(if keeps { under } else { 0 }))
     }
 
     /// Counts a repeat of the operation that `key` stands for, or stores what `make` makes of it, after the policies
@@ -81,11 +92,10 @@ impl Recorder {
         cause: Cause<'_>,
         witness: &impl Witness,
         make: impl FnOnce(Option<&Active>) -> Made<'a>,
-    ) -> Outcome {
-        if self.is_settled(kind, key) {
-            Outcome::Go
-        } else {
-            self.settle_new(kind, key, cause, witness, make)
+    ) -> Settled {
+        match self.settled_before(kind, key) {
+            Some(settled) => settled,
+            None => self.settle_new(kind, key, cause, witness, make),
         }
     }
 
@@ -97,15 +107,15 @@ impl Recorder {
         cause: Cause<'_>,
         witness: &impl Witness,
         make: impl FnOnce(Option<&Active>) -> Made<'a>,
-    ) -> Outcome {
+    ) -> Settled {
         if let Some(active) = self.governs(kind) {
-            return self.rule_on_new(active, kind, key, cause, witness, || make(Some(active))).outcome;
+            return self.rule_on_new(active, kind, key, cause, witness, || make(Some(active)));
         }
         let made = make(None);
         if made.keeps {
-            self.store_first(kind, key, &made.draft);
+            self.store_first(kind, key, &made.draft, witness.source());
         }
-        Outcome::Go
+        Settled::go(if made.keeps { key } else { 0 })
     }
 
     pub(super) fn rule<'a>(
@@ -116,9 +126,9 @@ impl Recorder {
         cause: Cause<'_>,
         witness: &impl Witness,
         make: impl FnOnce() -> Made<'a>,
-    ) -> Ruled {
-        match self.is_known_to_pass(active, key) {
-            Some(is_stored) => Ruled { outcome: Outcome::Go, is_stored },
+    ) -> Settled {
+        match self.known_to_pass(active, key) {
+            Some(settled) => settled,
             None => self.rule_on_new(active, kind, key, cause, witness, make),
         }
     }
@@ -131,7 +141,7 @@ impl Recorder {
         cause: Cause<'_>,
         witness: &impl Witness,
         make: impl FnOnce() -> Made<'a>,
-    ) -> Ruled {
+    ) -> Settled {
         let now = now_coarse();
         let known = active.remembered(key, now);
         let made = make();
@@ -152,9 +162,9 @@ impl Recorder {
         // What was stopped and what went on, with a reason, are not one record.
         let key = key_under(key, ruling) ^ u64::from(judgement.is_stopped());
         if keeps && !self.has_repeated(key) {
-            self.store_first(kind, key, &Draft { verdict, ..made.draft });
+            self.store_first(kind, key, &Draft { verdict, ..made.draft }, witness.source());
         }
-        Ruled { outcome: judgement.outcome, is_stored: keeps }
+        Settled { outcome: judgement.outcome, key: if keeps { key } else { 0 } }
     }
 
     /// Takes up policies that were replaced, whatever the event: those in force may say nothing of it.

@@ -16,6 +16,19 @@ pub trait Witness {
     fn origin(&self) -> Option<Rc<Origin>>;
     /// The person's answer to `question`.
     fn ask(&self, question: &str) -> Answer;
+    /// Who tells of the event.
+    fn source(&self) -> Source {
+        Source::Audit
+    }
+}
+
+/// Who tells of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// An audit event of CPython's.
+    Audit,
+    /// A call into the C library that was redirected.
+    Native,
 }
 
 /// Where there is nobody to ask, knowing the origin is enough.

@@ -18,6 +18,14 @@
 //!     72    8  exit status, 1 << 32 while unknown
 //!     80   64  records lost by reason, the process's total so far
 //!    256       first record
+//!
+//! tally, behind a record whose flags say so
+//!      0    4  how many of its operations reached the system
+//!      4    4  how many of them failed
+//!      8    4  errno of the last that failed
+//!     12    4  0
+//!     16    8  bytes written or sent
+//!     24    8  bytes read or received
 //! ```
 
 use uuid::Uuid;
@@ -40,6 +48,12 @@ pub const MAX_SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
 pub const FIRST_SEGMENT_BYTES: u64 = 64 * 1024;
 /// Size that later segments double up to.
 pub const FULL_SEGMENT_BYTES: u64 = 1024 * 1024;
+/// In the flags of a record: counters that change stand behind it, at the next multiple of 8.
+pub const TALLIED: u16 = 1;
+/// In the flags of a record: seen in native code, without an audit event.
+pub const NATIVE: u16 = 2;
+/// Bytes of the counters behind a record.
+pub const TALLY_BYTES: usize = 32;
 /// Set in the length while a record is reserved and not yet published.
 pub const UNPUBLISHED: u32 = 1 << 31;
 /// The exit status while it is not known.
@@ -60,6 +74,21 @@ pub mod at {
     pub const KIND: usize = 20;
     pub const FLAGS: usize = 22;
     pub const TIME: usize = 24;
+}
+
+/// Offsets within a tally.
+pub mod tally {
+    pub const REACHED: usize = 0;
+    pub const FAILED: usize = 4;
+    pub const ERRNO: usize = 8;
+    pub const BYTES_OUT: usize = 16;
+    pub const BYTES_IN: usize = 24;
+}
+
+/// Bytes that a record of `length` with `flags` takes in its segment.
+#[must_use]
+pub const fn space(length: usize, flags: u16) -> usize {
+    padded(length) + if flags & TALLIED == 0 { 0 } else { TALLY_BYTES }
 }
 
 /// Why a record was lost. The numbers are slots in the header: never reuse one, only add.

@@ -19,7 +19,7 @@ use memmap2::{Mmap, MmapOptions, MmapRaw};
 use rustix::fs::{FallocateFlags, OFlags};
 use rustix::process::{Resource, getrlimit};
 
-use super::format::{self, HEAD_BYTES, UNPUBLISHED, at, padded};
+use super::format::{self, HEAD_BYTES, UNPUBLISHED, at};
 
 /// Tables from this size on belong to segments that will fill: a table is touched all over at once, so its
 /// pages are had in one go and not by a fault each.
@@ -156,10 +156,9 @@ impl Map {
         self.length
     }
 
-    /// Room for a record of `length` bytes, head included; `None` when the segment is full.
+    /// Room for a record of `length` bytes, head included, that takes `space`; `None` when the segment is full.
     #[must_use]
-    pub fn reserve(&self, length: usize) -> Option<Reservation<'_>> {
-        let space = padded(length);
+    pub fn reserve(&self, length: usize, space: usize) -> Option<Reservation<'_>> {
         // Looking first keeps the tail from running away when many threads find the segment full.
         if self.tail.load(Ordering::Relaxed) + space > self.length {
             return None;
@@ -169,7 +168,7 @@ impl Map {
             return None;
         }
         // A reader that finds this mark can step over a record whose writer died.
-        self.u32(offset + at::LENGTH)?.store(length as u32 | UNPUBLISHED, Ordering::Relaxed);
+        self.u32(offset + at::LENGTH)?.store(space as u32 | UNPUBLISHED, Ordering::Relaxed);
         Some(Reservation { map: self, offset, length })
     }
 

@@ -15,12 +15,13 @@ use uuid::Uuid;
 
 use super::format::{
     CHECKED_FROM, EXTENSION, HEAD_BYTES, HEADER_BYTES, Identity, Loss, MAGIC, MAX_RECORD_BYTES,
-    MAX_SEGMENT_BYTES, STATUS_UNKNOWN, UNPUBLISHED, VERSION, at, padded, read_u16, read_u32, read_u64,
+    MAX_SEGMENT_BYTES, STATUS_UNKNOWN, TALLIED, UNPUBLISHED, VERSION, at, padded, read_u16, read_u32,
+    read_u64, space, tally,
 };
 use crate::event::Kind;
 use crate::filter::Filter;
 use crate::process::{Description, Script};
-use crate::record::{BadPayload, OriginView, View};
+use crate::record::{BadPayload, OriginView, Tally, View};
 
 /// What is wrong with a file or a place in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -258,7 +259,19 @@ pub struct Raw<'a> {
     pub time: u64,
     pub last_time: u64,
     pub count: u32,
+    pub tally: Option<Tally>,
     pub payload: &'a [u8],
+}
+
+/// The counters at `offset`; `None` where the file ends before.
+fn read_tally(bytes: &[u8], offset: usize) -> Option<Tally> {
+    Some(Tally {
+        reached: read_u32(bytes, offset + tally::REACHED)?,
+        failed: read_u32(bytes, offset + tally::FAILED)?,
+        errno: read_u32(bytes, offset + tally::ERRNO)?,
+        bytes_out: read_u64(bytes, offset + tally::BYTES_OUT)?,
+        bytes_in: read_u64(bytes, offset + tally::BYTES_IN)?,
+    })
 }
 
 /// Walks the records of one segment.
@@ -295,6 +308,7 @@ impl<'a> Records<'a> {
             time: raw.time,
             last_time: raw.last_time,
             count: raw.count,
+            tally: raw.tally,
             kind: raw.kind,
             flags: raw.flags,
             seq: (u64::from(self.segment.identity.number) << 32) | raw.offset as u64,
@@ -331,16 +345,18 @@ impl<'a> Records<'a> {
         if read_u32(record, at::CHECKSUM) != Some(crc32fast::hash(checked)) {
             return Err(FaultKind::BadChecksum);
         }
+        let flags = read_u16(record, at::FLAGS).ok_or(FaultKind::BadLength)?;
         let raw = Raw {
             offset,
             kind: read_u16(record, at::KIND).ok_or(FaultKind::BadLength)?,
-            flags: read_u16(record, at::FLAGS).ok_or(FaultKind::BadLength)?,
+            flags,
+            tally: (flags & TALLIED != 0).then(|| read_tally(bytes, offset + padded(length))).flatten(),
             time: read_u64(record, at::TIME).ok_or(FaultKind::BadLength)?,
             last_time: read_u64(record, at::LAST_TIME).ok_or(FaultKind::BadLength)?,
             count: read_u32(record, at::COUNT).ok_or(FaultKind::BadLength)?,
             payload: record.get(HEAD_BYTES..).ok_or(FaultKind::BadLength)?,
         };
-        Ok((raw, offset + padded(length)))
+        Ok((raw, offset + space(length, flags)))
     }
 
     /// The next place from `offset` on where a record holds together.

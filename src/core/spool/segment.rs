@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
-use super::format::{self, CHECKED_FROM, HEAD_BYTES, Identity, Loss, MAX_RECORD_BYTES, at};
+use super::format::{self, CHECKED_FROM, HEAD_BYTES, Identity, Loss, MAX_RECORD_BYTES, at, tally};
 use super::map::{Map, Medium, Words, file_size_limit};
 use crate::event::Kind;
 
@@ -33,6 +33,19 @@ pub struct Head {
     pub flags: u16,
     /// Nanoseconds since 1970, UTC.
     pub time: u64,
+}
+
+/// What became of an operation, or of a part of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Change {
+    /// Operations that reached the system.
+    pub reached: u32,
+    /// Why the one that reached it failed; 0 where none did.
+    pub errno: u32,
+    /// Bytes written or sent.
+    pub bytes_out: u64,
+    /// Bytes read or received.
+    pub bytes_in: u64,
 }
 
 /// Why an append did not happen.
@@ -105,14 +118,15 @@ impl Segment {
     /// As for [`Segment::append`].
     pub fn append_framed(&self, head: Head, record: &mut [u8]) -> Result<Place, Refusal> {
         let length = record.len();
-        if length > MAX_RECORD_BYTES || format::padded(length) > self.map.length() - format::HEADER_BYTES {
+        let space = format::space(length, head.flags);
+        if length > MAX_RECORD_BYTES || space > self.map.length() - format::HEADER_BYTES {
             return Err(Refusal::Lost(Loss::TooLong));
         }
         write_head(head, record);
-        let reservation = self.map.reserve(length).ok_or(Refusal::Full)?;
+        let reservation = self.map.reserve(length, space).ok_or(Refusal::Full)?;
         let offset = reservation.offset();
         reservation.publish(record);
-        self.map.commit(offset, length).map_err(|error| Refusal::Lost(loss_of(&error)))?;
+        self.map.commit(offset, space).map_err(|error| Refusal::Lost(loss_of(&error)))?;
         Ok(Place(offset as u32))
     }
 
@@ -131,6 +145,42 @@ impl Segment {
         count.fetch_add(1, Relaxed);
         last.fetch_max(time, Relaxed);
         self.map.commit(offset, HEAD_BYTES).is_ok()
+    }
+
+    /// Adds to the tally behind the record at `place`, if it has one.
+    pub fn tally(&self, place: Place, change: &Change) {
+        let Some(at) = self.tally_of(place) else { return };
+        let add = |offset: usize, number: u32| {
+            if number > 0
+                && let Some(counter) = self.map.u32(at + offset)
+            {
+                counter.fetch_add(number, Relaxed);
+            }
+        };
+        add(tally::REACHED, change.reached);
+        add(tally::FAILED, u32::from(change.errno != 0));
+        if change.errno != 0
+            && let Some(errno) = self.map.u32(at + tally::ERRNO)
+        {
+            errno.store(change.errno, Relaxed);
+        }
+        for (offset, bytes) in [(tally::BYTES_OUT, change.bytes_out), (tally::BYTES_IN, change.bytes_in)] {
+            if bytes > 0
+                && let Some(counter) = self.map.u64(at + offset)
+            {
+                counter.fetch_add(bytes, Relaxed);
+            }
+        }
+        let _ = self.map.commit(at, format::TALLY_BYTES); // what the disk has no room for was counted before
+    }
+
+    /// Where the tally of the record at `place` stands.
+    fn tally_of(&self, place: Place) -> Option<usize> {
+        let offset = place.0 as usize;
+        let length = self.map.u32(offset + at::LENGTH)?.load(Acquire) as usize;
+        let flags = self.map.u32(offset + at::KIND)?.load(Relaxed) >> 16;
+        let is_tallied = flags & u32::from(format::TALLIED) != 0 && length <= MAX_RECORD_BYTES;
+        is_tallied.then(|| offset + format::padded(length))
     }
 
     /// The record that counts the repeats of `key`.

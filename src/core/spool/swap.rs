@@ -34,18 +34,22 @@ unsafe impl<T: Send + Sync> Sync for Swap<T> {}
 
 impl<T> Default for Swap<T> {
     fn default() -> Self {
-        Self {
-            slots: std::array::from_fn(|_| Slot {
-                users: AtomicUsize::new(0),
-                state: AtomicU8::new(FREE),
-                value: UnsafeCell::new(None),
-            }),
-            current: AtomicUsize::new(NONE),
-        }
+        Self::new()
     }
 }
 
 impl<T> Swap<T> {
+    /// Without a value.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            slots: [const {
+                Slot { users: AtomicUsize::new(0), state: AtomicU8::new(FREE), value: UnsafeCell::new(None) }
+            }; SLOTS],
+            current: AtomicUsize::new(NONE),
+        }
+    }
+
     /// The current value, kept alive by what is returned.
     pub fn get(&self) -> Option<Guard<'_, T>> {
         loop {

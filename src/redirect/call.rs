@@ -1,0 +1,278 @@
+//! One redirected call: whether an audit event told of it, whether it may go on, and what became of it.
+//!
+//! Runs on any thread, with the GIL or without, in signal handlers and in a vfork's child: no Python, no lock that waits,
+//! nothing from the program's heap; `errno` is what the program left there.
+#![expect(unsafe_code, reason = "errno, and texts of C")]
+
+use std::ffi::{CStr, c_char, c_int};
+use std::net::IpAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+
+use gnomon_core::event::{Event, Kind};
+use gnomon_core::origin::Origin;
+use gnomon_core::pipeline::{Recorder, Settled};
+use gnomon_core::policy::judge::{Answer, Outcome, Source, Witness};
+use gnomon_core::spool::format::Loss;
+use gnomon_core::spool::segment::Change;
+
+use super::modules;
+use super::notes::{self, Sort};
+use crate::{fork, frames, notice, session, thread};
+
+/// What is done with a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Step {
+    /// Whether a policy stops it.
+    pub is_stopped: bool,
+    /// An audit event told of it.
+    is_told: bool,
+    /// Of its record; 0 where it has none.
+    key: u64,
+}
+
+impl Step {
+    /// Nothing is recorded of it.
+    pub const PASS: Self = Self { is_stopped: false, is_told: false, key: 0 };
+
+    /// Whether an audit event told of it.
+    pub fn is_told(self) -> bool {
+        self.is_told
+    }
+
+    /// The key of its record; 0 where it has none.
+    pub fn key(self) -> u64 {
+        self.key
+    }
+}
+
+/// The value of errno, which is put back when this is dropped.
+struct Errno(c_int);
+
+impl Errno {
+    fn kept() -> Self {
+        // SAFETY: errno of this thread.
+        Self(unsafe { *libc::__errno_location() })
+    }
+}
+
+impl Drop for Errno {
+    fn drop(&mut self) {
+        set_errno(self.0);
+    }
+}
+
+/// Makes `errno` what the program finds.
+pub fn set_errno(number: c_int) {
+    // SAFETY: errno of this thread.
+    unsafe { *libc::__errno_location() = number };
+}
+
+/// The error of the call that just failed.
+pub fn errno() -> c_int {
+    // SAFETY: errno of this thread.
+    unsafe { *libc::__errno_location() }
+}
+
+/// The bytes of a text of C; `None` for a null pointer.
+///
+/// # Safety
+/// Null, or a text that ends with NUL and outlives what is made of it.
+pub unsafe fn text<'a>(pointer: *const c_char) -> Option<&'a [u8]> {
+    // SAFETY: as the caller promises.
+    (!pointer.is_null()).then(|| unsafe { CStr::from_ptr(pointer) }.to_bytes())
+}
+
+/// What is to be done with a call of the sort `sort` from `caller`, which names `name` as its audit event would.
+/// `event` makes what it is, where no audit event told; `None` is nothing of interest.
+#[inline]
+pub fn begin<'a>(caller: usize, sort: Sort, name: &[u8], event: impl FnOnce() -> Option<Event<'a>>) -> Step {
+    if !super::is_on() || thread::block().is_inside.get() {
+        return Step::PASS;
+    }
+    if let Some(key) = notes::take(sort, name) {
+        return Step { is_stopped: false, is_told: true, key };
+    }
+    begin_untold(caller, sort, event)
+}
+
+/// The same for a call of which no audit event tells.
+#[inline(never)]
+pub fn begin_untold<'a>(caller: usize, sort: Sort, event: impl FnOnce() -> Option<Event<'a>>) -> Step {
+    let _errno = Errno::kept();
+    let Some(module) = modules::at(caller) else { return Step::PASS };
+    // Between fork and exec the interpreter closes files and changes directories: no process begins for that.
+    if fork::is_unacknowledged_child() && module.is_interpreter && sort != Sort::Run {
+        return Step::PASS;
+    }
+    inside(|recorder| {
+        let event = event()?;
+        let settled = recorder.record(&event, thread::number(), &Caller(&module.origin));
+        Some(last_step(settled))
+    })
+    .flatten()
+    .unwrap_or(Step::PASS)
+}
+
+/// Does something for which memory may be needed, in gnomon's own; nothing where no call is looked at.
+pub fn with_own_memory<T>(act: impl FnOnce() -> T) -> Option<T> {
+    let block = thread::block();
+    if !super::is_on() || block.is_inside.get() {
+        return None;
+    }
+    block.redirected.set(block.redirected.get() + 1);
+    let result = act();
+    block.redirected.set(block.redirected.get() - 1);
+    Some(result)
+}
+
+/// Does something with the recorder, if there is one and this thread is not at it already; with gnomon's own memory.
+fn inside<T>(act: impl FnOnce(&Recorder) -> T) -> Option<T> {
+    let block = thread::block();
+    if block.is_inside.replace(true) {
+        return None;
+    }
+    block.redirected.set(block.redirected.get() + 1);
+    let result = session::recorder().and_then(|recorder| {
+        catch_unwind(AssertUnwindSafe(|| act(recorder)))
+            .inspect_err(|_| {
+                recorder.count_loss(Loss::InternalError);
+                session::disarm();
+            })
+            .ok()
+    });
+    block.redirected.set(block.redirected.get() - 1);
+    block.is_inside.set(false);
+    result
+}
+
+/// Records what no call is about, as a module that was found.
+pub fn tell(event: &Event<'_>, origin: &Origin) {
+    let _errno = Errno::kept();
+    inside(|recorder| recorder.record(event, thread::number(), &Caller(origin)));
+}
+
+/// Notes that this thread is about to change the current directory.
+pub fn directory_changes() {
+    let _errno = Errno::kept();
+    if super::is_on() && !fork::is_unacknowledged_child() {
+        inside(|recorder| recorder.directory_changes(thread::number()));
+    }
+}
+
+/// Whether this is a vfork's child, which shares its parent's memory, up to its exec.
+pub fn is_vfork_child() -> bool {
+    let pid = rustix::process::getpid().as_raw_pid().unsigned_abs();
+    session::armed().is_some_and(|recorder| recorder.description().pid != pid)
+}
+
+/// Remembers that `host` was found to be at `addresses`.
+pub fn answered(host: &[u8], addresses: &[IpAddr]) {
+    let _errno = Errno::kept();
+    if !super::is_on() || fork::is_unacknowledged_child() {
+        return;
+    }
+    inside(|recorder| recorder.answered(&String::from_utf8_lossy(host), addresses));
+}
+
+/// Notes that a connection which had begun could not be made.
+pub fn failed_later(key: u64, error: c_int) {
+    add(key, &Change { errno: error.unsigned_abs(), ..Change::default() });
+}
+
+/// Counts bytes of the record with this key; a result below 0 is an error, and counts nothing.
+pub fn moved(key: u64, bytes_out: isize, bytes_in: isize) {
+    let bytes = |count: isize| u64::try_from(count).unwrap_or(0);
+    let change = Change { bytes_out: bytes(bytes_out), bytes_in: bytes(bytes_in), ..Change::default() };
+    if change != Change::default() {
+        add(key, &change);
+    }
+}
+
+fn last_step(settled: Settled) -> Step {
+    let is_stopped = match settled.outcome {
+        Outcome::Go => false,
+        Outcome::Warn(line) => {
+            notice::warn(&line);
+            false
+        }
+        Outcome::Stop(_) | Outcome::Interrupted => true,
+    };
+    Step { is_stopped, is_told: false, key: settled.key }
+}
+
+/// Notes what became of the call: `error` is its errno, 0 where it went well.
+#[inline]
+pub fn end(step: Step, error: c_int) {
+    if step.key != 0 && (step.is_told || error != 0) {
+        let reached = u32::from(step.is_told);
+        add(step.key, &Change { reached, errno: error.unsigned_abs(), ..Change::default() });
+    }
+}
+
+/// Adds to the tally of the record with this key. Returns false where that is in an earlier segment.
+pub fn add(key: u64, change: &Change) -> bool {
+    if fork::is_unacknowledged_child() {
+        return true; // the record is the parent's
+    }
+    let _errno = Errno::kept();
+    session::recorder().is_some_and(|recorder| recorder.tally(key, change))
+}
+
+/// Whether a policy stops the call: then `errno` says so, and the function fails.
+pub fn is_refused(step: Step) -> bool {
+    if step.is_stopped {
+        set_errno(libc::EACCES);
+    }
+    step.is_stopped
+}
+
+/// What native code knows of an event that it causes.
+struct Caller<'a>(&'a Origin);
+
+impl Witness for Caller<'_> {
+    fn origin(&self) -> Option<Rc<Origin>> {
+        Some(Rc::new(match frames::origin_of_this_thread() {
+            Some(python) => combined(&python, self.0),
+            None => self.0.clone(),
+        }))
+    }
+
+    fn ask(&self, _question: &str) -> Answer {
+        Answer::Nobody // no thread may wait here: it may hold any lock
+    }
+
+    fn source(&self) -> Source {
+        Source::Native
+    }
+}
+
+/// The line that `python` knows, and the distribution of the shared object that made the call.
+fn combined(python: &Origin, native: &Origin) -> Origin {
+    let distribution = native.distribution.clone().or_else(|| python.distribution.clone());
+    let outermost = python.via.clone().or_else(|| python.distribution.clone()).or_else(|| native.via.clone());
+    let via = outermost.filter(|via| distribution.as_ref() != Some(via));
+    Origin { distribution, via, object: native.object.clone(), ..python.clone() }.hashed()
+}
+
+/// An event about one file, relative to the directory that `descriptor` stands for.
+pub fn file_event<'a>(kind: Kind, descriptor: c_int, path: &'a [u8]) -> Event<'a> {
+    Event::new(
+        kind,
+        gnomon_core::event::Target::Path { path: file_path(descriptor, path), destination: None },
+    )
+}
+
+/// A path that is relative to the directory that `descriptor` stands for.
+pub fn file_path(descriptor: c_int, path: &[u8]) -> gnomon_core::event::FilePath<'_> {
+    use gnomon_core::event::{Base, FilePath};
+    use std::borrow::Cow;
+    let base = if descriptor == libc::AT_FDCWD || path.first() == Some(&b'/') {
+        Base::Current
+    } else {
+        let directory = gnomon_core::process::descriptor_path(descriptor);
+        directory.map_or(Base::Uncertain, |directory| Base::Directory(Cow::Owned(directory)))
+    };
+    FilePath { given: Cow::Borrowed(path), base }
+}

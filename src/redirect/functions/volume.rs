@@ -1,0 +1,148 @@
+//! Bytes read and written, sent and received through descriptors that a record is known of, and what closes them.
+#![expect(unsafe_code, reason = "functions of the C library, called with what they were called with")]
+
+use std::ffi::{c_int, c_uint, c_void};
+
+use libc::{iovec, msghdr, off_t, sockaddr, socklen_t, ssize_t};
+
+use super::super::descriptors;
+use super::super::stubs::{Function, redirect, redirect_six, six, up_to_five};
+
+macro_rules! incoming {
+    ($function:ident, $symbol:literal, ($descriptor:ident: c_int, $($more:ident: $type:ty),*)) => {
+        redirect!($function, $symbol, ($descriptor: c_int $(, $more: $type)*) -> ssize_t, |caller, real| {
+            let _ = caller;
+            let count = real($descriptor $(, $more)*);
+            descriptors::moved($descriptor, 0, count);
+            count
+        });
+    };
+}
+
+macro_rules! outgoing {
+    ($function:ident, $symbol:literal, ($descriptor:ident: c_int, $($more:ident: $type:ty),*)) => {
+        redirect!($function, $symbol, ($descriptor: c_int $(, $more: $type)*) -> ssize_t, |caller, real| {
+            let _ = caller;
+            let count = real($descriptor $(, $more)*);
+            descriptors::moved($descriptor, count, 0);
+            count
+        });
+    };
+}
+
+incoming!(READ, "read", (from: c_int, data: *mut c_void, size: usize));
+incoming!(READ_CHK, "__read_chk", (from: c_int, data: *mut c_void, size: usize, room: usize));
+incoming!(PREAD, "pread", (from: c_int, data: *mut c_void, size: usize, at: off_t));
+incoming!(PREAD64, "pread64", (from: c_int, data: *mut c_void, size: usize, at: i64));
+incoming!(READV, "readv", (from: c_int, parts: *const iovec, count: c_int));
+incoming!(PREADV, "preadv", (from: c_int, parts: *const iovec, count: c_int, at: off_t));
+incoming!(PREADV64, "preadv64", (from: c_int, parts: *const iovec, count: c_int, at: i64));
+incoming!(RECV, "recv", (from: c_int, data: *mut c_void, size: usize, flags: c_int));
+incoming!(RECV_CHK, "__recv_chk", (from: c_int, data: *mut c_void, size: usize, room: usize, flags: c_int));
+incoming!(RECVMSG, "recvmsg", (from: c_int, message: *mut msghdr, flags: c_int));
+outgoing!(WRITE, "write", (to: c_int, data: *const c_void, size: usize));
+outgoing!(PWRITE, "pwrite", (to: c_int, data: *const c_void, size: usize, at: off_t));
+outgoing!(PWRITE64, "pwrite64", (to: c_int, data: *const c_void, size: usize, at: i64));
+outgoing!(WRITEV, "writev", (to: c_int, parts: *const iovec, count: c_int));
+outgoing!(PWRITEV, "pwritev", (to: c_int, parts: *const iovec, count: c_int, at: off_t));
+outgoing!(PWRITEV64, "pwritev64", (to: c_int, parts: *const iovec, count: c_int, at: i64));
+outgoing!(SEND, "send", (to: c_int, data: *const c_void, size: usize, flags: c_int));
+
+redirect_six!(RECVFROM, "recvfrom", (from: c_int, data: *mut c_void, size: usize, flags: c_int, address: *mut sockaddr, length: *mut socklen_t) -> ssize_t, |caller, real| {
+    let _ = caller;
+    let count = real(from, data, size, flags, address, length);
+    descriptors::moved(from, 0, count);
+    count
+});
+redirect!(SENDFILE, "sendfile", (to: c_int, from: c_int, at: *mut off_t, size: usize) -> ssize_t, |caller, real| {
+    let _ = caller;
+    let count = real(to, from, at, size);
+    both(from, to, count)
+});
+redirect!(SENDFILE64, "sendfile64", (to: c_int, from: c_int, at: *mut i64, size: usize) -> ssize_t, |caller, real| {
+    let _ = caller;
+    let count = real(to, from, at, size);
+    both(from, to, count)
+});
+redirect_six!(COPY_FILE_RANGE, "copy_file_range", (from: c_int, from_at: *mut i64, to: c_int, to_at: *mut i64, size: usize, flags: c_uint) -> ssize_t, |caller, real| {
+    let _ = caller;
+    let count = real(from, from_at, to, to_at, size, flags);
+    both(from, to, count)
+});
+redirect!(CLOSE, "close", (descriptor: c_int) -> c_int, |caller, real| {
+    let _ = caller;
+    // Before: another thread may get the number at once.
+    descriptors::stands_for(descriptor, 0);
+    real(descriptor)
+});
+redirect!(DUP, "dup", (descriptor: c_int) -> c_int, |caller, real| {
+    let _ = caller;
+    copied(descriptor, real(descriptor))
+});
+redirect!(DUP2, "dup2", (descriptor: c_int, new: c_int) -> c_int, |caller, real| {
+    let _ = caller;
+    copied(descriptor, real(descriptor, new))
+});
+redirect!(DUP3, "dup3", (descriptor: c_int, new: c_int, flags: c_int) -> c_int, |caller, real| {
+    let _ = caller;
+    copied(descriptor, real(descriptor, new, flags))
+});
+redirect!(SOCKET, "socket", (domain: c_int, kind: c_int, protocol: c_int) -> c_int, |caller, real| {
+    let _ = caller;
+    fresh(real(domain, kind, protocol))
+});
+redirect!(ACCEPT, "accept", (socket: c_int, address: *mut sockaddr, length: *mut socklen_t) -> c_int, |caller, real| {
+    let _ = caller;
+    fresh(real(socket, address, length))
+});
+redirect!(ACCEPT4, "accept4", (socket: c_int, address: *mut sockaddr, length: *mut socklen_t, flags: c_int) -> c_int, |caller, real| {
+    let _ = caller;
+    fresh(real(socket, address, length, flags))
+});
+
+fn both(from: c_int, to: c_int, count: ssize_t) -> ssize_t {
+    descriptors::moved(from, 0, count);
+    descriptors::moved(to, count, 0);
+    count
+}
+
+fn copied(descriptor: c_int, copy: c_int) -> c_int {
+    descriptors::stands_for(copy, descriptors::key_of(descriptor).unwrap_or(0));
+    copy
+}
+
+fn fresh(descriptor: c_int) -> c_int {
+    descriptors::stands_for(descriptor, 0);
+    descriptor
+}
+
+pub static ALL: &[&Function] = &[
+    &READ,
+    &READ_CHK,
+    &PREAD,
+    &PREAD64,
+    &READV,
+    &PREADV,
+    &PREADV64,
+    &RECV,
+    &RECV_CHK,
+    &RECVMSG,
+    &WRITE,
+    &PWRITE,
+    &PWRITE64,
+    &WRITEV,
+    &PWRITEV,
+    &PWRITEV64,
+    &SEND,
+    &RECVFROM,
+    &SENDFILE,
+    &SENDFILE64,
+    &COPY_FILE_RANGE,
+    &CLOSE,
+    &DUP,
+    &DUP2,
+    &DUP3,
+    &SOCKET,
+    &ACCEPT,
+    &ACCEPT4,
+];

@@ -1,0 +1,90 @@
+//! Whose code an address is: the loaded shared objects, by where they lie, with the distribution that each is part of.
+
+use gnomon_core::interest::installed_root;
+use gnomon_core::origin::Origin;
+use gnomon_core::paths;
+use gnomon_core::pipeline::Recorder;
+use gnomon_core::spool::swap::Swap;
+
+/// One shared object. Never freed: calls from it may be under way.
+#[derive(Debug)]
+pub struct Module {
+    pub path: Vec<u8>,
+    /// The interpreter, and the modules of its own library: audit events tell of most that these do.
+    pub is_interpreter: bool,
+    /// What is known of a call without looking at Python's frames.
+    pub origin: Origin,
+}
+
+/// The addresses from `start` up to `end`, which are `module`'s.
+#[derive(Clone, Copy, Debug)]
+pub struct Range {
+    pub start: usize,
+    pub end: usize,
+    pub module: &'static Module,
+}
+
+/// Sorted by where they start.
+static TABLE: Swap<Vec<Range>> = Swap::new();
+
+/// The module whose code is at `address`.
+#[must_use]
+pub fn at(address: usize) -> Option<&'static Module> {
+    let table = TABLE.get()?;
+    let after = table.partition_point(|range| range.start <= address);
+    let range = table.get(after.checked_sub(1)?)?;
+    (address < range.end).then_some(range.module)
+}
+
+/// Adds modules that were loaded. One that lies where another was takes its place: that one was unloaded.
+pub fn add(ranges: Vec<Range>) {
+    let mut table: Vec<Range> = TABLE.get().map(|table| table.to_vec()).unwrap_or_default();
+    table.retain(|old| ranges.iter().all(|new| old.end <= new.start || new.end <= old.start));
+    table.extend(ranges);
+    table.sort_unstable_by_key(|range| range.start);
+    // Where every slot is in use, calls are under way in all earlier tables at once: the next module tries again.
+    let _ = TABLE.replace(table);
+}
+
+/// Whether the module that was loaded from `path` at `start` is known.
+#[must_use]
+pub fn is_known(start: usize, path: &[u8]) -> bool {
+    TABLE.get().is_some_and(|table| {
+        let found = table.binary_search_by_key(&start, |range| range.start).ok();
+        found.and_then(|at| table.get(at)).is_some_and(|range| range.module.path == path)
+    })
+}
+
+/// What is known of the shared object at `path`; `is_python` where it holds the interpreter.
+#[must_use]
+pub fn describe(recorder: &Recorder, path: Vec<u8>, is_python: bool) -> Module {
+    let interest = recorder.interest();
+    let distribution = installed_root(&path).and_then(|root| {
+        let (root, below) = path.split_at_checked(root)?;
+        distribution(recorder, root, below.strip_prefix(b"/").unwrap_or(below))
+    });
+    let is_standard = distribution.is_none() && interest.library_root(&path).is_some();
+    let is_interpreter = is_python || is_standard;
+    let via = distribution.as_deref().and_then(whole_of).map(str::to_owned);
+    let origin = Origin { distribution, via, object: Some(path.clone()), ..Origin::default() }.hashed();
+    Module { path, is_interpreter, origin }
+}
+
+/// The distribution that `part` is the native half of: who uses it knows the whole by name only.
+fn whole_of(part: &str) -> Option<&str> {
+    const WHOLES: [(&str, &str); 3] =
+        [("polars_runtime", "polars"), ("psycopg_binary", "psycopg"), ("psycopg_c", "psycopg")];
+    let name = part.replace('-', "_");
+    WHOLES.into_iter().find(|(start, _)| name.starts_with(start)).map(|(_, whole)| whole)
+}
+
+/// The distribution that brought the shared object at `path` below `root`. What it brought along for others lies in a
+/// directory called after it (`numpy.libs`, as auditwheel makes it).
+fn distribution(recorder: &Recorder, root: &[u8], path: &[u8]) -> Option<String> {
+    let (directory, _) = paths::split(path);
+    let top = directory.split(|byte| *byte == b'/').next().unwrap_or_default();
+    match top.strip_suffix(b".libs") {
+        Some(name) => recorder.distribution(root, &[name, b"/__init__.py"].concat()),
+        None => recorder.distribution(root, path),
+    }
+}
