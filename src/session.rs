@@ -197,6 +197,7 @@ pub fn inherited() -> Option<&'static Recorder> {
 #[cold]
 fn become_child() {
     fork::acknowledge();
+    redirect::forked();
     // SAFETY: as in `recorder`.
     let Some(parent) = (unsafe { RECORDER.load(Acquire).as_ref() }) else {
         return;

@@ -27,7 +27,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use libc::dl_phdr_info;
 
-use crate::{capi, session, thread};
+use crate::{capi, fork, session, thread};
 use blindness::Blind;
 use elf::Machine;
 use names::Names;
@@ -148,7 +148,8 @@ pub fn begin() {
 
 /// Redirects modules that were loaded since the last time. Cheap where there are none.
 pub fn take_up_modules() {
-    if !is_on() || session::recorder().is_none() {
+    // A fork's child that loads a library, and is Python, has told of that by an audit event.
+    if !is_on() || fork::is_unacknowledged_child() || session::recorder().is_none() {
         return;
     }
     let errno = call::errno();
@@ -165,6 +166,11 @@ pub fn take_up_modules() {
     block.is_inside.set(was_inside);
     blind.iter().for_each(Blind::tell);
     call::set_errno(errno);
+}
+
+/// What a fork's child does: the thread that was at the modules may not have come along.
+pub fn forked() {
+    IS_BUSY.store(false, Release);
 }
 
 /// What one visit of all modules gathers.
