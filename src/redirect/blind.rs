@@ -378,7 +378,7 @@ mod tests {
         assert!(unseen([note], [&call[..]], Machine::X86_64).is_go);
         assert!(unseen([], [&b"..\xff Go build ID: \"x\""[..]], Machine::X86_64).is_go);
         let other = Note { name: b"GNU\0", kind: 4, description: b"" };
-        assert!(unseen([other], [], Machine::X86_64).is_nothing());
+        assert!(unseen([other], [], Machine::X86_64).words(Machine::X86_64).is_none());
     }
 
     proptest::proptest! {
