@@ -25,7 +25,20 @@ mod policies;
 mod probe;
 mod reader;
 mod recording;
-#[cfg(target_os = "linux")]
+#[cfg(all(
+    target_os = "linux",
+    target_env = "gnu",
+    target_pointer_width = "64",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+mod redirect;
+#[cfg(not(all(
+    target_os = "linux",
+    target_env = "gnu",
+    target_pointer_width = "64",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+)))]
+#[path = "redirect/elsewhere.rs"]
 mod redirect;
 mod replayed;
 mod session;

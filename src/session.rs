@@ -110,7 +110,7 @@ fn begin(settings: &Settings) -> Result<(), &'static str> {
 fn native() -> Result<(), redirect::Absence> {
     match std::env::var_os(variable::NATIVE) {
         Some(value) if value == "off" => Err(redirect::Absence::Off),
-        _ => redirect::prepare(),
+        value => redirect::prepare(value.is_some_and(|value| value == "on")),
     }
 }
 
