@@ -66,6 +66,9 @@ mod _native {
     };
     #[pymodule_export]
     use crate::recording::{begin_part, process_id, recording, start, stop};
+    #[cfg(target_os = "linux")]
+    #[pymodule_export]
+    use crate::redirect::examined::examine;
     #[pymodule_export]
     use crate::replayed::{Replay, ReplayFinding, ReplayScript, replay_policy};
 

@@ -93,13 +93,17 @@ const CALLS: [(&str, u16, Option<u16>); 42] = [
 ];
 
 impl Unseen {
-    /// Whether there is nothing that it may do unseen.
-    pub fn is_nothing(&self) -> bool {
-        !self.is_go && self.calls.is_empty()
+    /// Why a module is blind, as records say it; `None` where it is not.
+    pub fn words(&self, machine: Machine) -> Option<String> {
+        if self.is_go {
+            return Some("go".to_owned());
+        }
+        let calls: Vec<&str> = self.names(machine).collect();
+        (!calls.is_empty()).then(|| format!("system calls: {}", calls.join(" ")))
     }
 
     /// The names of the calls.
-    pub fn names(&self, machine: Machine) -> impl Iterator<Item = &'static str> {
+    fn names(&self, machine: Machine) -> impl Iterator<Item = &'static str> {
         self.calls.iter().filter_map(move |number| {
             CALLS.iter().find(|call| number_of(call, machine) == Some(*number)).map(|call| call.0)
         })

@@ -43,13 +43,7 @@ impl Blind {
                 origin: module.origin.clone(),
             });
         }
-        let unseen = blind::unseen(image.notes(), image.code_bytes(), machine);
-        let calls: Vec<&str> = unseen.names(machine).collect();
-        let why = match unseen.is_go {
-            true => "go".to_owned(),
-            false if calls.is_empty() => return None,
-            false => format!("system calls: {}", calls.join(" ")),
-        };
+        let why = blind::unseen(image.notes(), image.code_bytes(), machine).words(machine)?;
         Some(Self { name, why, origin: module.origin.clone() })
     }
 

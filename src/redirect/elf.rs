@@ -150,6 +150,11 @@ impl Machine {
         None
     };
 
+    /// The one that ELF files call `number`.
+    pub fn numbered(number: u16) -> Option<Self> {
+        [Self::X86_64, Self::Aarch64].into_iter().find(|machine| machine.number() == number)
+    }
+
     fn number(self) -> u16 {
         match self {
             Self::X86_64 => 62,
@@ -280,12 +285,7 @@ impl<'a> Module<'a> {
         image.of_type(PT_NOTE).flat_map(move |header| {
             // The kernel pads to four bytes whatever it says; only properties are padded to eight.
             let padding = if header.p_align == 8 { 8 } else { 4 };
-            let mut rest = image.part(header).unwrap_or_default();
-            std::iter::from_fn(move || {
-                let (note, length) = Note::first(rest, padding)?;
-                rest = rest.get(length..).unwrap_or_default();
-                Some(note)
-            })
+            Note::all(image.part(header).unwrap_or_default(), padding)
         })
     }
 
@@ -658,6 +658,16 @@ impl GnuHash {
 }
 
 impl<'a> Note<'a> {
+    /// Those in `bytes`, one after the other.
+    pub fn all(bytes: &'a [u8], padding: usize) -> impl Iterator<Item = Self> + use<'a> {
+        let mut rest = bytes;
+        std::iter::from_fn(move || {
+            let (note, length) = Self::first(rest, padding)?;
+            rest = rest.get(length..).unwrap_or_default();
+            Some(note)
+        })
+    }
+
     /// The first of some notes, and how many bytes it takes with its padding.
     fn first(bytes: &'a [u8], padding: usize) -> Option<(Self, usize)> {
         let (head, _) = bytes.first_chunk::<12>()?.as_chunks::<4>();

@@ -13,6 +13,7 @@ pub mod call;
 mod compiled;
 pub mod descriptors;
 pub mod elf;
+pub mod examined;
 pub mod functions;
 mod modules;
 mod names;
@@ -127,6 +128,11 @@ fn is_stub_right() -> bool {
 pub fn begin() {
     IS_ON.store(true, Release);
     take_up_modules();
+}
+
+/// Lets calls pass from now on without a look: what is redirected stays so.
+pub fn pause() {
+    IS_ON.store(false, Release);
 }
 
 /// Redirects modules that were loaded since the last time. Cheap where there are none.
