@@ -25,19 +25,9 @@ mod policies;
 mod probe;
 mod reader;
 mod recording;
-#[cfg(all(
-    target_os = "linux",
-    target_env = "gnu",
-    target_pointer_width = "64",
-    any(target_arch = "x86_64", target_arch = "aarch64")
-))]
+#[cfg(redirects)]
 mod redirect;
-#[cfg(not(all(
-    target_os = "linux",
-    target_env = "gnu",
-    target_pointer_width = "64",
-    any(target_arch = "x86_64", target_arch = "aarch64")
-)))]
+#[cfg(not(redirects))]
 #[path = "redirect/elsewhere.rs"]
 mod redirect;
 mod replayed;
@@ -66,7 +56,7 @@ mod _native {
     };
     #[pymodule_export]
     use crate::recording::{begin_part, process_id, recording, start, stop};
-    #[cfg(target_os = "linux")]
+    #[cfg(redirects)]
     #[pymodule_export]
     use crate::redirect::examined::examine;
     #[pymodule_export]

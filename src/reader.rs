@@ -320,8 +320,7 @@ impl Spool {
         let path_pattern = target.map(PathPattern::new);
         let verdicts =
             verdicts.unwrap_or_default().iter().map(|name| action(name)).collect::<PyResult<_>>()?;
-        let sources =
-            sources.unwrap_or_default().iter().map(|name| source(name)).collect::<PyResult<_>>()?;
+        let sources = sources.unwrap_or_default().iter().map(|name| source(name)).collect::<PyResult<_>>()?;
         let run = run.transpose()?;
         let filter = Filter { kinds, since, process, run, path: path_pattern, host, verdicts, rule, sources };
         Ok(Self { path, filter })
