@@ -8,7 +8,7 @@ use gnomon_core::event::{Event, Kind, Target};
 use libc::{FILE, pid_t};
 
 use super::super::call::{self, Step, text};
-use super::super::notes::Sort;
+use super::super::notes::{self, Sort};
 use super::super::stubs::{
     Function, Look, Registers, look_at, look_first, redirect, redirect_six, six, up_to_five,
 };
@@ -47,7 +47,7 @@ fn begin<'a>(
 ) -> Step {
     call::with_own_memory(|| {
         let argv = argv();
-        call::begin(caller, Sort::Run, &argv.join(&0), || {
+        call::begin(caller, Sort::Run, &notes::command(program, &argv), || {
             let kind = if call::is_vfork_child() { Kind::Spawn } else { kind };
             Some(Event::new(kind, Target::Command { program: Cow::Borrowed(program), argv }))
         })
@@ -55,12 +55,17 @@ fn begin<'a>(
     .unwrap_or(Step::PASS)
 }
 
+/// What is to be done with a program that takes the place of this process.
+pub fn executing(caller: usize, program: &[u8], argv: Texts) -> Step {
+    // SAFETY: what the program gives to execve(2).
+    begin(caller, Kind::Exec, program, || unsafe { texts(argv) })
+}
+
 /// A program that takes the place of this process; the call returns only where it failed.
 fn replace(caller: usize, program: Text, argv: Texts, act: impl FnOnce() -> c_int) -> c_int {
     // SAFETY: what the program gives to execve(2).
     let Some(name) = (unsafe { text(program) }) else { return act() };
-    // SAFETY: as above.
-    let step = begin(caller, Kind::Exec, name, || unsafe { texts(argv) });
+    let step = executing(caller, name, argv);
     if call::is_refused(step) {
         return -1;
     }
@@ -87,8 +92,7 @@ redirect!(EXECVPE, "execvpe", (program: Text, argv: Texts, variables: Texts) -> 
 redirect!(FEXECVE, "fexecve", (file: c_int, argv: Texts, variables: Texts) -> c_int, |caller, real| {
     match gnomon_core::process::descriptor_path(file) {
         Some(path) => {
-            // SAFETY: what the program gives to fexecve(3).
-            let step = begin(caller, Kind::Exec, &path, || unsafe { texts(argv) });
+            let step = executing(caller, &path, argv);
             if call::is_refused(step) { -1 } else { real(file, argv, variables) }
         }
         None => real(file, argv, variables),
