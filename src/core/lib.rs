@@ -26,6 +26,7 @@ pub mod redact;
 pub mod spool;
 pub mod text;
 pub mod verdict;
+pub mod wire;
 
 #[cfg(feature = "read")]
 pub mod columns;

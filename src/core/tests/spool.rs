@@ -66,6 +66,7 @@ fn origin_of(view: &View<'_>) -> Origin {
         function: text(view.origin.function).unwrap_or_default(),
         distribution: text(view.origin.distribution),
         via: text(view.origin.via),
+        object: view.origin.object.map(|object| object.to_vec()),
         hash: 0,
     };
     if origin == Origin::default() { origin } else { origin.hashed() }
@@ -76,7 +77,8 @@ fn origin() -> impl Strategy<Value = Option<Rc<Origin>>> {
     let parts = ("(|/[a-d]{1,20}/x.py)", 0_u32..4, "[f-h]{0,14}", name(), name());
     prop::option::of(parts).prop_map(|parts| {
         let (file, line, function, distribution, via) = parts?;
-        let origin = Origin { file: file.into_bytes(), line, function, distribution, via, hash: 0 };
+        let object = distribution.as_ref().map(|name: &String| format!("/x/{name}.so").into_bytes());
+        let origin = Origin { file: file.into_bytes(), line, function, distribution, via, object, hash: 0 };
         Some(Rc::new(origin.hashed()))
     })
 }
