@@ -68,6 +68,15 @@ def sorted_by_callback():
     return found[0]
 
 
+def in_a_thread_of_c():
+    """A thread that Python never hears of, with a function that the C library itself calls."""
+    thread = ctypes.c_ulong()
+    path = ctypes.create_string_buffer(os.fsencode(FILE))
+    assert answer("pthread_create", ctypes.byref(thread), None, LIBRARY.unlink, path)[0] == 0
+    assert answer("pthread_join", thread, None)[0] == 0
+    return not os.path.exists(FILE)
+
+
 def many():
     """From eight threads at once, with other denials by Python between."""
     wrong = []
