@@ -152,7 +152,7 @@ pub fn command(program: &[u8], argv: &[Cow<'_, [u8]>]) -> Vec<u8> {
     [&argv.join(&0), gnomon_core::paths::split(program).1].join(&0)
 }
 
-/// Forgets all notes: what was told was stopped, or came to nothing.
+/// Forgets all notes: what was told was stopped.
 pub fn forget() {
     for place in thread::block().notes.iter().step_by(2).take(KEPT) {
         place.set(0);

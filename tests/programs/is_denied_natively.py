@@ -4,6 +4,7 @@ import ctypes
 import multiprocessing
 import os
 import socket
+import subprocess
 import sys
 
 import outcomes
@@ -281,6 +282,22 @@ def after_what_was_stopped_before():
             refused("connect", client.fileno(), *address_of("127.0.0.2", 9)),
         ]
     return "refused" if set(again) == {"refused"} else str(again)
+
+
+@attempt
+def after_another_program_with_the_same_arguments():
+    subprocess.run(["true", "x"], check=True)
+    result, _ = answer("posix_spawn", ctypes.byref(ctypes.c_int()), TOOL, 0, 0, texts("true", "x"), 0)
+    return "refused" if result == 13 else str(result)
+
+
+@attempt
+def after_another_address_with_the_same_port():
+    with socket.create_server(("127.0.0.2", 0)) as server, socket.socket() as client:
+        port = server.getsockname()[1]
+        sys.addaudithook(lambda event, _: 1 / 0 if event == "socket.connect" else None)
+        assert "ZeroDivisionError" in outcomes.outcome(lambda: client.connect(("127.0.0.5", port)))
+        return refused("connect", client.fileno(), *address_of("127.0.0.2", port))
 
 
 if __name__ == "__main__":

@@ -195,8 +195,6 @@ redirect!(GETADDRINFO, "getaddrinfo", (host: *const c_char, service: *const c_ch
         if result == 0 {
             // SAFETY: the call went well, so there is a list.
             unsafe { answered(host, found) };
-        } else {
-            notes::forget(); // a connection that was told by this name will not be made
         }
         result
     }
