@@ -71,19 +71,25 @@ pub fn learn() {
 /// Holds this thread's Python state, without the GIL. `None` where it has none, or not for long.
 pub fn hold() -> Option<Held> {
     let functions = FUNCTIONS.get()?.as_ref()?;
+    // SAFETY: reads one word that the thread has for itself, without the GIL: CPython sets it when it makes the
+    // state, and clears it before it frees it, but at the end.
+    let thread = unsafe { (functions.this_thread)() }.expose_provenance();
+    if thread == 0 || functions.is_over() {
+        return None; // and the end need not wait for who comes late
+    }
     READERS.fetch_add(1, SeqCst);
-    let mut held = Held { thread: 0 };
-    let ending = ENDING.load(SeqCst);
-    // SAFETY: reads one word of the runtime, and one that the thread has for itself: CPython sets it when it makes
-    // the state, and clears it before it frees it. Neither needs the GIL.
-    held.thread = unsafe {
-        let is_ending = ending != 0 || (functions.is_finalizing)() != 0;
-        if is_ending && ending != this_thread() {
-            return None;
-        }
-        (functions.this_thread)().expose_provenance()
-    };
-    (held.thread != 0).then_some(held)
+    let held = Held { thread };
+    (!functions.is_over()).then_some(held)
+}
+
+impl Functions {
+    /// Whether the state of this thread may be freed.
+    fn is_over(&self) -> bool {
+        let ending = ENDING.load(SeqCst);
+        // SAFETY: reads one word of the runtime, without the GIL.
+        let is_ending = ending != 0 || unsafe { (self.is_finalizing)() } != 0;
+        is_ending && ending != this_thread()
+    }
 }
 
 /// A number that no other running thread has, and not zero.

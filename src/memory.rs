@@ -16,6 +16,8 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use self::pool::{Pool, UNIT};
 use crate::thread;
 
+#[cfg(all(test, target_os = "linux", target_env = "gnu"))]
+mod entered;
 mod pool;
 
 #[global_allocator]
@@ -206,7 +208,7 @@ mod tests {
     use super::*;
 
     /// Does something as in a redirected call.
-    fn redirected<T>(act: impl FnOnce() -> T) -> T {
+    pub fn redirected<T>(act: impl FnOnce() -> T) -> T {
         let depth = &thread::block().redirected;
         depth.set(depth.get() + 1);
         let result = act();

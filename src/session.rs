@@ -186,6 +186,12 @@ pub fn recorder() -> Option<&'static Recorder> {
     unsafe { RECORDER.load(Acquire).as_ref() }
 }
 
+/// The recorder as a fork's child finds it: its parent's, only to be asked.
+pub fn inherited() -> Option<&'static Recorder> {
+    // SAFETY: as in `recorder`.
+    unsafe { RECORDER.load(Acquire).as_ref() }
+}
+
 /// What a fork's child does first: it forgets what it inherited and goes on under an id of its own.
 /// The parent's recorder is left where it is, as locks in it may be held by threads that did not come along.
 #[cold]

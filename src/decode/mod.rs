@@ -18,6 +18,7 @@ pub mod tamper;
 mod windows;
 
 pub use processes::forget_last_start;
+pub use requests::url_event;
 
 use gnomon_core::event::Event;
 use gnomon_core::process::Script;

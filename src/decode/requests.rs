@@ -274,6 +274,11 @@ impl Url {
     }
 }
 
+/// A request for `url`, as it is stored.
+pub fn url_event<'a>(kind: Kind, url: &str, method: Cow<'a, str>, size: Option<u64>) -> Event<'a> {
+    Url::parse(url).event(kind, method, size)
+}
+
 /// `webbrowser.open(url)`: another program makes the request.
 pub fn browser(args: Object<'_>) -> Decoded<'_> {
     match args.item(0).and_then(Object::text) {

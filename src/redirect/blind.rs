@@ -5,6 +5,18 @@
 //! in much that is no such instruction, so the number is believed only where the instructions after it, read
 //! one by one, end at the call.
 //!
+//! Measured over the 557 shared objects of some 50 native wheels (1,024 MB of code): five are reported, all rightly.
+//! Two are Go (ADBC's flightsql, tls-client); three are Rust crates that link `rustix` with its own system calls: polars
+//! (`socket connect sendmsg`), deltalake (`socket connect`), safetensors (`unlinkat renameat renameat2`). The
+//! number alone, without the instructions after it, was in 39, of which numpy, pandas, pyarrow, DuckDB and lxml
+//! are some.
+//!
+//! Cost: 0.04 ms a MB of code that is in memory and mapped, 0.13 to 0.15 where it was not touched before, for its
+//! pages are mapped one after the other: 15 ms for polars (111 MB) and for pandas with pyarrow (113 MB), which
+//! is over what an import may lose, and counts in the process's resident memory. So at load time only
+//! modules of site-packages with up to 1 MB of code are to be searched (pandas and pyarrow: 54 of 66 modules, 13 MB,
+//! 2 to 4 ms), beside the notes of all; larger ones are for the read side, by path and build id.
+//!
 //! Not found: a number that comes from elsewhere (`syscall(number, …)` of one's own), code made at run time.
 
 use memchr::memmem::Finder;
@@ -100,7 +112,7 @@ pub fn unseen<'a>(
     code: impl IntoIterator<Item = &'a [u8]>,
     machine: Machine,
 ) -> Unseen {
-    let mut unseen = Unseen { is_go: notes.into_iter().any(|note| is_go(&note)), calls: Vec::new() };
+    let mut unseen = Unseen { is_go: notes.into_iter().any(|note| is_go_note(&note)), calls: Vec::new() };
     for code in code {
         unseen.is_go = unseen.is_go || begins_as_go(code);
         if unseen.is_go {
@@ -112,7 +124,15 @@ pub fn unseen<'a>(
     unseen
 }
 
-fn is_go(note: &Note) -> bool {
+/// Whether a module holds a Go runtime, which costs nothing to find out.
+pub fn is_go<'a>(
+    notes: impl IntoIterator<Item = Note<'a>>,
+    code: impl IntoIterator<Item = &'a [u8]>,
+) -> bool {
+    notes.into_iter().any(|note| is_go_note(&note)) || code.into_iter().any(begins_as_go)
+}
+
+fn is_go_note(note: &Note) -> bool {
     note.name == b"Go\0\0" && note.kind == 4
 }
 
@@ -276,4 +296,95 @@ fn arm_number(before: &[[u8; 4]]) -> Option<u32> {
 /// `b`, `bl`, and `br`, `blr`, `ret`.
 fn leaves(word: u32) -> bool {
     word & 0x7c00_0000 == 0x1400_0000 || word & 0xfe00_0000 == 0xd600_0000
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn intel(code: &[u8]) -> Vec<&'static str> {
+        let unseen = unseen([], [code], Machine::X86_64);
+        unseen.names(Machine::X86_64).collect()
+    }
+
+    fn arm(words: &[u32]) -> Vec<&'static str> {
+        let code: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        unseen([], [&code[..]], Machine::Aarch64).names(Machine::Aarch64).collect()
+    }
+
+    fn bytes(text: &str) -> Vec<u8> {
+        let pairs = text.as_bytes().as_chunks::<2>().0;
+        pairs.iter().map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
+    }
+
+    #[test]
+    fn system_calls_of_real_libraries_are_found() {
+        let cases = [
+            ("b808010000bf9cffffffba9cffffff4c89f60f05", "renameat"),
+            ("b807010000bf9cffffff31d20f05", "unlinkat"),
+            ("b829000000bf01000000be0100080031d20f05", "socket"),
+            ("b82a0000004c89e7488db424d40100000f05", "connect"),
+            ("b82e00000031d20f05", "sendmsg"),
+            ("48c7c0010100000f05", "openat"),
+            ("6a29580f05", "socket"),
+            ("b8a90100000f05", "io_uring_setup"),
+        ];
+        for (code, name) in cases {
+            assert_eq!(intel(&bytes(code)), [name], "{code}");
+        }
+    }
+
+    #[test]
+    fn what_only_looks_like_a_system_call_is_not_one() {
+        let cases = [
+            "b802000000e9ca01000041f6c4410f850603000041f6c4020f05",
+            "b80200000031d231f6488d0d15bb06004c89e7e80f05",
+            "b80200000031f64154ba080000005031c06a006a006a00e82a0f05",
+            "b829000000488d0d11de0f05",
+            "b8020000000f840f050000",
+            "b8080000004c89e731d24531d20f05",
+            "0f05",
+        ];
+        for code in cases {
+            assert!(intel(&bytes(code)).is_empty(), "{code}");
+        }
+    }
+
+    #[test]
+    fn several_calls_are_each_named_once() {
+        let code = bytes("b8010100000f05b8010100000f05b8020000000f05");
+        assert_eq!(intel(&code), ["open", "openat"]);
+    }
+
+    #[test]
+    fn calls_of_aarch64_are_found_where_nothing_goes_elsewhere() {
+        let (number, other) = (0xd280_0708, 0xaa01_03e0);
+        assert_eq!(arm(&[number, other, SVC]), ["openat"]);
+        assert_eq!(arm(&[0x5280_0708, SVC]), ["openat"]);
+        let (branch, ret) = (0x9400_0010, 0xd65f_03c0);
+        assert!(arm(&[number, branch, SVC]).is_empty());
+        assert!(arm(&[number, ret, SVC]).is_empty());
+        assert!(arm(&[0xd280_0808, SVC]).is_empty(), "write");
+    }
+
+    #[test]
+    fn go_is_known_by_its_note_or_by_how_its_code_begins() {
+        let note = Note { name: b"Go\0\0", kind: 4, description: b"" };
+        let call = bytes("b8010100000f05");
+        assert!(unseen([note], [&call[..]], Machine::X86_64).is_go);
+        assert!(unseen([], [&b"..\xff Go build ID: \"x\""[..]], Machine::X86_64).is_go);
+        let other = Note { name: b"GNU\0", kind: 4, description: b"" };
+        assert!(unseen([other], [], Machine::X86_64).is_nothing());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_can_be_asked(code in proptest::collection::vec(proptest::sample::select(
+            &[0x0f_u8, 0x05, 0xb8, 0x01, 0x00, 0x48, 0xc7, 0xc0, 0x6a, 0x58, 0x84, 0x24, 0x66, 0xf7, 0x83, 0xd4][..]
+        ), 0..300)) {
+            for machine in [Machine::X86_64, Machine::Aarch64] {
+                unseen([], [&code[..]], machine);
+            }
+        }
+    }
 }

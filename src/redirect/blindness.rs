@@ -10,6 +10,10 @@ use super::elf::{Machine, Module as Image};
 use super::modules::{self, Module};
 use super::{blind, call};
 
+/// Machine code that is searched when a module is loaded: some 0.1 ms a megabyte. Whoever reads the records examines the
+/// files of larger ones.
+const EXAMINED_BYTES: usize = 1 << 20;
+
 /// Something that can act unseen.
 pub struct Blind {
     /// Its file, or what it is.
@@ -27,6 +31,18 @@ impl Blind {
 
     /// What is blind of a module, if anything is.
     pub fn of(image: &Image<'_>, module: &Module, machine: Machine) -> Option<Self> {
+        let name = module.path.clone();
+        let code_bytes: usize = image.code().map(|range| range.len()).sum();
+        if code_bytes > EXAMINED_BYTES {
+            if blind::is_go(image.notes(), image.code_bytes()) {
+                return Some(Self { name, why: "go".to_owned(), origin: module.origin.clone() });
+            }
+            return module.origin.distribution.is_some().then(|| Self {
+                name,
+                why: format!("not examined: {} MB of code", code_bytes >> 20),
+                origin: module.origin.clone(),
+            });
+        }
         let unseen = blind::unseen(image.notes(), image.code_bytes(), machine);
         let calls: Vec<&str> = unseen.names(machine).collect();
         let why = match unseen.is_go {
@@ -34,7 +50,7 @@ impl Blind {
             false if calls.is_empty() => return None,
             false => format!("system calls: {}", calls.join(" ")),
         };
-        Some(Self { name: module.path.clone(), why, origin: module.origin.clone() })
+        Some(Self { name, why, origin: module.origin.clone() })
     }
 
     /// Records it.

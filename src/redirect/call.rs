@@ -122,8 +122,10 @@ pub fn decide_again(caller: usize, told: Step, event: &Event<'_>) -> Step {
 pub fn begin_untold<'a>(caller: usize, sort: Sort, event: impl FnOnce() -> Option<Event<'a>>) -> Step {
     let _errno = Errno::kept();
     // Between fork and exec the interpreter closes files and changes directories: no process begins for that.
+    // What it runs then records itself, or an audit event told of it: only a policy may want to know before.
     let is_interpreter = || modules::at(caller).is_some_and(|module| module.is_interpreter);
-    if fork::is_unacknowledged_child() && sort != Sort::Run && is_interpreter() {
+    let matters = sort == Sort::Run && has_rules_on_starts();
+    if fork::is_unacknowledged_child() && !matters && is_interpreter() {
         return Step::PASS;
     }
     let origin = origin_at(caller);
@@ -134,6 +136,11 @@ pub fn begin_untold<'a>(caller: usize, sort: Sort, event: impl FnOnce() -> Optio
     })
     .flatten()
     .unwrap_or(Step::PASS)
+}
+
+/// Whether the policies that were inherited are about starts of programs.
+fn has_rules_on_starts() -> bool {
+    session::inherited().and_then(Recorder::policy).is_some_and(|policy| policy.concerns(Kind::Spawn))
 }
 
 /// What is known of the code at `caller` without looking at Python's frames. Code that was made while the program runs is
@@ -210,6 +217,11 @@ pub fn answered(host: &[u8], addresses: &[IpAddr]) {
         return;
     }
     inside(|recorder| recorder.answered(&String::from_utf8_lossy(host), addresses));
+}
+
+/// Whether `address` is known to be that of `name`.
+pub fn is_known_as(address: IpAddr, name: &str) -> bool {
+    session::armed().is_some_and(|recorder| recorder.name_at(address).is_some_and(|known| known == name))
 }
 
 /// Notes that a connection which had begun could not be made.

@@ -31,6 +31,7 @@ const DT_RELSZ: u64 = 18;
 const DT_PLTREL: u64 = 20;
 const DT_JMPREL: u64 = 23;
 const DT_GNU_HASH: u64 = 0x6fff_fef5;
+const DT_VERSYM: u64 = 0x6fff_fff0;
 const DT_RELACOUNT: u64 = 0x6fff_fff9;
 
 const SYMBOL_BYTES: usize = 24;
@@ -109,6 +110,7 @@ struct Dynamic {
     symbols: usize,
     strings: usize,
     strings_bytes: usize,
+    versions: usize,
     hash: usize,
     gnu_hash: usize,
     relocations: usize,
@@ -429,14 +431,14 @@ impl<'a> Module<'a> {
     }
 
     /// How many symbols there are, where no GNU hash table tells: as many as the older table says, or as fit in
-    /// before the names, which follow them where linkers put both.
+    /// before the next table, whichever a linker put there.
     fn symbol_count(&self) -> Result<usize, Surprise> {
         if self.dynamic.hash != 0 {
             return Ok(u32::from_le_bytes(self.image.read(self.dynamic.hash, 4)?) as usize);
         }
         let end = self.image.readable_to(self.dynamic.symbols).ok_or(Surprise::OutOfRange)?;
-        let end =
-            if self.dynamic.strings > self.dynamic.symbols { end.min(self.dynamic.strings) } else { end };
+        let others = self.dynamic.tables().into_iter().filter(|table| *table > self.dynamic.symbols);
+        let end = others.fold(end, usize::min);
         Ok((end - self.dynamic.symbols) / SYMBOL_BYTES)
     }
 }
@@ -538,6 +540,10 @@ impl Dynamic {
         Ok(dynamic)
     }
 
+    fn tables(&self) -> [usize; 6] {
+        [self.strings, self.versions, self.hash, self.gnu_hash, self.relocations, self.plt]
+    }
+
     fn take(&mut self, tag: u64, value: u64, base: usize) -> Result<(), Surprise> {
         let value = value as usize;
         // glibc writes addresses in memory there, musl leaves the file's.
@@ -546,6 +552,7 @@ impl Dynamic {
             DT_SYMTAB => self.symbols = address,
             DT_STRTAB => self.strings = address,
             DT_STRSZ => self.strings_bytes = value,
+            DT_VERSYM => self.versions = address,
             DT_HASH => self.hash = address,
             DT_GNU_HASH => self.gnu_hash = address,
             DT_RELA => self.relocations = address,
@@ -667,3 +674,6 @@ impl<'a> Note<'a> {
         Some((note, end.next_multiple_of(padding)))
     }
 }
+
+#[cfg(test)]
+mod tests;

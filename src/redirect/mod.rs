@@ -8,6 +8,8 @@
 pub mod blind;
 pub mod blindness;
 pub mod call;
+#[cfg(test)]
+mod compiled;
 pub mod descriptors;
 pub mod elf;
 pub mod functions;
@@ -16,11 +18,12 @@ mod names;
 pub mod notes;
 mod patch;
 pub mod stubs;
+mod talks;
 
 use std::ffi::{CStr, CString, c_int, c_void};
 use std::sync::OnceLock;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use libc::dl_phdr_info;
 
@@ -36,8 +39,6 @@ static IS_ON: AtomicBool = AtomicBool::new(false);
 static IS_BUSY: AtomicBool = AtomicBool::new(false);
 /// Loads and unloads that the loader had counted when the modules were last looked at.
 static SEEN: AtomicU64 = AtomicU64::new(u64::MAX);
-/// Slots that were redirected.
-static SLOTS: AtomicUsize = AtomicUsize::new(0);
 
 /// Whether native code tells of what it does.
 #[inline]
@@ -54,6 +55,10 @@ fn turn_on() {
 struct Wanted {
     names: Names,
     functions: Vec<&'static Function>,
+    /// From here on they are OpenSSL's.
+    first_tls: usize,
+    /// An address in the module that holds the interpreter.
+    python: usize,
 }
 
 static WANTED: OnceLock<Wanted> = OnceLock::new();
@@ -99,9 +104,13 @@ pub fn prepare() -> Result<(), Absence> {
         return Err(Absence::Unsupported);
     }
     WANTED.get_or_init(|| {
-        let functions: Vec<&'static Function> =
-            functions::all().filter(|function| look_up(function)).collect();
-        Wanted { names: Names::new(functions.iter().map(|function| function.name)), functions }
+        let found = functions::all().filter(|function| look_up(function));
+        let mut functions: Vec<&'static Function> = found.collect();
+        let first_tls = functions.len();
+        functions.extend_from_slice(functions::tls::ALL);
+        let names = Names::new(functions.iter().map(|function| function.name));
+        let python = capi::symbol(c"PySys_AddAuditHook").map_or(0, |address| address.expose_provenance());
+        Wanted { names, functions, first_tls, python }
     });
     if is_stub_right() { Ok(()) } else { Err(Absence::Failed) }
 }
@@ -165,6 +174,7 @@ struct Visit {
     is_unsettled: bool,
     found: Vec<modules::Range>,
     blind: Vec<Blind>,
+    tls: Vec<Encrypting>,
     counted: u64,
 }
 
@@ -177,10 +187,15 @@ fn visit_modules(blind: &mut Vec<Blind>) -> bool {
         return false;
     }
     blind.append(&mut visit.blind);
+    let encrypting = std::mem::take(&mut visit.tls);
     if !visit.found.is_empty() {
         modules::add(std::mem::take(&mut visit.found));
     }
-    SEEN.swap(visit.counted, Relaxed) != visit.counted && !visit.is_unsettled
+    encrypting.iter().for_each(Encrypting::take_up);
+    if visit.is_unsettled {
+        return false; // the next call looks again
+    }
+    SEEN.swap(visit.counted, Relaxed) != visit.counted
 }
 
 /// Of one module. The loader keeps it loaded meanwhile.
@@ -198,7 +213,13 @@ unsafe extern "C" fn visit_module(information: *mut dl_phdr_info, size: usize, v
     0
 }
 
-/// Redirects one module, if it is new.
+/// How often a module is visited that the loader was still at work on.
+const VISITS: u8 = 4;
+
+/// Redirects one module, if it is new, or was not ready the last time.
+///
+/// Nothing here may ask the loader: whoever loads a library in another thread holds what that waits for, and waits for
+/// us.
 fn take_up(information: &dl_phdr_info, visit: &mut Visit) -> Option<()> {
     let (recorder, machine, wanted) = (session::recorder()?, Machine::HERE?, wanted()?);
     let path = path_of(information);
@@ -211,38 +232,120 @@ fn take_up(information: &dl_phdr_info, visit: &mut Visit) -> Option<()> {
         }
     };
     let span = module.span();
-    let is_again = modules::is_known(span.start, &path);
-    if is_left_alone(&path, &span) || is_again {
+    let before = modules::known(span.start, &path);
+    if is_left_alone(&path, &span) || before.is_some_and(|(_, visits_left)| visits_left == 0) {
         return None;
     }
-    let is_python = capi::symbol(c"PySys_AddAuditHook").is_some_and(|known| span.contains(&known.addr()));
-    let known: &'static modules::Module = Box::leak(Box::new(modules::describe(recorder, path, is_python)));
-    let slots = match module.slots(&wanted.names) {
-        Ok(slots) => slots,
-        Err(surprise) => {
-            visit.blind.push(Blind::skipped(&known.path, surprise.word()));
-            Vec::new()
-        }
+    let known: &'static modules::Module = match before {
+        Some((known, _)) => known,
+        None => Box::leak(Box::new(modules::describe(recorder, path, span.contains(&wanted.python)))),
     };
-    let redirections: Vec<patch::Redirection> = slots
-        .into_iter()
-        .filter_map(|slot| {
-            let function = (wanted.functions.get(slot.wanted)?.stub)();
-            Some(patch::Redirection { slot, function })
-        })
-        .collect();
-    visit.found.push(modules::Range { start: span.start, end: span.end, module: known });
-    // SAFETY: the module's own slots; stubs have the signatures of their functions and stay; one thread at a time.
-    match unsafe { patch::redirect(&module, &redirections, patch::Visit::First) } {
-        Ok(patched) => {
-            SLOTS.fetch_add(patched.written, Relaxed);
-        }
-        Err(_) => visit.blind.push(Blind::skipped(&known.path, "protection")),
+    let (encrypting, slots) = wanted.slots(&module).unwrap_or_else(|surprise| {
+        visit.blind.push(Blind::skipped(&known.path, surprise.word()));
+        Default::default()
+    });
+    if !encrypting.is_empty() && before.is_none() {
+        visit.tls.push(Encrypting { module: known, start: span.start, redirections: encrypting });
     }
-    if !known.is_interpreter {
+    let is_unsettled = is_unsettled_after(&module, &slots, before.is_some(), known, visit);
+    let visits_left = match before {
+        _ if !is_unsettled => 0,
+        Some((_, visits_left)) => visits_left - 1,
+        None => VISITS,
+    };
+    visit.is_unsettled |= visits_left > 0;
+    visit.found.push(modules::Range { start: span.start, end: span.end, module: known, visits_left });
+    if !known.is_interpreter && before.is_none() {
         visit.blind.extend(Blind::of(&module, known, machine));
     }
     Some(())
+}
+
+/// Redirects slots. Returns whether the loader was still at work on some.
+fn is_unsettled_after(
+    module: &elf::Module<'_>,
+    slots: &[patch::Redirection],
+    is_again: bool,
+    known: &'static modules::Module,
+    visit: &mut Visit,
+) -> bool {
+    let which = if is_again { patch::Visit::Again } else { patch::Visit::First };
+    // SAFETY: the module's own slots; stubs have the signatures of their functions and stay; one thread at a time.
+    match unsafe { patch::redirect(module, slots, which) } {
+        Ok(patched) => patched.unsettled > 0,
+        Err(_) => {
+            visit.blind.push(Blind::skipped(&known.path, "protection"));
+            false
+        }
+    }
+}
+
+type Redirections = Vec<patch::Redirection>;
+
+impl Wanted {
+    /// The slots of a module: those of OpenSSL's functions, and all others.
+    fn slots(&self, module: &elf::Module<'_>) -> Result<(Redirections, Redirections), elf::Surprise> {
+        let is_tls = |slot: &elf::Slot| slot.wanted >= self.first_tls;
+        let redirection = |slot: elf::Slot| {
+            let function = (self.functions.get(slot.wanted)?.stub)();
+            Some(patch::Redirection { slot, function })
+        };
+        let (tls, others): (Vec<_>, Vec<_>) = module.slots(&self.names)?.into_iter().partition(is_tls);
+        let all = |slots: Vec<elf::Slot>| slots.into_iter().filter_map(redirection).collect();
+        Ok((all(tls), all(others)))
+    }
+}
+
+/// A module that calls an OpenSSL, and its slots for that. Which one it is, only the loader can tell, and not while it
+/// calls us.
+struct Encrypting {
+    module: &'static modules::Module,
+    start: usize,
+    redirections: Redirections,
+}
+
+impl Encrypting {
+    /// Finds the functions that the module means, and redirects it.
+    fn take_up(&self) {
+        let Ok(path) = CString::new(self.module.path.clone()) else { return };
+        // SAFETY: a text of C; nothing is loaded that is not loaded yet, and the handle is kept for good.
+        let handle = unsafe { libc::dlopen(path.as_ptr(), libc::RTLD_LAZY | libc::RTLD_NOLOAD) };
+        if handle.is_null() {
+            return;
+        }
+        // SAFETY: a handle of the loader's.
+        let find = |name: &CStr| unsafe { libc::dlsym(handle, name.as_ptr()) }.expose_provenance();
+        let (write, write_ex) = (find(c"SSL_write"), find(c"SSL_write_ex"));
+        let (free, server_name) = (find(c"SSL_free"), find(c"SSL_get_servername"));
+        if write != 0 && write_ex != 0 && free != 0 {
+            let _ = self.module.tls.set(modules::Tls { write, write_ex, free, server_name });
+            // SAFETY: the callback takes the pointer for what it is, and is called only before this returns.
+            unsafe {
+                libc::dl_iterate_phdr(Some(redirect_encrypting), std::ptr::from_ref(self).cast_mut().cast())
+            };
+        }
+    }
+}
+
+/// Redirects the slots of an [`Encrypting`], if it is this module.
+unsafe extern "C" fn redirect_encrypting(
+    information: *mut dl_phdr_info,
+    _: usize,
+    one: *mut c_void,
+) -> c_int {
+    // SAFETY: the loader's own argument, and the one that it was given for us.
+    let (information, one) = unsafe { (&*information, &*one.cast::<Encrypting>()) };
+    let Some(machine) = Machine::HERE else { return 1 };
+    // SAFETY: the loader keeps the module while it calls us.
+    let Ok(module) = (unsafe { elf::Module::loaded(information, machine) }) else { return 0 };
+    if module.span().start != one.start {
+        return 0;
+    }
+    // SAFETY: as for the others.
+    if unsafe { patch::redirect(&module, &one.redirections, patch::Visit::First) }.is_err() {
+        Blind::skipped(&one.module.path, "protection").tell();
+    }
+    1
 }
 
 /// The file of a module; of the program itself, which has no name there.

@@ -1,5 +1,7 @@
 //! Whose code an address is: the loaded shared objects, by where they lie, with the distribution that each is part of.
 
+use std::sync::OnceLock;
+
 use gnomon_core::interest::installed_root;
 use gnomon_core::origin::Origin;
 use gnomon_core::paths;
@@ -12,8 +14,19 @@ pub struct Module {
     pub path: Vec<u8>,
     /// The interpreter, and the modules of its own library: audit events tell of most that these do.
     pub is_interpreter: bool,
+    /// The functions of the OpenSSL that it calls, if it calls one.
+    pub tls: OnceLock<Tls>,
     /// What is known of a call without looking at Python's frames.
     pub origin: Origin,
+}
+
+/// Addresses of OpenSSL's functions; 0 where there is none of that name.
+#[derive(Clone, Copy, Debug)]
+pub struct Tls {
+    pub write: usize,
+    pub write_ex: usize,
+    pub free: usize,
+    pub server_name: usize,
 }
 
 /// The addresses from `start` up to `end`, which are `module`'s.
@@ -22,6 +35,8 @@ pub struct Range {
     pub start: usize,
     pub end: usize,
     pub module: &'static Module,
+    /// How often it has to be visited again: the loader was at work on it.
+    pub visits_left: u8,
 }
 
 /// Sorted by where they start.
@@ -46,13 +61,12 @@ pub fn add(ranges: Vec<Range>) {
     let _ = TABLE.replace(table);
 }
 
-/// Whether the module that was loaded from `path` at `start` is known.
+/// What is known of the module that was loaded from `path` at `start`, and how often it is to be visited again.
 #[must_use]
-pub fn is_known(start: usize, path: &[u8]) -> bool {
-    TABLE.get().is_some_and(|table| {
-        let found = table.binary_search_by_key(&start, |range| range.start).ok();
-        found.and_then(|at| table.get(at)).is_some_and(|range| range.module.path == path)
-    })
+pub fn known(start: usize, path: &[u8]) -> Option<(&'static Module, u8)> {
+    let table = TABLE.get()?;
+    let found = table.get(table.binary_search_by_key(&start, |range| range.start).ok()?)?;
+    (found.module.path == path).then_some((found.module, found.visits_left))
 }
 
 /// What is known of the shared object at `path`; `is_python` where it holds the interpreter.
@@ -67,7 +81,7 @@ pub fn describe(recorder: &Recorder, path: Vec<u8>, is_python: bool) -> Module {
     let is_interpreter = is_python || is_standard;
     let via = distribution.as_deref().and_then(whole_of).map(str::to_owned);
     let origin = Origin { distribution, via, object: Some(path.clone()), ..Origin::default() }.hashed();
-    Module { path, is_interpreter, origin }
+    Module { path, is_interpreter, tls: OnceLock::new(), origin }
 }
 
 /// The distribution that `part` is the native half of: who uses it knows the whole by name only.

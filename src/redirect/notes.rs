@@ -127,6 +127,10 @@ pub fn leave_event(event: &Event<'_>, key: u64) {
             let address = address.filter(|address| !address.is_unspecified());
             leave(sort, &endpoint(address, port.unwrap_or(0)), key);
         }
+        Target::Url { method, url, .. } if sort == Sort::Request => {
+            let path = url.splitn(4, '/').nth(3).unwrap_or_default();
+            leave(sort, &[method.as_bytes(), b" /", path.as_bytes()].concat(), key);
+        }
         Target::Command { program, argv } => leave(sort, &command(program, argv), key),
         _ => {}
     }

@@ -190,3 +190,95 @@ impl Redirection {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::{CString, c_char, c_int};
+
+    use super::*;
+    use crate::redirect::compiled::{LINKINGS, Library};
+    use crate::redirect::names::Names;
+
+    const WANTED: [&str; 2] = ["open", "connect"];
+
+    extern "C" fn our_open(_: *const c_char, _: c_int) -> c_int {
+        4711
+    }
+
+    extern "C" fn our_connect(_: c_int, _: *const c_void, _: u32) -> c_int {
+        4712
+    }
+
+    fn redirections(module: &Module) -> Vec<Redirection> {
+        let functions = [our_open as *const () as usize, our_connect as *const () as usize];
+        let slots = module.slots(&Names::new(WANTED)).unwrap();
+        slots.iter().map(|slot| Redirection { slot: *slot, function: functions[slot.wanted] }).collect()
+    }
+
+    fn redirect_all(library: &Library, visit: Visit) -> Patched {
+        library.with_module(|module| {
+            // SAFETY: the module's own slots, and functions of their signatures; each library is of one test.
+            unsafe { redirect(module, &redirections(module), visit) }.unwrap()
+        })
+    }
+
+    /// The page that an address is in, as the kernel tells of it.
+    fn protection(address: usize) -> String {
+        let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+        let is_there = |line: &&str| {
+            let (start, end) = line.split(' ').next().unwrap().split_once('-').unwrap();
+            let number = |text| usize::from_str_radix(text, 16).unwrap();
+            (number(start)..number(end)).contains(&address)
+        };
+        maps.lines().find(is_there).unwrap().split(' ').nth(1).unwrap().to_owned()
+    }
+
+    fn protections(library: &Library) -> Vec<String> {
+        let slots = library.with_module(redirections);
+        slots.iter().map(|one| protection(one.slot.address)).collect()
+    }
+
+    #[test]
+    fn a_librarys_calls_reach_our_functions_and_its_pages_are_as_they_were() {
+        for flags in LINKINGS {
+            let Some(library) = Library::new(flags) else { return };
+            let before = protections(&library);
+            let patched = redirect_all(&library, Visit::First);
+            assert!(patched.written >= 3 && patched.unsettled == 0, "{flags:?} {patched:?}");
+            assert_eq!(library.open(&CString::new("/").unwrap()), 4711, "{flags:?}");
+            assert_eq!(library.connect(), 4712, "{flags:?}");
+            assert_eq!(protections(&library), before, "{flags:?}");
+        }
+    }
+
+    #[test]
+    fn slots_that_are_ours_already_are_kept() {
+        let Some(library) = Library::new(LINKINGS[1]) else { return };
+        let first = redirect_all(&library, Visit::First);
+        let again = redirect_all(&library, Visit::First);
+        assert_eq!(again, Patched { kept: first.written, ..Patched::default() });
+    }
+
+    #[test]
+    fn what_the_loader_has_not_protected_yet_waits_for_another_visit() {
+        let Some(library) = Library::new(LINKINGS[1]) else { return };
+        let pages = library.with_module(|module| protected_pages(module.relro().unwrap()));
+        set_writable(&pages, true).unwrap();
+        let first = redirect_all(&library, Visit::First);
+        assert!(first.written == 0 && first.unsettled >= 3, "{first:?}");
+        let again = redirect_all(&library, Visit::Again);
+        assert!(again.written == first.unsettled, "{again:?}");
+        assert_eq!(protection(pages.start), "rw-p", "as it was");
+    }
+
+    #[test]
+    fn a_slot_that_holds_nothing_of_use_is_left_alone() {
+        let Some(library) = Library::new(LINKINGS[3]) else { return };
+        let slots = library.with_module(redirections);
+        for (one, held) in slots.iter().zip([0, 0x1036]) {
+            one.held().store(held, Ordering::Relaxed);
+        }
+        let patched = redirect_all(&library, Visit::First);
+        assert_eq!((patched.unsettled, patched.written), (2, slots.len() - 2));
+    }
+}

@@ -78,6 +78,14 @@ macro_rules! integer_words {
 }
 integer_words!(i32, u32, i64, u64, isize, usize);
 
+impl Word for () {
+    fn from_word(_: usize) {}
+
+    fn into_word(self) -> usize {
+        0
+    }
+}
+
 impl<T> Word for *const T {
     #[inline]
     fn from_word(word: usize) -> Self {

@@ -150,6 +150,16 @@ def connecting(host, family=socket.AF_INET):
 
 
 @attempt
+def after_another_address_with_the_same_port():
+    with socket.create_server(("127.0.0.2", 0)) as server, socket.socket() as client:
+        port = server.getsockname()[1]
+        sys.addaudithook(lambda event, _: 1 / 0 if event == "socket.connect" else None)
+        found = outcomes.outcome(lambda: client.connect(("127.0.0.5", port)))
+        assert "ZeroDivisionError" in found, found
+        return refused("connect", client.fileno(), *address_of("127.0.0.2", port))
+
+
+@attempt
 def connect():
     return connecting("127.0.0.2")
 
@@ -289,15 +299,6 @@ def after_another_program_with_the_same_arguments():
     subprocess.run(["true", "x"], check=True)
     result, _ = answer("posix_spawn", ctypes.byref(ctypes.c_int()), TOOL, 0, 0, texts("true", "x"), 0)
     return "refused" if result == 13 else str(result)
-
-
-@attempt
-def after_another_address_with_the_same_port():
-    with socket.create_server(("127.0.0.2", 0)) as server, socket.socket() as client:
-        port = server.getsockname()[1]
-        sys.addaudithook(lambda event, _: 1 / 0 if event == "socket.connect" else None)
-        assert "ZeroDivisionError" in outcomes.outcome(lambda: client.connect(("127.0.0.5", port)))
-        return refused("connect", client.fileno(), *address_of("127.0.0.2", port))
 
 
 if __name__ == "__main__":

@@ -208,6 +208,12 @@ impl Recorder {
         self.store(Kind::Exit, &draft, now());
     }
 
+    /// The name that was found to be at `address`.
+    #[must_use]
+    pub fn name_at(&self, address: std::net::IpAddr) -> Option<String> {
+        self.hosts.name_at(address)
+    }
+
     /// Notes that `host` was found to be at `addresses`.
     pub fn answered(&self, host: &str, addresses: &[std::net::IpAddr]) {
         let host = host.trim_end_matches('.').to_ascii_lowercase();

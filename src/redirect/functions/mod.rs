@@ -5,6 +5,7 @@ pub mod loading;
 pub mod network;
 pub mod processes;
 pub mod raw;
+pub mod tls;
 pub mod volume;
 
 use super::stubs::Function;

@@ -10,9 +10,9 @@ use gnomon_core::event::{Event, FilePath, Kind, Target};
 use libc::{addrinfo, hostent, msghdr, sockaddr, socklen_t, ssize_t};
 
 use super::super::call::{self, Step, text};
-use super::super::descriptors;
 use super::super::notes::{self, Sort};
 use super::super::stubs::{Function, redirect, redirect_six, six, up_to_five};
+use super::super::{descriptors, talks};
 
 /// What a socket's address names.
 #[derive(Clone, Copy)]
@@ -92,6 +92,11 @@ redirect!(CONNECT, "connect", (socket: c_int, address: *const sockaddr, length: 
         // It goes on behind the program's back: getsockopt tells how it ended.
         call::end(step, if error == libc::EINPROGRESS { 0 } else { error });
         descriptors::stands_for(socket, step.key());
+        talks::ends(socket);
+        // SAFETY: what the program gave to connect(2).
+        if let Some(Address::Internet(address, port)) = unsafe { Address::read(address, length as usize) } {
+            talks::begins(socket, address, port);
+        }
         result
     }
 });
@@ -119,19 +124,27 @@ redirect!(GETSOCKOPT, "getsockopt", (socket: c_int, level: c_int, name: c_int, v
 });
 redirect_six!(SENDTO, "sendto", (socket: c_int, data: *const c_void, size: usize, flags: c_int, address: *const sockaddr, length: socklen_t) -> ssize_t, |caller, real| {
     let step = begin(caller, Kind::Send, address, length);
-    if call::is_refused(step) {
+    // SAFETY: what the program gives to sendto(2).
+    if let Some(Address::Internet(_, 53)) = unsafe { Address::read(address, length as usize) } {
+        talks::sends_names(socket);
+    }
+    if call::is_refused(step) || is_refused_speech(caller, socket, data, size) {
         -1
     } else {
         let sent = real(socket, data, size, flags, address, length);
+        talks::unsent(socket, left(size, sent));
         sent_datagram(step, socket, sent)
     }
 });
 redirect!(SENDMSG, "sendmsg", (socket: c_int, message: *const msghdr, flags: c_int) -> ssize_t, |caller, real| {
     let step = begin_message(caller, message);
-    if call::is_refused(step) {
+    // SAFETY: what the program gives to sendmsg(2).
+    let (parts, size) = unsafe { parts_of(message) };
+    if call::is_refused(step) || is_refused_pieces(caller, socket, parts) {
         -1
     } else {
         let sent = real(socket, message, flags);
+        talks::unsent(socket, left(size, sent));
         sent_datagram(step, socket, sent)
     }
 });
@@ -152,6 +165,64 @@ redirect!(SENDMMSG, "sendmmsg", (socket: c_int, messages: *mut libc::mmsghdr, co
         sent
     }
 });
+
+/// Whether a policy stops what is about to be said; then `errno` says so.
+pub fn is_refused_speech(caller: usize, socket: c_int, data: *const c_void, size: usize) -> bool {
+    if data.is_null() {
+        return false;
+    }
+    // SAFETY: what the program gives to send(2): so many bytes.
+    is_refused_pieces(
+        caller,
+        socket,
+        std::iter::once(unsafe { std::slice::from_raw_parts(data.cast(), size) }),
+    )
+}
+
+/// The same of pieces.
+pub fn is_refused_pieces<'b>(caller: usize, socket: c_int, pieces: impl Iterator<Item = &'b [u8]>) -> bool {
+    let is_refused = talks::says(caller, socket, pieces);
+    if is_refused {
+        call::set_errno(libc::EACCES);
+    }
+    is_refused
+}
+
+/// How much of `size` is still to be sent.
+pub fn left(size: usize, sent: ssize_t) -> usize {
+    size.saturating_sub(usize::try_from(sent).unwrap_or(0))
+}
+
+/// The pieces of a vector of the program's, and their length together.
+///
+/// # Safety
+/// As writev(2) takes it.
+pub unsafe fn pieces<'b>(parts: *const libc::iovec, count: usize) -> (impl Iterator<Item = &'b [u8]>, usize) {
+    let parts = if parts.is_null() {
+        &[][..]
+    } else {
+        // SAFETY: as the caller promises.
+        unsafe { std::slice::from_raw_parts(parts, count.min(1024)) }
+    };
+    let size = parts.iter().map(|part| part.iov_len).sum();
+    let pieces = parts.iter().filter(|part| !part.iov_base.is_null());
+    // SAFETY: as the caller promises.
+    (pieces.map(|part| unsafe { std::slice::from_raw_parts(part.iov_base.cast(), part.iov_len) }), size)
+}
+
+/// The same of a message.
+///
+/// # Safety
+/// As sendmsg(2) takes it.
+unsafe fn parts_of<'b>(message: *const msghdr) -> (impl Iterator<Item = &'b [u8]>, usize) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let (parts, count) = message
+            .as_ref()
+            .map_or((std::ptr::null(), 0), |message| (message.msg_iov.cast_const(), message.msg_iovlen));
+        pieces(parts, count)
+    }
+}
 
 fn begin_message(caller: usize, message: *const msghdr) -> Step {
     if message.is_null() {

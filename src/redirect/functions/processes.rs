@@ -12,6 +12,7 @@ use super::super::notes::{self, Sort};
 use super::super::stubs::{
     Function, Look, Registers, look_at, look_first, redirect, redirect_six, six, up_to_five,
 };
+use crate::fork;
 
 /// Arguments of a command that are looked at.
 const MAX_ARGUMENTS: usize = 4096;
@@ -45,10 +46,12 @@ fn begin<'a>(
     program: &'a [u8],
     argv: impl FnOnce() -> Vec<Cow<'a, [u8]>>,
 ) -> Step {
+    // Of a child that did nothing else so far: fork and exec are one.
+    let is_child = fork::is_unacknowledged_child() || call::is_vfork_child();
     call::with_own_memory(|| {
         let argv = argv();
         call::begin(caller, Sort::Run, &notes::command(program, &argv), || {
-            let kind = if call::is_vfork_child() { Kind::Spawn } else { kind };
+            let kind = if is_child { Kind::Spawn } else { kind };
             Some(Event::new(kind, Target::Command { program: Cow::Borrowed(program), argv }))
         })
     })

@@ -5,8 +5,9 @@ use std::ffi::{c_int, c_uint, c_void};
 
 use libc::{iovec, msghdr, off_t, sockaddr, socklen_t, ssize_t};
 
-use super::super::descriptors;
 use super::super::stubs::{Function, redirect, redirect_six, six, up_to_five};
+use super::super::{descriptors, talks};
+use super::network::{is_refused_pieces, is_refused_speech, left, pieces};
 
 macro_rules! incoming {
     ($function:ident, $symbol:literal, ($descriptor:ident: c_int, $($more:ident: $type:ty),*)) => {
@@ -14,6 +15,15 @@ macro_rules! incoming {
             let _ = caller;
             let count = real($descriptor $(, $more)*);
             descriptors::moved($descriptor, 0, count);
+            count
+        });
+    };
+    ($function:ident, $symbol:literal, ($descriptor:ident: c_int, $($more:ident: $type:ty),*), $data:ident) => {
+        redirect!($function, $symbol, ($descriptor: c_int $(, $more: $type)*) -> ssize_t, |caller, real| {
+            let _ = caller;
+            let count = real($descriptor $(, $more)*);
+            descriptors::moved($descriptor, 0, count);
+            heard($descriptor, $data, count);
             count
         });
     };
@@ -30,28 +40,68 @@ macro_rules! outgoing {
     };
 }
 
-incoming!(READ, "read", (from: c_int, data: *mut c_void, size: usize));
+incoming!(READ, "read", (from: c_int, data: *mut c_void, size: usize), data);
 incoming!(READ_CHK, "__read_chk", (from: c_int, data: *mut c_void, size: usize, room: usize));
 incoming!(PREAD, "pread", (from: c_int, data: *mut c_void, size: usize, at: off_t));
 incoming!(PREAD64, "pread64", (from: c_int, data: *mut c_void, size: usize, at: i64));
 incoming!(READV, "readv", (from: c_int, parts: *const iovec, count: c_int));
 incoming!(PREADV, "preadv", (from: c_int, parts: *const iovec, count: c_int, at: off_t));
 incoming!(PREADV64, "preadv64", (from: c_int, parts: *const iovec, count: c_int, at: i64));
-incoming!(RECV, "recv", (from: c_int, data: *mut c_void, size: usize, flags: c_int));
+incoming!(RECV, "recv", (from: c_int, data: *mut c_void, size: usize, flags: c_int), data);
 incoming!(RECV_CHK, "__recv_chk", (from: c_int, data: *mut c_void, size: usize, room: usize, flags: c_int));
-incoming!(RECVMSG, "recvmsg", (from: c_int, message: *mut msghdr, flags: c_int));
-outgoing!(WRITE, "write", (to: c_int, data: *const c_void, size: usize));
+redirect!(RECVMSG, "recvmsg", (from: c_int, message: *mut msghdr, flags: c_int) -> ssize_t, |caller, real| {
+    let _ = caller;
+    let count = real(from, message, flags);
+    descriptors::moved(from, 0, count);
+    // SAFETY: the call went well where it received something: its first part holds that, or the start of it.
+    let first = unsafe { message.as_ref().filter(|_| count > 0).and_then(|message| message.msg_iov.as_ref()) };
+    if let Some(part) = first {
+        heard(from, part.iov_base, count.min(part.iov_len.cast_signed()));
+    }
+    count
+});
+redirect!(WRITE, "write", (to: c_int, data: *const c_void, size: usize) -> ssize_t, |caller, real| {
+    if is_refused_speech(caller, to, data, size) {
+        -1
+    } else {
+        let count = real(to, data, size);
+        talks::unsent(to, left(size, count));
+        descriptors::moved(to, count, 0);
+        count
+    }
+});
+redirect!(SEND, "send", (to: c_int, data: *const c_void, size: usize, flags: c_int) -> ssize_t, |caller, real| {
+    if is_refused_speech(caller, to, data, size) {
+        -1
+    } else {
+        let count = real(to, data, size, flags);
+        talks::unsent(to, left(size, count));
+        descriptors::moved(to, count, 0);
+        count
+    }
+});
+redirect!(WRITEV, "writev", (to: c_int, parts: *const iovec, count: c_int) -> ssize_t, |caller, real| {
+    // SAFETY: what the program gives to writev(2).
+    let (pieces, size) = unsafe { pieces(parts, usize::try_from(count).unwrap_or(0)) };
+    if is_refused_pieces(caller, to, pieces) {
+        -1
+    } else {
+        let sent = real(to, parts, count);
+        talks::unsent(to, left(size, sent));
+        descriptors::moved(to, sent, 0);
+        sent
+    }
+});
 outgoing!(PWRITE, "pwrite", (to: c_int, data: *const c_void, size: usize, at: off_t));
 outgoing!(PWRITE64, "pwrite64", (to: c_int, data: *const c_void, size: usize, at: i64));
-outgoing!(WRITEV, "writev", (to: c_int, parts: *const iovec, count: c_int));
 outgoing!(PWRITEV, "pwritev", (to: c_int, parts: *const iovec, count: c_int, at: off_t));
 outgoing!(PWRITEV64, "pwritev64", (to: c_int, parts: *const iovec, count: c_int, at: i64));
-outgoing!(SEND, "send", (to: c_int, data: *const c_void, size: usize, flags: c_int));
 
 redirect_six!(RECVFROM, "recvfrom", (from: c_int, data: *mut c_void, size: usize, flags: c_int, address: *mut sockaddr, length: *mut socklen_t) -> ssize_t, |caller, real| {
     let _ = caller;
     let count = real(from, data, size, flags, address, length);
     descriptors::moved(from, 0, count);
+    heard(from, data, count);
     count
 });
 redirect!(SENDFILE, "sendfile", (to: c_int, from: c_int, at: *mut off_t, size: usize) -> ssize_t, |caller, real| {
@@ -73,6 +123,7 @@ redirect!(CLOSE, "close", (descriptor: c_int) -> c_int, |caller, real| {
     let _ = caller;
     // Before: another thread may get the number at once.
     descriptors::stands_for(descriptor, 0);
+    talks::ends(descriptor);
     real(descriptor)
 });
 redirect!(DUP, "dup", (descriptor: c_int) -> c_int, |caller, real| {
@@ -100,6 +151,15 @@ redirect!(ACCEPT4, "accept4", (socket: c_int, address: *mut sockaddr, length: *m
     fresh(real(socket, address, length, flags))
 });
 
+/// Takes what was received, where names are listened to.
+fn heard(from: c_int, data: *const c_void, count: ssize_t) {
+    talks::hears(from, || {
+        let count = usize::try_from(count).ok().filter(|count| *count > 0 && !data.is_null())?;
+        // SAFETY: the call stored so many bytes there.
+        Some(unsafe { std::slice::from_raw_parts(data.cast::<u8>(), count) }.to_vec())
+    });
+}
+
 fn both(from: c_int, to: c_int, count: ssize_t) -> ssize_t {
     descriptors::moved(from, 0, count);
     descriptors::moved(to, count, 0);
@@ -113,6 +173,7 @@ fn copied(descriptor: c_int, copy: c_int) -> c_int {
 
 fn fresh(descriptor: c_int) -> c_int {
     descriptors::stands_for(descriptor, 0);
+    talks::ends(descriptor);
     descriptor
 }
 
