@@ -387,7 +387,8 @@ fn follow<'a>(links: &Links, event: &Event<'_>, path: &FilePath<'_>, made: &mut 
 }
 
 /// The file, as given, that SQLite opens for `file:///data/x.db?mode=ro`, where it is told to take that for a URI.
-pub(crate) fn file_of_uri(text: &[u8]) -> Option<Vec<u8>> {
+#[must_use]
+pub fn file_of_uri(text: &[u8]) -> Option<Vec<u8>> {
     let rest = text.strip_prefix(b"file:")?;
     let rest = rest.split(|byte| matches!(byte, b'?' | b'#')).next()?;
     let path = match rest.strip_prefix(b"//") {
