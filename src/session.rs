@@ -118,7 +118,10 @@ fn begin(settings: &Settings) -> Result<(), &'static str> {
 
 /// Whether calls of native code can be told of, where that is wanted.
 fn native(settings: &Settings) -> Result<(), redirect::Absence> {
-    if settings.watches_native() { redirect::prepare() } else { Err(redirect::Absence::Off) }
+    if !settings.watches_native() {
+        return Err(redirect::Absence::Off);
+    }
+    redirect::prepare(std::env::var_os(variable::NATIVE).is_some_and(|value| value == "on"))
 }
 
 /// Adds the hook, unless it is there, and proves that events reach it. Nothing is recorded yet.

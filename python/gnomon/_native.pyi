@@ -478,14 +478,14 @@ def begin_part() -> int | None:
     A record belongs to one part: what happens again in the next is stored anew.
     """
 
-def examine(path: StrPath) -> str | None:
+def examine(path: StrPath, build_id: str | None = None) -> str | None:
     """What the shared object at `path` can do unseen, as records of kind `blind` say it; `None` for nothing.
 
-    On Linux only.
+    Only where native code can be watched: Linux with glibc, on x86_64 and aarch64.
 
     Raises:
         OSError: The file cannot be read.
-        ValueError: It is no shared object.
+        ValueError: It is no shared object for one of these processors, or has not this build id.
     """
 
 def reads_frames() -> bool:

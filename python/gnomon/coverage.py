@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 
 from . import Fault, Process, Record
+from .blindness import examined
 from .causes import whole_of
 from .descent import Node, walk
 from .text import command_line, printable
@@ -167,12 +168,9 @@ class Blindness:
 
     def add(self, record: Record) -> None:
         """Takes one more record of kind `blind`."""
-        path, said = record.target or "?", record.detail or ""
-        if said.startswith("not examined"):
-            examined = _examined(path, record.time)
-            if examined == "":
-                return
-            said = examined or said
+        path, said = record.target or "?", examined(record)
+        if said is None:
+            return
         owner = whole_of(record.distribution) if record.distribution else ""
         reason, _, detail = said.partition(": ")
         if reason == "io_uring":
@@ -191,25 +189,6 @@ class Blindness:
             Blind(name, tuple(paths), reason, (" " if reason == "system calls" else ", ").join(details))
             for (name, reason), (paths, details) in sorted(self._found.items())
         ]
-
-
-_EXAMINED: dict[str, str | None] = {}
-
-
-def _examined(path: str, time: int) -> str | None:
-    """What the file of a module can do that was too large to be searched when it was loaded, at `time`.
-
-    Empty for nothing; `None` where the file is not there any more, or another one since.
-    """
-    from . import _native
-
-    if path not in _EXAMINED:
-        try:
-            is_same = os.stat(path).st_mtime_ns <= time
-            _EXAMINED[path] = (_native.examine(path) or "") if is_same else None
-        except (OSError, ValueError, AttributeError):
-            _EXAMINED[path] = None
-    return _EXAMINED[path]
 
 
 @dataclass(frozen=True)
