@@ -5,6 +5,7 @@
 //! through the pipeline. Nothing is undone: a call may be under way at any time.
 #![expect(unsafe_code, reason = "asks the loader for all modules, and writes into their tables")]
 
+mod absence;
 pub mod blind;
 pub mod blindness;
 pub mod call;
@@ -12,6 +13,7 @@ pub mod call;
 mod compiled;
 pub mod descriptors;
 pub mod elf;
+pub mod examined;
 pub mod functions;
 mod modules;
 mod names;
@@ -27,7 +29,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use libc::dl_phdr_info;
 
-use crate::{capi, session, thread};
+use crate::{capi, fork, session, thread};
+pub use absence::{Absence, state};
 use blindness::Blind;
 use elf::Machine;
 use names::Names;
@@ -73,34 +76,15 @@ fn by_name(name: &CStr) -> Option<&'static Function> {
     wanted.functions.get(wanted.names.find(name.to_bytes_with_nul())?).copied()
 }
 
-/// Why native code does not tell, as records say it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Absence {
-    /// The configuration says so.
-    Off,
-    /// Another system, C library or processor.
-    Unsupported,
-    /// A stub did not do what it is for.
-    Failed,
-}
-
-impl Absence {
-    /// The word for it in records.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Off => "off",
-            Self::Unsupported => "unsupported",
-            Self::Failed => "failed",
-        }
-    }
-}
+/// Whether all of this has been run on this processor. On another one it is only done for who asks for it.
+const IS_PROVEN: bool = cfg!(target_arch = "x86_64");
 
 /// Looks up the functions, and tries a stub. Nothing is redirected yet.
 ///
 /// # Errors
 /// Why nothing can be.
-pub fn prepare() -> Result<(), Absence> {
-    if !cfg!(all(target_os = "linux", target_env = "gnu")) || Machine::HERE.is_none() {
+pub fn prepare(is_asked_for: bool) -> Result<(), Absence> {
+    if !(IS_PROVEN || is_asked_for) {
         return Err(Absence::Unsupported);
     }
     WANTED.get_or_init(|| {
@@ -146,9 +130,15 @@ pub fn begin() {
     take_up_modules();
 }
 
+/// Lets calls pass from now on without a look: what is redirected stays so.
+pub fn pause() {
+    IS_ON.store(false, Release);
+}
+
 /// Redirects modules that were loaded since the last time. Cheap where there are none.
 pub fn take_up_modules() {
-    if !is_on() || session::recorder().is_none() {
+    // A fork's child that loads a library, and is Python, has told of that by an audit event.
+    if !is_on() || fork::is_unacknowledged_child() || session::recorder().is_none() {
         return;
     }
     let errno = call::errno();
@@ -165,6 +155,11 @@ pub fn take_up_modules() {
     block.is_inside.set(was_inside);
     blind.iter().for_each(Blind::tell);
     call::set_errno(errno);
+}
+
+/// What a fork's child does: the thread that was at the modules may not have come along.
+pub fn forked() {
+    IS_BUSY.store(false, Release);
 }
 
 /// What one visit of all modules gathers.
@@ -376,9 +371,4 @@ fn is_left_alone(path: &[u8], span: &std::ops::Range<usize>) -> bool {
     let name = gnomon_core::paths::split(path).1;
     let own: fn(&[u8], &std::ops::Range<usize>) -> bool = is_left_alone;
     SYSTEM.iter().any(|start| name.starts_with(start)) || span.contains(&(own as *const ()).addr())
-}
-
-/// What there is to say of the redirection in the process's description: `on`, or why it is not.
-pub fn state(prepared: Result<(), Absence>) -> String {
-    prepared.map_or_else(|absence| absence.name().to_owned(), |()| "on".to_owned())
 }

@@ -11,6 +11,9 @@ use gnomon_core::spool::swap::Swap;
 /// One shared object. Never freed: calls from it may be under way.
 #[derive(Debug)]
 pub struct Module {
+    /// As the loader calls it.
+    name: Vec<u8>,
+    /// Its file.
     pub path: Vec<u8>,
     /// The interpreter, and the modules of its own library: audit events tell of most that these do.
     pub is_interpreter: bool,
@@ -61,17 +64,19 @@ pub fn add(ranges: Vec<Range>) {
     let _ = TABLE.replace(table);
 }
 
-/// What is known of the module that was loaded from `path` at `start`, and how often it is to be visited again.
+/// What is known of the module that the loader calls `name`, at `start`, and how often it is to be visited again.
 #[must_use]
-pub fn known(start: usize, path: &[u8]) -> Option<(&'static Module, u8)> {
+pub fn known(start: usize, name: &[u8]) -> Option<(&'static Module, u8)> {
     let table = TABLE.get()?;
     let found = table.get(table.binary_search_by_key(&start, |range| range.start).ok()?)?;
-    (found.module.path == path).then_some((found.module, found.visits_left))
+    (found.module.name == name).then_some((found.module, found.visits_left))
 }
 
-/// What is known of the shared object at `path`; `is_python` where it holds the interpreter.
+/// What is known of the shared object that the loader calls `name`; `is_python` where it holds the interpreter.
 #[must_use]
-pub fn describe(recorder: &Recorder, path: Vec<u8>, is_python: bool) -> Module {
+pub fn describe(recorder: &Recorder, name: Vec<u8>, is_python: bool) -> Module {
+    // `numpy/_core/../../numpy.libs/…`, as one that was looked for beside another is called.
+    let path = if paths::climbs(&name) { recorder.real_path(&name) } else { name.clone() };
     let interest = recorder.interest();
     let distribution = installed_root(&path).and_then(|root| {
         let (root, below) = path.split_at_checked(root)?;
@@ -81,7 +86,7 @@ pub fn describe(recorder: &Recorder, path: Vec<u8>, is_python: bool) -> Module {
     let is_interpreter = is_python || is_standard;
     let via = distribution.as_deref().and_then(whole_of).map(str::to_owned);
     let origin = Origin { distribution, via, object: Some(path.clone()), ..Origin::default() }.hashed();
-    Module { path, is_interpreter, tls: OnceLock::new(), origin }
+    Module { name, path, is_interpreter, tls: OnceLock::new(), origin }
 }
 
 /// The distribution that `part` is the native half of: who uses it knows the whole by name only.

@@ -45,9 +45,12 @@ struct Talk {
     is_refused: bool,
 }
 
+/// A connection that is encrypted, by the address of what OpenSSL keeps of it.
+type Encrypted = (usize, Box<Talk>);
+
 static MANNERS: [AtomicU8; FOLLOWED] = [const { AtomicU8::new(Manner::Nothing as u8) }; FOLLOWED];
 static TALKS: [Mutex<Option<Box<Talk>>>; FOLLOWED] = [const { Mutex::new(None) }; FOLLOWED];
-static TLS: [Mutex<Option<(usize, Box<Talk>)>>; ENCRYPTED] = [const { Mutex::new(None) }; ENCRYPTED];
+static TLS: [Mutex<Option<Encrypted>>; ENCRYPTED] = [const { Mutex::new(None) }; ENCRYPTED];
 
 fn index(descriptor: i32) -> Option<usize> {
     usize::try_from(descriptor).ok().filter(|index| *index < FOLLOWED)

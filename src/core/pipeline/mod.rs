@@ -208,6 +208,12 @@ impl Recorder {
         self.store(Kind::Exit, &draft, now());
     }
 
+    /// Where the absolute `path` leads, without symlinks.
+    #[must_use]
+    pub fn real_path(&self, path: &[u8]) -> Vec<u8> {
+        self.links.resolve(path, true, now_coarse()).path.into_owned()
+    }
+
     /// The name that was found to be at `address`.
     #[must_use]
     pub fn name_at(&self, address: std::net::IpAddr) -> Option<String> {
