@@ -6,8 +6,10 @@
 
 use foldhash::fast::FixedState;
 use gnomon_core::event::{Event, Kind, Target};
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::hash::BuildHasher as _;
+use std::net::IpAddr;
 
 use crate::thread;
 
@@ -117,19 +119,41 @@ pub fn leave_event(event: &Event<'_>, key: u64) {
     let Some(sort) = Sort::of(event.kind) else { return };
     match &event.target {
         Target::Path { path, .. } | Target::Socket(path) => leave(sort, &path.given, key),
-        Target::Endpoint { host, port, .. } if sort == Sort::Resolve => {
-            let _ = port;
+        Target::Endpoint { host, .. } if sort == Sort::Resolve => {
             leave(sort, host.as_deref().unwrap_or_default().as_bytes(), key);
         }
-        // An audit event may name a host where the call names its address: they agree in the port.
-        Target::Endpoint { port, .. } => leave(sort, &port.unwrap_or(0).to_le_bytes(), key),
+        Target::Endpoint { address, port, .. } => {
+            // What stands for "any" differs from family to family.
+            let address = address.filter(|address| !address.is_unspecified());
+            leave(sort, &endpoint(address, port.unwrap_or(0)), key);
+        }
         Target::Url { method, url, .. } if sort == Sort::Request => {
             let path = url.splitn(4, '/').nth(3).unwrap_or_default();
             leave(sort, &[method.as_bytes(), b" /", path.as_bytes()].concat(), key);
         }
-        Target::Command { argv, .. } => leave(sort, &argv.join(&0), key),
+        Target::Command { program, argv } => leave(sort, &command(program, argv), key),
         _ => {}
     }
+}
+
+/// What a connection is known by. An audit event may name a host where the call names its address: then they agree in
+/// the port alone.
+pub fn endpoint(address: Option<IpAddr>, port: u16) -> [u8; 18] {
+    let mut name = [0; 18];
+    let octets = match address.map(|address| address.to_canonical()) {
+        Some(IpAddr::V4(address)) => address.to_ipv6_mapped().octets(),
+        Some(IpAddr::V6(address)) => address.octets(),
+        None => [0; 16],
+    };
+    let (start, end) = name.split_at_mut(2);
+    start.copy_from_slice(&port.to_le_bytes());
+    end.copy_from_slice(&octets);
+    name
+}
+
+/// What the start of a program is known by. In which directory it is, only the call says.
+pub fn command(program: &[u8], argv: &[Cow<'_, [u8]>]) -> Vec<u8> {
+    [&argv.join(&0), gnomon_core::paths::split(program).1].join(&0)
 }
 
 /// Forgets all notes: what was told was stopped.

@@ -10,7 +10,7 @@ use gnomon_core::event::{Event, FilePath, Kind, Target};
 use libc::{addrinfo, hostent, msghdr, sockaddr, socklen_t, ssize_t};
 
 use super::super::call::{self, Step, text};
-use super::super::notes::Sort;
+use super::super::notes::{self, Sort};
 use super::super::stubs::{Function, redirect, redirect_six, six, up_to_five};
 use super::super::{descriptors, talks};
 
@@ -54,14 +54,6 @@ impl<'a> Address<'a> {
         }
     }
 
-    /// What the audit event of the same operation is known by.
-    fn with_name<T>(self, act: impl FnOnce(&[u8]) -> T) -> T {
-        match self {
-            Self::Internet(_, port) => act(&port.to_le_bytes()),
-            Self::Unix(path) => act(path),
-        }
-    }
-
     pub fn event(self, kind: Kind) -> Event<'a> {
         let target = match self {
             Self::Internet(address, port) => {
@@ -78,7 +70,16 @@ fn begin(caller: usize, kind: Kind, address: *const sockaddr, length: socklen_t)
     // SAFETY: what the program gives to connect(2) and its kin.
     let address = unsafe { Address::read(address, length as usize) };
     let (Some(address), Some(sort)) = (address, Sort::of(kind)) else { return Step::PASS };
-    address.with_name(|name| call::begin(caller, sort, name, || Some(address.event(kind))))
+    let event = || Some(address.event(kind));
+    match address {
+        Address::Unix(path) => call::begin(caller, sort, path, event),
+        Address::Internet(ip, port) => call::take_note(sort, &notes::endpoint(Some(ip), port))
+            .or_else(|| {
+                let told = call::take_note(sort, &notes::endpoint(None, port))?;
+                Some(call::decide_again(caller, told, &address.event(kind)))
+            })
+            .unwrap_or_else(|| call::begin_untold(caller, sort, event)),
+    }
 }
 
 redirect!(CONNECT, "connect", (socket: c_int, address: *const sockaddr, length: socklen_t) -> c_int, |caller, real| {
