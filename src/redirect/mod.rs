@@ -9,6 +9,7 @@ mod absence;
 pub mod blind;
 pub mod blindness;
 pub mod call;
+mod check;
 #[cfg(test)]
 mod compiled;
 pub mod descriptors;
@@ -96,7 +97,7 @@ pub fn prepare(is_asked_for: bool) -> Result<(), Absence> {
         let python = capi::symbol(c"PySys_AddAuditHook").map_or(0, |address| address.expose_provenance());
         Wanted { names, functions, first_tls, python }
     });
-    if is_stub_right() { Ok(()) } else { Err(Absence::Failed) }
+    if check::is_right() { Ok(()) } else { Err(Absence::Failed) }
 }
 
 /// Finds the function itself, or what was preloaded before it.
@@ -105,23 +106,6 @@ fn look_up(function: &Function) -> bool {
     let Some(address) = capi::symbol(&name) else { return false };
     function.real.store(address.expose_provenance(), Release);
     true
-}
-
-/// Whether a call through a stub does what the function does: with arguments in three registers, and its error.
-fn is_stub_right() -> bool {
-    type Open = unsafe extern "C" fn(*const std::ffi::c_char, c_int, c_int) -> c_int;
-    // SAFETY: the stub takes what open(2) takes.
-    let opened = unsafe {
-        let open = std::mem::transmute::<usize, Open>((functions::files::OPEN.stub)());
-        [open(c"/".as_ptr(), libc::O_PATH | libc::O_CLOEXEC, 0), open(c"/".as_ptr(), libc::O_WRONLY, 0)]
-    };
-    let [directory, refused] = opened;
-    let is_right = directory >= 0 && refused == -1 && call::errno() == libc::EISDIR;
-    if directory >= 0 {
-        // SAFETY: opened just now.
-        unsafe { libc::close(directory) };
-    }
-    is_right
 }
 
 /// Redirects what is loaded, now that there is a recorder.
