@@ -6,6 +6,8 @@
 #![expect(unsafe_code, reason = "asks the loader for all modules, and writes into their tables")]
 
 mod absence;
+#[cfg(test)]
+mod assembled;
 pub mod blind;
 pub mod blindness;
 pub mod call;
@@ -41,6 +43,8 @@ use stubs::Function;
 static IS_ON: AtomicBool = AtomicBool::new(false);
 /// Whether a thread is at the modules.
 static IS_BUSY: AtomicBool = AtomicBool::new(false);
+/// Whether there may be modules that are not redirected, though nothing is loaded or looked up.
+static IS_UNSETTLED: AtomicBool = AtomicBool::new(false);
 /// Loads and unloads that the loader had counted when the modules were last looked at.
 static SEEN: AtomicU64 = AtomicU64::new(u64::MAX);
 
@@ -146,6 +150,23 @@ pub fn forked() {
     IS_BUSY.store(false, Release);
 }
 
+/// Redirects what is there before something is loaded. What is being loaded is looked at when one of its functions is
+/// looked up, or with the next audit event: a library need only be loaded to act later.
+pub fn load_begins() {
+    take_up_modules();
+    IS_UNSETTLED.store(true, Relaxed);
+}
+
+/// Looks again, once, at modules that were being loaded, or were not ready. Some profilers leave writable what
+/// the loader protects, so that a module looks unready until it is looked at again.
+#[inline]
+pub fn settle_modules() {
+    if IS_UNSETTLED.load(Relaxed) {
+        take_up_modules();
+        IS_UNSETTLED.store(false, Relaxed);
+    }
+}
+
 /// What one visit of all modules gathers.
 #[derive(Default)]
 struct Visit {
@@ -172,6 +193,7 @@ fn visit_modules(blind: &mut Vec<Blind>) -> bool {
     }
     encrypting.iter().for_each(Encrypting::take_up);
     if visit.is_unsettled {
+        IS_UNSETTLED.store(true, Relaxed);
         return false; // the next call looks again
     }
     SEEN.swap(visit.counted, Relaxed) != visit.counted
