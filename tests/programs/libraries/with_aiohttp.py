@@ -42,7 +42,7 @@ async def main():
             print(answer.status)
         runner, port = await serve()
         async with session.get(f"http://127.0.0.1:{port}/hello/ann") as answer:
-            # > connect 127.0.0.1:* (aiohappyeyeballs via aiohttp)
+            # > connect localhost:* (aiohappyeyeballs via aiohttp)
             print(await answer.text())
         await runner.cleanup()
 
