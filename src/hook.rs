@@ -16,7 +16,7 @@ use pyo3::ffi;
 use crate::capi::{Object, event_name};
 use crate::decode::{Decoded, Decoder, code, decoder, forget_last_start, forget_what_was_told};
 use crate::redirect::notes;
-use crate::{denial, environment, frames, justify, notice, session, thread};
+use crate::{denial, environment, frames, justify, notice, redirect, session, thread};
 
 /// Raised once after arming: seeing it is the proof that the hook is really there.
 pub const CANARY: &std::ffi::CStr = c"gnomon.canary";
@@ -49,6 +49,7 @@ fn control(name: &[u8]) {
 
 #[inline(never)]
 fn handle(decode: Decoder, args: *mut ffi::PyObject) -> c_int {
+    redirect::settle_modules();
     let outcome = inside(|recorder| {
         // SAFETY: CPython keeps the arguments alive during this call.
         match unsafe { Object::borrowed(args) }.map(decode) {

@@ -6,6 +6,8 @@
 #![expect(unsafe_code, reason = "asks the loader for all modules, and writes into their tables")]
 
 mod absence;
+#[cfg(test)]
+mod assembled;
 pub mod blind;
 pub mod blindness;
 pub mod call;
@@ -26,7 +28,7 @@ mod talks;
 use std::ffi::{CStr, CString, c_int, c_void};
 use std::sync::OnceLock;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 
 use libc::dl_phdr_info;
 
@@ -41,8 +43,15 @@ use stubs::Function;
 static IS_ON: AtomicBool = AtomicBool::new(false);
 /// Whether a thread is at the modules.
 static IS_BUSY: AtomicBool = AtomicBool::new(false);
+/// Whether there may be modules that are not redirected, though nothing is loaded or looked up.
+static IS_UNSETTLED: AtomicBool = AtomicBool::new(false);
 /// Loads and unloads that the loader had counted when the modules were last looked at.
 static SEEN: AtomicU64 = AtomicU64::new(u64::MAX);
+/// How many modules at the head of the loader's list need no more visit, as long as none of them is unloaded: those
+/// that are loaded go to its end.
+static SETTLED: AtomicUsize = AtomicUsize::new(0);
+/// Unloads that the loader had counted by then.
+static UNLOADED: AtomicU64 = AtomicU64::new(0);
 
 /// Whether native code tells of what it does.
 #[inline]
@@ -146,11 +155,34 @@ pub fn forked() {
     IS_BUSY.store(false, Release);
 }
 
+/// Redirects what is there before something is loaded. What is being loaded is looked at when one of its functions is
+/// looked up, or with the next audit event: a library need only be loaded to act later.
+pub fn load_begins() {
+    take_up_modules();
+    IS_UNSETTLED.store(true, Relaxed);
+}
+
+/// Looks again, once, at modules that were being loaded, or were not ready. Some profilers leave writable what
+/// the loader protects, so that a module looks unready until it is looked at again.
+#[inline]
+pub fn settle_modules() {
+    if IS_UNSETTLED.load(Relaxed) {
+        take_up_modules();
+        IS_UNSETTLED.store(false, Relaxed);
+    }
+}
+
 /// What one visit of all modules gathers.
 #[derive(Default)]
 struct Visit {
     is_first: bool,
-    is_unsettled: bool,
+    /// Modules that the loader showed, this time.
+    shown: usize,
+    /// How many of them are passed over.
+    settled: usize,
+    /// The first one that has to be visited again, counted from 0.
+    unsettled: Option<usize>,
+    unloaded: u64,
     found: Vec<modules::Range>,
     blind: Vec<Blind>,
     tls: Vec<Encrypting>,
@@ -167,11 +199,13 @@ fn visit_modules(blind: &mut Vec<Blind>) -> bool {
     }
     blind.append(&mut visit.blind);
     let encrypting = std::mem::take(&mut visit.tls);
-    if !visit.found.is_empty() {
-        modules::add(std::mem::take(&mut visit.found));
-    }
+    let is_known = visit.found.is_empty() || modules::add(std::mem::take(&mut visit.found));
     encrypting.iter().for_each(Encrypting::take_up);
-    if visit.is_unsettled {
+    let settled = visit.unsettled.unwrap_or(visit.shown);
+    SETTLED.store(if is_known { settled } else { visit.settled }, Relaxed);
+    UNLOADED.store(visit.unloaded, Relaxed);
+    if visit.unsettled.is_some() {
+        IS_UNSETTLED.store(true, Relaxed);
         return false; // the next call looks again
     }
     SEEN.swap(visit.counted, Relaxed) != visit.counted
@@ -187,8 +221,14 @@ unsafe extern "C" fn visit_module(information: *mut dl_phdr_info, size: usize, v
             return 1;
         }
         visit.is_first = false;
+        visit.unloaded = information.dlpi_subs;
+        let is_same = visit.unloaded == UNLOADED.load(Relaxed);
+        visit.settled = if is_same { SETTLED.load(Relaxed) } else { 0 };
     }
-    take_up(information, visit);
+    if visit.shown >= visit.settled {
+        take_up(information, visit);
+    }
+    visit.shown += 1;
     0
 }
 
@@ -232,7 +272,9 @@ fn take_up(information: &dl_phdr_info, visit: &mut Visit) -> Option<()> {
         Some((_, visits_left)) => visits_left - 1,
         None => VISITS,
     };
-    visit.is_unsettled |= visits_left > 0;
+    if visits_left > 0 {
+        visit.unsettled.get_or_insert(visit.shown);
+    }
     visit.found.push(modules::Range { start: span.start, end: span.end, module: known, visits_left });
     if !known.is_interpreter && before.is_none() {
         visit.blind.extend(Blind::of(&module, known, machine));

@@ -157,7 +157,11 @@ def walks_by_descriptor():
 def makes_temporary():
     import tempfile
 
-    with tempfile.NamedTemporaryFile(dir="."), tempfile.TemporaryFile(dir="."), tempfile.TemporaryDirectory(dir="."):
+    with (
+        tempfile.NamedTemporaryFile(dir="."),
+        tempfile.TemporaryFile(dir="."),
+        tempfile.TemporaryDirectory(dir="."),
+    ):
         pass
     with tempfile.SpooledTemporaryFile(1, dir=".") as stream:
         stream.write(b"more")
@@ -278,7 +282,14 @@ def sqlite_backs_up():
 
 
 def resolves_in_every_way():
-    for name in ("localhost", "name.invalid", "xn--mnchen-3ya.invalid", "münchen.invalid", "Name.Invalid.", "127.0.0.1"):
+    for name in (
+        "localhost",
+        "name.invalid",
+        "xn--mnchen-3ya.invalid",
+        "münchen.invalid",
+        "Name.Invalid.",
+        "127.0.0.1",
+    ):
         attempt(socket.getaddrinfo, name, 80)
         attempt(socket.gethostbyname, name)
         attempt(socket.gethostbyname_ex, name)
@@ -436,7 +447,11 @@ def urls_redirected():
 def http_requests():
     import http.client
 
-    for method, path, body in (("GET", "/", None), ("POST", "/a?b=c", b"x" * 100_000), ("PUT", "/x", iter([b"a", b"b"]))):
+    for method, path, body in (
+        ("GET", "/", None),
+        ("POST", "/a?b=c", b"x" * 100_000),
+        ("PUT", "/x", iter([b"a", b"b"])),
+    ):
         connection = http.client.HTTPConnection("127.0.0.1", served())
         attempt(connection.request, method, path, body)
         connection.close()
@@ -460,7 +475,13 @@ def contexts():
 def starts_in_every_way():
     import subprocess
 
-    for options in ({}, {"close_fds": False}, {"start_new_session": True}, {"preexec_fn": lambda: None}, {"cwd": "folder"}):
+    for options in (
+        {},
+        {"close_fds": False},
+        {"start_new_session": True},
+        {"preexec_fn": lambda: None},
+        {"cwd": "folder"},
+    ):
         subprocess.run(["true", "argument"], **options)
     subprocess.run(["true", "argument"], executable="/bin/true")
     subprocess.run([b"true", b"argument"])
