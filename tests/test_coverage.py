@@ -138,8 +138,9 @@ def test_what_watching_native_code_closes_is_not_told_as_open(
         gnomon("run", "--quiet", "--native", native, "--spool", place, python, "-c", "pass").checked()
         (not_raised,) = _receipt(place)["not_raised"].values()
         (version,) = _receipt(place)["pythons"]
-        is_told = native == "off" and version_of(version) < (3, 14)
-        assert ("_posixsubprocess.fork_exec" in not_raised) is is_told
+        for event, since in (("_posixsubprocess.fork_exec", (3, 14)), ("http.client.send", (3, 10))):
+            assert (event in not_raised) is (native == "off" and version_of(version) < since)
+        assert ("ctypes.call_function" in not_raised) is (version_of(version) < (3, 14))
 
 
 def test_the_option_is_stronger_than_the_environment(a_python: str, spool: Path) -> None:

@@ -29,7 +29,7 @@ mod talks;
 use std::ffi::{CStr, CString, c_int, c_void};
 use std::sync::OnceLock;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 
 use libc::dl_phdr_info;
 
@@ -48,6 +48,11 @@ static IS_BUSY: AtomicBool = AtomicBool::new(false);
 static IS_UNSETTLED: AtomicBool = AtomicBool::new(false);
 /// Loads and unloads that the loader had counted when the modules were last looked at.
 static SEEN: AtomicU64 = AtomicU64::new(u64::MAX);
+/// How many modules at the head of the loader's list need no more visit, as long as none of them is unloaded: those
+/// that are loaded go to its end.
+static SETTLED: AtomicUsize = AtomicUsize::new(0);
+/// Unloads that the loader had counted by then.
+static UNLOADED: AtomicU64 = AtomicU64::new(0);
 
 /// Whether native code tells of what it does.
 #[inline]
@@ -163,7 +168,13 @@ pub fn settle_modules() {
 #[derive(Default)]
 struct Visit {
     is_first: bool,
-    is_unsettled: bool,
+    /// Modules that the loader showed, this time.
+    shown: usize,
+    /// How many of them are passed over.
+    settled: usize,
+    /// The first one that has to be visited again, counted from 0.
+    unsettled: Option<usize>,
+    unloaded: u64,
     found: Vec<modules::Range>,
     blind: Vec<Blind>,
     tls: Vec<Encrypting>,
@@ -180,11 +191,12 @@ fn visit_modules(blind: &mut Vec<Blind>) -> bool {
     }
     blind.append(&mut visit.blind);
     let encrypting = std::mem::take(&mut visit.tls);
-    if !visit.found.is_empty() {
-        modules::add(std::mem::take(&mut visit.found));
-    }
+    let is_known = visit.found.is_empty() || modules::add(std::mem::take(&mut visit.found));
     encrypting.iter().for_each(Encrypting::take_up);
-    if visit.is_unsettled {
+    let settled = visit.unsettled.unwrap_or(visit.shown);
+    SETTLED.store(if is_known { settled } else { visit.settled }, Relaxed);
+    UNLOADED.store(visit.unloaded, Relaxed);
+    if visit.unsettled.is_some() {
         IS_UNSETTLED.store(true, Relaxed);
         return false; // the next call looks again
     }
@@ -201,8 +213,14 @@ unsafe extern "C" fn visit_module(information: *mut dl_phdr_info, size: usize, v
             return 1;
         }
         visit.is_first = false;
+        visit.unloaded = information.dlpi_subs;
+        let is_same = visit.unloaded == UNLOADED.load(Relaxed);
+        visit.settled = if is_same { SETTLED.load(Relaxed) } else { 0 };
     }
-    take_up(information, visit);
+    if visit.shown >= visit.settled {
+        take_up(information, visit);
+    }
+    visit.shown += 1;
     0
 }
 
@@ -246,7 +264,9 @@ fn take_up(information: &dl_phdr_info, visit: &mut Visit) -> Option<()> {
         Some((_, visits_left)) => visits_left - 1,
         None => VISITS,
     };
-    visit.is_unsettled |= visits_left > 0;
+    if visits_left > 0 {
+        visit.unsettled.get_or_insert(visit.shown);
+    }
     visit.found.push(modules::Range { start: span.start, end: span.end, module: known, visits_left });
     if !known.is_interpreter && before.is_none() {
         visit.blind.extend(Blind::of(&module, known, machine));
