@@ -19,6 +19,7 @@ pub mod notes;
 mod patch;
 pub mod stubs;
 mod talks;
+mod transfers;
 
 use std::ffi::{CStr, CString, c_int, c_void};
 use std::sync::OnceLock;
