@@ -13,6 +13,7 @@ use gnomon_core::event::{Event, Kind, Target};
 use super::Decoded;
 use super::network::text_of;
 use crate::capi::Object;
+use crate::redirect::notes;
 
 thread_local! {
     /// The request that urllib told, and http.client is about to tell again.
@@ -95,7 +96,11 @@ pub fn forget() {
 fn is_told(head: &Head<'_>, url: &Url) -> bool {
     let (found, told) = (url.told(head.method), TOLD.with(Cell::get));
     if head.method == "CONNECT" {
-        return found.authority == told.authority;
+        let is_told = found.authority == told.authority;
+        if is_told {
+            notes::leave_request(head.method, &url.text);
+        }
+        return is_told;
     }
     TOLD.with(|told| told.set(Told { request: 0, authority: 0 }));
     found == told

@@ -2,7 +2,8 @@
 //! operation told by both is one record.
 //!
 //! A note is taken by the first call on this thread of its sort and with the same name; what no audit event told finds
-//! none. Four are kept: an operation that never reached the system leaves its own behind.
+//! none. Four are kept: an operation that never reached the system leaves its own behind. A request has a place apart,
+//! as names are looked up and files opened between it and what is sent.
 
 use foldhash::fast::FixedState;
 use gnomon_core::event::{Event, Kind, Target};
@@ -14,6 +15,9 @@ use crate::thread;
 /// Notes that are kept; behind them stands where the next one goes.
 const KEPT: usize = 4;
 const NEXT: usize = 2 * KEPT;
+/// The last request, and the last one for a tunnel to its server.
+const REQUEST: usize = NEXT + 1;
+const TUNNEL: usize = NEXT + 2;
 
 /// Sorts of calls: audit events and functions of the C library meet here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,18 +127,46 @@ pub fn leave_event(event: &Event<'_>, key: u64) {
         }
         // An audit event may name a host where the call names its address: they agree in the port.
         Target::Endpoint { port, .. } => leave(sort, &port.unwrap_or(0).to_le_bytes(), key),
-        Target::Url { method, url, .. } if sort == Sort::Request => {
-            let path = url.splitn(4, '/').nth(3).unwrap_or_default();
-            leave(sort, &[method.as_bytes(), b" /", path.as_bytes()].concat(), key);
-        }
+        Target::Url { method, url, .. } if sort == Sort::Request => leave_request(method, url),
         Target::Command { argv, .. } => leave(sort, &argv.join(&0), key),
         _ => {}
     }
 }
 
+/// Where a request is noted, and what tells it from others: both sources know its method and its path.
+fn request_mark(method: &str, url: &str) -> Option<(&'static Cell<u64>, u64)> {
+    let path = url.splitn(4, '/').nth(3).unwrap_or_default();
+    let index = if method == "CONNECT" { TUNNEL } else { REQUEST };
+    let name = [method.as_bytes(), b" /", path.as_bytes()].concat();
+    Some((thread::block().notes.get(index)?, mark(Sort::Request, &name)))
+}
+
+/// Notes that an audit event told of a request.
+pub fn leave_request(method: &str, url: &str) {
+    if super::is_on()
+        && let Some((place, mark)) = request_mark(method, url)
+    {
+        place.set(mark);
+    }
+}
+
+/// Takes the note of this request. Returns whether an audit event told of it.
+pub fn take_request(event: &Event<'_>) -> bool {
+    let Target::Url { method, url, .. } = &event.target else { return false };
+    request_mark(method, url).is_some_and(|(place, mark)| {
+        let is_told = place.get() == mark;
+        if is_told {
+            place.set(0);
+        }
+        is_told
+    })
+}
+
 /// Forgets all notes: what was told was stopped.
 pub fn forget() {
-    for place in thread::block().notes.iter().step_by(2).take(KEPT) {
+    let notes = &thread::block().notes;
+    let requests = [REQUEST, TUNNEL].into_iter().filter_map(|index| notes.get(index));
+    for place in notes.iter().step_by(2).take(KEPT).chain(requests) {
         place.set(0);
     }
 }
@@ -157,6 +189,23 @@ mod tests {
         }
         assert_eq!(take(Sort::Open, &0_u64.to_le_bytes()), None);
         assert_eq!(take(Sort::Open, &5_u64.to_le_bytes()), Some(5));
+        forget();
+    }
+
+    #[test]
+    fn a_request_stays_noted_whatever_is_opened_before_it_is_sent() {
+        let request =
+            |method: &'static str, url: &str| crate::decode::url_event(Kind::Http, url, method.into(), None);
+        super::super::turn_on();
+        leave_request("GET", "https://name.example/a?b");
+        leave_request("CONNECT", "https://name.example:8443");
+        for number in 0..6_u64 {
+            leave(Sort::Open, &number.to_le_bytes(), number);
+        }
+        assert!(!take_request(&request("GET", "https://name.example/b")));
+        assert!(take_request(&request("CONNECT", "https://name.example:8443")));
+        assert!(take_request(&request("GET", "https://name.example/a?b")));
+        assert!(!take_request(&request("GET", "https://name.example/a?b")));
         forget();
     }
 }
