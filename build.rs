@@ -10,9 +10,22 @@ use std::{env, fs};
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rustc-check-cfg=cfg(redirects)");
+    if can_redirect().unwrap_or(false) {
+        println!("cargo::rustc-cfg=redirects");
+    }
     if let Some(folder) = unwinder_script() {
         println!("cargo::rustc-link-arg-cdylib=-L{}", folder.display());
     }
+}
+
+/// Whether there is a redirection for the target: Linux with glibc, on the processors that the stubs are written for.
+fn can_redirect() -> Option<bool> {
+    let target = |what: &str| env::var(format!("CARGO_CFG_TARGET_{what}")).ok();
+    let is_glibc = target("OS")? == "linux" && target("ENV")? == "gnu" && target("POINTER_WIDTH")? == "64";
+    Some(
+        is_glibc && target("ENDIAN")? == "little" && matches!(target("ARCH")?.as_str(), "x86_64" | "aarch64"),
+    )
 }
 
 /// The folder of the script; `None` where the shared library has to do.

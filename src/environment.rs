@@ -30,7 +30,8 @@ pub mod variable {
     pub const JUSTIFY: &str = "GNOMON_JUSTIFY";
     /// `1` stores accounts and their home directories under a pseudonym.
     pub const PRIVACY: &str = "GNOMON_PRIVACY";
-    /// `off` leaves native code unseen: nothing is redirected.
+    /// `off` leaves native code unseen: nothing is redirected. `on` tries it on a processor where it is not yet known to
+    /// work; anything else is left to gnomon.
     pub const NATIVE: &str = "GNOMON_NATIVE";
     /// `ask` has CPython's functions asked for each frame, instead of reading its structures.
     pub const FRAMES: &str = "GNOMON_FRAMES";

@@ -25,7 +25,10 @@ mod policies;
 mod probe;
 mod reader;
 mod recording;
-#[cfg(target_os = "linux")]
+#[cfg(redirects)]
+mod redirect;
+#[cfg(not(redirects))]
+#[path = "redirect/elsewhere.rs"]
 mod redirect;
 mod replayed;
 mod session;
@@ -53,6 +56,9 @@ mod _native {
     };
     #[pymodule_export]
     use crate::recording::{begin_part, process_id, recording, start, stop};
+    #[cfg(redirects)]
+    #[pymodule_export]
+    use crate::redirect::examined::examine;
     #[pymodule_export]
     use crate::replayed::{Replay, ReplayFinding, ReplayScript, replay_policy};
 

@@ -10,7 +10,7 @@ use arrow_array::ffi_stream::FFI_ArrowArrayStream;
 use gnomon_core::columns::{BatchStream, for_each_event, schema};
 use gnomon_core::errno;
 use gnomon_core::event::Kind;
-use gnomon_core::filter::{Filter, PathPattern};
+use gnomon_core::filter::{Filter, PathPattern, SOURCES};
 use gnomon_core::pipeline::Recorder;
 use gnomon_core::process::hex;
 use gnomon_core::record::View;
@@ -298,7 +298,7 @@ impl Spool {
     /// Opens nothing yet: each use lists the directory anew.
     #[new]
     #[pyo3(signature = (path, *, kinds=None, since=None, process=None, run=None, target=None, host=None,
-                        verdicts=None, rule=None))]
+                        verdicts=None, rule=None, sources=None))]
     #[expect(clippy::too_many_arguments, reason = "named, in Python")]
     fn new(
         path: PathBuf,
@@ -310,6 +310,7 @@ impl Spool {
         host: Option<String>,
         verdicts: Option<Vec<String>>,
         rule: Option<String>,
+        sources: Option<Vec<String>>,
     ) -> PyResult<Self> {
         std::fs::metadata(&path).map_err(|error| cannot("read spool", &path, &error))?;
         let kinds = kinds.unwrap_or_default().iter().map(|name| kind(name)).collect::<PyResult<_>>()?;
@@ -319,8 +320,9 @@ impl Spool {
         let path_pattern = target.map(PathPattern::new);
         let verdicts =
             verdicts.unwrap_or_default().iter().map(|name| action(name)).collect::<PyResult<_>>()?;
+        let sources = sources.unwrap_or_default().iter().map(|name| source(name)).collect::<PyResult<_>>()?;
         let run = run.transpose()?;
-        let filter = Filter { kinds, since, process, run, path: path_pattern, host, verdicts, rule };
+        let filter = Filter { kinds, since, process, run, path: path_pattern, host, verdicts, rule, sources };
         Ok(Self { path, filter })
     }
 
@@ -398,6 +400,12 @@ fn kind(name: &str) -> PyResult<Kind> {
     Kind::from_name(name).filter(|kind| kind.is_event()).ok_or_else(|| {
         let names: Vec<&str> = Kind::ALL.into_iter().filter(|kind| kind.is_event()).map(Kind::name).collect();
         PyValueError::new_err(format!("no kind of event is called `{name}`; there are: {}", names.join(", ")))
+    })
+}
+
+fn source(name: &str) -> PyResult<&'static str> {
+    SOURCES.into_iter().find(|known| *known == name).ok_or_else(|| {
+        PyValueError::new_err(format!("no source is called `{name}`; there are: {}", SOURCES.join(", ")))
     })
 }
 

@@ -7,11 +7,12 @@ use pyo3::prelude::*;
 
 use crate::session::{self, Settings};
 
-/// Starts recording this process into `spool`, an absolute path. Returns false where it is recorded already.
+/// Starts recording this process into `spool`, an absolute path; native code too, unless `native` says otherwise, or
+/// the environment where it says nothing. Returns false where it is recorded already.
 #[pyfunction]
-#[pyo3(signature = (spool, *, every_import=false))]
-pub fn start(spool: PathBuf, every_import: bool) -> PyResult<bool> {
-    let settings = Settings { spool, parent: None, run: None, every_import };
+#[pyo3(signature = (spool, *, every_import=false, native=None))]
+pub fn start(spool: PathBuf, every_import: bool, native: Option<bool>) -> PyResult<bool> {
+    let settings = Settings { spool, parent: None, run: None, every_import, native };
     session::start(&settings).map_err(|reason| {
         PyOSError::new_err(format!("cannot record into `{}`: {reason}", settings.spool.display()))
     })

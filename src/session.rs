@@ -39,6 +39,8 @@ pub struct Settings {
     pub run: Option<Uuid>,
     /// Keep one record for each module.
     pub every_import: bool,
+    /// Watch native code, or not; `None` as the environment says.
+    pub native: Option<bool>,
 }
 
 impl Settings {
@@ -52,7 +54,13 @@ impl Settings {
             parent: id_from(variable::PARENT),
             run: id_from(variable::RUN),
             every_import: std::env::var_os(variable::IMPORTS).is_some_and(|value| value == "all"),
+            native: None,
         })
+    }
+
+    /// Whether native code is to be watched.
+    fn watches_native(&self) -> bool {
+        self.native.unwrap_or_else(|| std::env::var_os(variable::NATIVE).is_none_or(|value| value != "off"))
     }
 }
 
@@ -79,7 +87,7 @@ fn begin(settings: &Settings) -> Result<(), &'static str> {
     let proof = install_hook();
     let mut description = describe(settings);
     description.hook_proven = Some(proof.is_ok());
-    let native = native();
+    let native = native(settings);
     description.native = Some(redirect::state(native));
     let id = new_id(description.run.max(description.parent));
     if IS_ASKED_FOR.load(Acquire) {
@@ -101,17 +109,19 @@ fn begin(settings: &Settings) -> Result<(), &'static str> {
     RECORDER.store(Box::into_raw(Box::new(recorder)), Release);
     if native.is_ok() {
         redirect::begin();
+    } else {
+        redirect::pause();
     }
     watch_exit();
     opened.map_err(|reason| reason.name())
 }
 
-/// Whether calls of native code can be told of, as the environment wants it.
-fn native() -> Result<(), redirect::Absence> {
-    match std::env::var_os(variable::NATIVE) {
-        Some(value) if value == "off" => Err(redirect::Absence::Off),
-        _ => redirect::prepare(),
+/// Whether calls of native code can be told of, where that is wanted.
+fn native(settings: &Settings) -> Result<(), redirect::Absence> {
+    if !settings.watches_native() {
+        return Err(redirect::Absence::Off);
     }
+    redirect::prepare(std::env::var_os(variable::NATIVE).is_some_and(|value| value == "on"))
 }
 
 /// Adds the hook, unless it is there, and proves that events reach it. Nothing is recorded yet.
@@ -144,6 +154,7 @@ pub fn start(settings: &Settings) -> Result<bool, &'static str> {
     if let Some(recorder) = unsafe { stopped.as_ref() }
         && recorder.spool() == settings.spool
         && recorder.interest().every_import == settings.every_import
+        && (recorder.description().native.as_deref() == Some("off")) != settings.watches_native()
         && recorder.description().pid == std::process::id()
         && canary_arrives()
     {

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 import gnomon as package
 from commands import gnomon, run
-from gnomon.coverage import LIMITS, version_of
+from gnomon import _native
+from gnomon.coverage import LIMITS, Blindness, unseen, version_of
 from watching import Kept, armed, bare, environment, program
 
 
@@ -29,12 +32,14 @@ def _sentences(spool: Path) -> str:
 def test_where_all_is_well_it_is_one_sentence(python: str, spool: Path) -> None:
     run(spool, python, "-c", "import json").checked()
     assert _sentences(spool).strip() == (
-        "complete: events were proven to arrive in the one Python, and none was lost"
+        "complete: events and native calls were proven to arrive in the one Python, and none was lost"
     )
     receipt = _receipt(spool)
     assert receipt["is_complete"] is True
     assert (receipt["hook_proven"], receipt["hook_refused"]) == (1, [])
-    assert receipt["never_raised"]
+    assert (receipt["native_source"], receipt["unwatched"], receipt["blind"]) == ({"on": 1}, {}, [])
+    assert "what native libraries do by themselves" not in receipt["never_raised"]
+    assert any("accept" in one or "make to a port" in one for one in receipt["never_raised"])
 
 
 def test_the_receipt_is_the_last_line_and_has_the_fields_of_a_record(spool: Path) -> None:
@@ -95,15 +100,200 @@ def test_native_libraries_are_named_with_what_they_can_do(a_python: str, spool: 
     for name in ("polars", "uvloop", "harmless"):
         _module(tmp_path, name)
     code = "import polars, uvloop, harmless"
-    run(spool, a_python, "-c", code, PYTHONPATH=str(tmp_path / "site-packages")).checked()
-    assert _receipt(spool)["native"] == {"polars": ["files", "network"], "uvloop": ["network", "programs"]}
-    assert "polars (files and network), uvloop (network and programs)" in _sentences(spool)
+    search_path = str(tmp_path / "site-packages")
+    run(spool, a_python, "-c", code, PYTHONPATH=search_path).checked()
+    assert _receipt(spool)["native"] == {}  # what they do is seen
+    unwatched = tmp_path / "unwatched"
+    run(unwatched, a_python, "-c", code, PYTHONPATH=search_path, GNOMON_NATIVE="off").checked()
+    receipt = _receipt(unwatched)
+    assert receipt["native"] == {"polars": ["files", "network"], "uvloop": ["network", "programs"]}
+    assert receipt["native_source"] == {"off": 1} and len(receipt["unwatched"]["off"]) == 1
+    assert receipt["is_complete"] is False
+    assert "what native libraries do by themselves" in receipt["never_raised"]
+    said = _sentences(unwatched)
+    assert "native code was not watched: switched off" in said
+    assert "polars (files and network), uvloop (network and programs)" in said
+
+
+def test_native_code_that_is_watched_in_some_processes_only(
+    a_python: str, spool: Path, tmp_path: Path
+) -> None:
+    for name in ("polars", "duckdb"):
+        _module(tmp_path, name)
+    line = f"{a_python} -c 'import polars'; GNOMON_NATIVE=off {a_python} -c 'import duckdb'"
+    run(spool, "sh", "-c", line, PYTHONPATH=str(tmp_path / "site-packages")).checked()
+    receipt = _receipt(spool)
+    (pid,) = receipt["unwatched"]["off"]
+    assert receipt["native_source"] == {"on": 1, "off": 1}
+    assert receipt["native"] == {"duckdb": ["files", "network"]}
+    said = _sentences(spool)
+    assert f"native code was not watched in pid {pid}: switched off" in said and "polars" not in said
+
+
+def test_what_watching_native_code_closes_is_not_told_as_open(
+    python: str, spool: Path, tmp_path: Path
+) -> None:
+    for native in ("auto", "off"):
+        place = tmp_path / native
+        gnomon("run", "--quiet", "--native", native, "--spool", place, python, "-c", "pass").checked()
+        (not_raised,) = _receipt(place)["not_raised"].values()
+        (version,) = _receipt(place)["pythons"]
+        for event, since in (("_posixsubprocess.fork_exec", (3, 14)), ("http.client.send", (3, 10))):
+            assert (event in not_raised) is (native == "off" and version_of(version) < since)
+        assert ("ctypes.call_function" in not_raised) is (version_of(version) < (3, 14))
+
+
+def test_the_option_is_stronger_than_the_environment(a_python: str, spool: Path) -> None:
+    gnomon(
+        "run", "--quiet", "--native", "auto", "--spool", spool, a_python, "-c", "", GNOMON_NATIVE="off"
+    ).checked()
+    assert _receipt(spool)["native_source"] == {"on": 1}
+    done = gnomon("run", "--native", "on", a_python, "-c", "pass")
+    assert done.status == 2 and b"--native" in done.stderr and b"hint: " in done.stderr
+
+
+def _blind(name: str, detail: str, **more: Any) -> Any:
+    known = {"target": name, "detail": detail, "distribution": None, "object": None}
+    return SimpleNamespace(**{**known, **more})
+
+
+def test_what_can_act_unseen_is_named() -> None:
+    blindness = Blindness()
+    for record in (
+        _blind("/p/tls_client/x.so", "go", distribution="tls_client"),
+        _blind(
+            "/p/_polars_runtime_32/a.so", "system calls: socket connect", distribution="polars_runtime_32"
+        ),
+        _blind("/p/_polars_runtime_32/b.so", "system calls: openat", distribution="polars_runtime_32"),
+        _blind(
+            "/p/_polars_runtime_32/a.so", "system calls: socket connect", distribution="polars_runtime_32"
+        ),
+        _blind("/usr/lib/odd\x1b.so", "not redirected: a table ends early"),
+        _blind("io_uring", "io_uring", distribution="uvloop", object="/p/uvloop/loop.so"),
+    ):
+        blindness.add(record)
+    assert unseen(blindness.found()) == (
+        "can act unseen: an io_uring set up by uvloop, "
+        "odd\\x1b.so (its calls could not be redirected: a table ends early), "
+        "polars (system calls of its own: socket connect openat), tls_client (Go runtime)"
+    )
+    assert Blindness().found() == []
+
+
+def _library(path: Path, *flags: str, padding: int = 0) -> Path:
+    """Builds a library that makes a system call of its own, behind so many bytes of code that do nothing."""
+    if shutil.which("cc") is None:
+        pytest.skip("no C compiler")
+    source = (
+        f'__asm__(".section .text\\n.fill {padding}, 1, 0x90");\n'
+        'long own_socket(void) { long r; __asm__ volatile("mov $41, %%eax; syscall" : "=a"(r)); return r; }\n'
+    )
+    path.with_suffix(".c").write_text(source)
+    built = subprocess.run(
+        ["cc", "-shared", "-fPIC", *flags, "-o", path, path.with_suffix(".c")], check=False
+    )
+    if built.returncode:
+        pytest.skip("not for this processor")
+    return path
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A library that is too large to be searched while a program waits for it."""
+    return _library(tmp_path_factory.mktemp("large") / "liblarge.so", "-Wl,--build-id", padding=3 << 20)
+
+
+def _blind_records(spool: Path) -> list[package.Record]:
+    return [record for record in package.Spool(spool).records() if record.kind == "blind"]
+
+
+def test_a_large_library_is_examined_by_who_reads(
+    large: Path, a_python: str, spool: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = f"import ctypes, os; ctypes.CDLL({str(large)!r}); open(os.devnull)"
+    for _ in range(2):
+        gnomon("run", "--spool", spool, a_python, "-c", code).checked()
+    records = _blind_records(spool)
+    said = [record.detail or "" for record in records if record.target == str(large)]
+    assert len(said) == 2 and all(one.startswith("not examined: 3 MB of code, build id ") for one in said)
+    asked, of_rust = [], _native.examine
+
+    def examine(path: str, build_id: str | None = None) -> str | None:
+        asked.append(path)
+        return of_rust(path, build_id)
+
+    monkeypatch.setattr("gnomon.blindness._FOUND", {})
+    monkeypatch.setattr("gnomon._native.examine", examine)
+    blindness = Blindness()
+    for record in records:
+        blindness.add(record)
+    assert asked.count(str(large)) == 1
+    assert unseen(blindness.found()) == "can act unseen: liblarge.so (system calls of its own: socket)"
+
+
+def test_a_large_library_that_was_replaced_since_stays_not_examined(
+    large: Path, a_python: str, spool: Path, tmp_path: Path
+) -> None:
+    library = tmp_path / "liblarge.so"
+    shutil.copy(large, library)
+    code = f"import ctypes; ctypes.CDLL({str(library)!r}).own_socket"
+    gnomon("run", "--spool", spool, a_python, "-c", code).checked()
+    said = "can act unseen: liblarge.so (not examined: 3 MB of code)"
+    library.unlink()
+    assert said in _sentences(spool)
+    _library(library, "-Wl,--build-id", padding=2 << 20)
+    assert said in _sentences(spool)
+    library.unlink()
+    shutil.copy(large, library)
+    assert "can act unseen: liblarge.so (system calls of its own: socket)" in _sentences(spool)
+
+
+def test_a_file_that_is_no_shared_object_is_an_error(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    for content in (b"", b"text", b"\x7fELF\x02\x01" + b"\xff" * 500):
+        file.write_bytes(content)
+        with pytest.raises(ValueError, match="is no shared object"):
+            _native.examine(file)
+    with pytest.raises(FileNotFoundError):
+        _native.examine(tmp_path / "none")
+
+
+def test_a_module_with_system_calls_of_its_own_is_in_every_report(
+    a_python: str, spool: Path, tmp_path: Path
+) -> None:
+    library = _library(tmp_path / "libblind.so")
+    code = f"import ctypes; ctypes.CDLL({str(library)!r}).own_socket"
+    said = "can act unseen: libblind.so (system calls of its own: socket)"
+    done = gnomon("run", "--spool", spool, a_python, "-c", code, COLUMNS="140").checked()
+    assert said in done.stderr.decode() and said in _sentences(spool)
+    receipt = _receipt(spool)
+    (blind,) = receipt["blind"]
+    assert blind == {
+        "name": "libblind.so",
+        "paths": [str(library)],
+        "reason": "system calls",
+        "detail": "socket",
+    }
+    assert receipt["is_complete"] is False
+    listed = gnomon("events", spool, "--kind", "blind").checked().stdout.decode()
+    assert "[system calls: socket]" in listed
+    # A part of a recording knows what was there before it.
+    code += "; import gnomon\nwith gnomon.record() as one: pass\nprint(one.answer().coverage.sentences())"
+    own = str(Path(package.__file__).resolve().parent.parent)
+    done = run(tmp_path / "part", a_python, "-c", code, PYTHONPATH=own).checked()
+    assert said in done.stdout.decode()
+    compared = gnomon("diff", "spool", "part", cwd=tmp_path, COLUMNS="140").checked().stdout.decode()
+    assert compared.count(f"incomplete: {said}") == 2
 
 
 def test_clients_that_show_as_connections_are_named(python: str, spool: Path, tmp_path: Path) -> None:
     for name in ("httpx", "requests"):
         _module(tmp_path, name)
-    code = "import httpx, requests, socket; socket.socket().connect_ex(('127.0.0.1', 9))"
+    # A connection that could not be made is no request that was missed.
+    code = (
+        "import httpx, requests, socket; s = socket.socket(); s.bind(('127.0.0.1', 0)); s.listen()\n"
+        "socket.socket().connect_ex(s.getsockname())"
+    )
     run(spool, python, "-c", code, PYTHONPATH=str(tmp_path / "site-packages")).checked()
     (version,) = _receipt(spool)["pythons"]
     expected = ["httpx", "requests"] if version_of(version) < (3, 10) else ["httpx"]
@@ -112,6 +302,10 @@ def test_clients_that_show_as_connections_are_named(python: str, spool: Path, tm
     other = tmp_path / "other"
     run(other, python, "-c", "import httpx", PYTHONPATH=str(tmp_path / "site-packages")).checked()
     assert _receipt(other)["connections_only"] == []
+    third = tmp_path / "third"
+    code = "import httpx, socket; socket.socket().connect_ex(('127.0.0.1', 9))"
+    run(third, python, "-c", code, PYTHONPATH=str(tmp_path / "site-packages")).checked()
+    assert _receipt(third)["connections_only"] == []
 
 
 def test_an_end_without_a_word_is_said(a_python: str, spool: Path) -> None:

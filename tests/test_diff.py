@@ -89,22 +89,24 @@ def test_an_upgrade_shows_what_the_new_version_does(upgraded: Path) -> None:
     assert (changed["before"], changed["after"]) == (["1.4.0"], ["1.5.0"])
     assert _names(found["new"], "library") == ["trackr"]
     assert _names(found["new"], "read") == ["credentials.ini"]
-    assert _names(found["new"], "contact") == ["localhost:4711"]
+    # Nobody listens there; that it was tried is news all the same.
+    assert _names(found["new"], "tried") == ["connect localhost:4711"]
+    assert _names(found["new"], "contact") == _names(found["new"], "lookup") == []
     assert _names(found["new"], "start") == ["true --collect"]
     assert found["gone"] == []
     assert found["same"]["write"] == 1 and found["same"]["library"] == 1
-    (contact,) = (thing for thing in found["new"] if thing["kind"] == "contact")
+    (contact,) = (thing for thing in found["new"] if thing["kind"] == "tried")
     by = contact["by"]
     assert (Path(by["file"]).name, by["line"], by["distribution"]) == ("shop.py", 3, "courier")
 
 
 def test_the_screen_names_line_and_library_new_first(upgraded: Path) -> None:
     text = gnomon("diff", "before", "after", cwd=upgraded, COLUMNS="100").checked().stdout.decode()
-    assert re.search(r"^\+ Contacted +localhost:4711 +shop.py:3 through courier$", text, re.MULTILINE)
+    assert re.search(r"^\+ In vain +connect localhost:4711 +shop.py:3 through courier$", text, re.MULTILINE)
     assert re.search(r"^\+ Read +credentials.ini +shop.py:3 through courier$", text, re.MULTILINE)
     assert re.search(r"^~ Libraries +courier 1.4.0 → 1.5.0$", text, re.MULTILINE)
     back = gnomon("diff", "after", "before", cwd=upgraded, COLUMNS="100").checked().stdout.decode()
-    assert re.search(r"^- Contacted +localhost:4711 +shop.py:3 through courier$", back, re.MULTILINE)
+    assert re.search(r"^- In vain +connect localhost:4711 +shop.py:3 through courier$", back, re.MULTILINE)
     assert text.index("New in B") < text.index("Changed from A to B") and "Gone" not in text
     assert "\x1b" not in text
 
@@ -248,15 +250,16 @@ def test_pandas_does_the_same_as_itself(spool: Path, tmp_path: Path) -> None:
 def _behaviour(pid: int, *records: dict[str, Any]) -> Behaviour:
     """What a process with this pid did, from records made for the purpose."""
     null = (
-        "access target destination host port address argv detail sha256 file line function distribution via"
+        "access target destination host port address argv detail sha256 file line function distribution via "
+        "object outcome errno"
     )
     known = {"id": "p", "role": "python", "parent": None, "run": None, "pid": pid, "parent_pid": 1}
     known |= {"directory": "/desk", "user": "ann", "uid": 1000, "executable": "/usr/bin/python3"}
     known |= {"environment": None, "implementation": "cpython", "python": "3.12.1", "script": None}
-    known |= {"script_file": None, "distributions": {}}
+    known |= {"script_file": None, "distributions": {}, "native": "on", "lost": {}, "hook_proven": True}
     behaviour = Behaviour([SimpleNamespace(**known)])  # type: ignore[list-item]
     for record in records:
-        fields = {**dict.fromkeys(null.split()), "process": "p", "time": 1, **record}
+        fields = {**dict.fromkeys(null.split()), "process": "p", "time": 1, "source": "audit", **record}
         behaviour.add(SimpleNamespace(**fields))  # type: ignore[arg-type]
     return behaviour
 
@@ -275,6 +278,64 @@ def test_short_pids_as_in_a_container_count_as_the_same() -> None:
     found = compare(did(7, 3), did(19, 4))
     assert [thing.name for thing in found.new] == ["month-4.csv"]
     assert [thing.name for thing in found.gone] == ["month-3.csv"]
+
+
+def test_what_failed_or_was_stopped_was_not_done() -> None:
+    def did(outcome: str, errno: str | None = None) -> Behaviour:
+        more = {"outcome": outcome, "errno": errno, "source": "audit+native"}
+        return _behaviour(
+            7,
+            {"kind": "open", "access": "read", "target": "/data/x.csv", **more},
+            {
+                "kind": "connect",
+                "host": "db",
+                "address": "10.0.0.7",
+                "port": 5432,
+                "target": "db:5432",
+                **more,
+            },
+            {"kind": "spawn", "target": "true", "argv": ["true"], **more},
+        )
+
+    def named(before: Behaviour, after: Behaviour) -> tuple[list[str], list[str]]:
+        found = compare(before, after)
+        return [str(thing.name) for thing in found.new], [str(thing.name) for thing in found.gone]
+
+    done = ["db:5432", "/data/x.csv", "true"]
+    assert named(did("failed", "ENOENT"), did("done")) == (done, ["connect db:5432", "start true"])
+    # That a file is not there depends on earlier runs; that one is refused does not.
+    assert named(did("done"), did("failed", "EACCES"))[0][0] == "read /data/x.csv"
+    assert named(did("done"), did("denied"))[0] == ["read /data/x.csv", "connect db:5432", "start true"]
+    assert named(did("denied"), did("denied")) == ([], [])
+
+
+def test_what_sqlite_does_for_its_database_is_no_news() -> None:
+    native = {"source": "native", "outcome": "done"}
+    database = {"kind": "database", "detail": "connect", "target": "/desk/x.db"}
+    journal = {"kind": "open", "access": "read+write+create", "target": "/desk/x.db-journal", **native}
+    itself = {**journal, "target": "/desk/x.db"}
+    folder = {"kind": "open", "access": "read", "target": "/desk", **native}
+    removed = {"kind": "delete", "target": "/desk/x.db-journal", **native}
+    found = compare(_behaviour(7, database), _behaviour(7, database, itself, journal, folder, removed))
+    assert found.is_empty
+    other = {**itself, "target": "/desk/attached.db"}
+    found = compare(_behaviour(7, database), _behaviour(7, database, itself, other))
+    assert [(thing.kind, thing.name) for thing in found.new] == [
+        ("read", "attached.db"),
+        ("write", "attached.db"),
+    ]
+
+
+def test_a_side_that_could_not_see_says_so(spool: Path, a_python: str) -> None:
+    for name, native in (("off", "off"), ("auto", "auto")):
+        code = "open('/dev/zero')"
+        gnomon(
+            "run", "--quiet", "--native", native, "--spool", spool.parent / name, a_python, "-c", code
+        ).checked()
+    found = _diff("off/", "auto/", cwd=spool.parent)
+    (said,) = found["a"]["incomplete"]
+    assert said.startswith("native code was not watched in 1 Python:")
+    assert found["b"]["incomplete"] == []
 
 
 def test_a_connection_without_a_name_has_that_of_its_address() -> None:

@@ -149,11 +149,10 @@ action = "deny"
 """
 
 
-@pytest.mark.parametrize("client", ["streams", "requests", "httpx", "httpx_async", "aiohttp", "pycurl"])
+@pytest.mark.parametrize("client", ["requests", "httpx", "httpx_async", "aiohttp", "pycurl"])
 def test_a_denied_request_is_not_sent(client: str, spool: Path, tmp_path: Path, api: Encrypted) -> None:
-    if client != "streams":
-        module = client.removesuffix("_async")
-        pytest.importorskip(module, reason=f"{module} is not installed: pip install --group libraries")
+    module = client.removesuffix("_async")
+    pytest.importorskip(module, reason=f"{module} is not installed: pip install --group libraries")
     api.seen.clear()
     done = _speak(sys.executable, client, api, spool, policy(DENIED, tmp_path))
     assert ("POST", "/post") not in api.seen

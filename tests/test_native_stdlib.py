@@ -55,7 +55,6 @@ def test_databases_that_others_lead_to_are_files(python: str, spool: Path) -> No
     _, folder = _done(python, spool, "databases")
     found = _native(spool, "open", "delete")
     for name, text in (
-        ("first.db", "connection = "),
         ("first.db-journal", 'connection.execute("CREATE TABLE one'),
         ("second.db", 'connection.execute("ATTACH'),
         ("third.db", 'connection.execute("VACUUM'),

@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -16,6 +17,7 @@ from commands import gnomon, run
 from gnomon import generalise
 from gnomon._native import compile_policy, replay_policy
 from gnomon.folding import fold_path
+from gnomon.learn import Learner
 from gnomon.policy import write
 from watching import armed, program
 
@@ -253,6 +255,16 @@ def test_what_was_denied_is_not_learned(spool: Path, tmp_path: Path) -> None:
     assert str(tmp_path) in text or "p.toml" in text
     assert "/data/hr" not in text
     assert b"/data/hr/salaries.csv" in learned.stderr, "it says what it leaves out"
+
+
+def test_what_is_looked_for_in_vain_is_learned_and_what_is_refused_is_not() -> None:
+    learner = Learner(["read"])
+    for target, errno in (("/data/settings.ini", "ENOENT"), ("/secret/key.pem", "EACCES")):
+        fields = dict.fromkeys(["destination", "requested", "host", "address", "port", "argv"])
+        told = {"outcome": "failed", "errno": errno, "process": "p", "kind": "open", "access": "read"}
+        learner.add(SimpleNamespace(**fields, **told, target=target))  # type: ignore[arg-type]
+    # Denied, the first would be another answer than the one that the script handles.
+    assert list(learner.files["read"]) == ["/data/settings.ini"]
 
 
 def test_nothing_is_learned_from_nothing(spool: Path) -> None:

@@ -50,10 +50,12 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def _pytest(folder: Path, *arguments: str, policy: bool = True, name: str = "test_it.py") -> Ended:
+def _pytest(
+    folder: Path, *arguments: str, policy: bool = True, name: str = "test_it.py", native: str = "auto"
+) -> Ended:
     options = ["--gnomon-policy", "p.toml"] if policy else []
     command = [sys.executable, "-m", "pytest", "-rA", "-p", "no:cacheprovider", *options, *arguments]
-    more = {"TMPDIR": str(folder / "tmp")}
+    more = {"TMPDIR": str(folder / "tmp"), "GNOMON_NATIVE": native}
     (folder / "tmp").mkdir(exist_ok=True)
     done = subprocess.run(
         command, env=environment(**more), cwd=folder, capture_output=True, check=False, timeout=300
@@ -163,6 +165,15 @@ def test_the_test_that_did_it_fails(folder: Path) -> None:
     assert done.status == 1
     (suite,) = ElementTree.parse(folder / "out.xml").getroot()
     assert suite.get("failures") == "10" and suite.get("errors") == "3"
+
+
+def test_what_could_not_be_seen_is_said_once(folder: Path) -> None:
+    (folder / "test_it.py").write_text(BEGIN + "def test_it(): read('only')\n")
+    said = "gnomon: native code was not watched: switched off\n"
+    assert said not in _pytest(folder).checked().stdout.decode()
+    text = _pytest(folder, native="off").checked().stdout.decode()
+    assert text.count(said) == 1
+    assert text.index("gnomon: nothing denied") < text.index(said)
 
 
 def test_several_processes_do_as_one(folder: Path) -> None:

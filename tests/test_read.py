@@ -39,8 +39,8 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_json_fields_are_the_arrow_columns(recorded: Path) -> None:
     words = (
         "time last_time count process seq pid kind access target destination requested host port address",
-        "argv detail size sha256 file line function distribution via source outcome verdict rule reason",
-        "shadow_verdict shadow_rule",
+        "argv detail size sha256 file line function distribution via object source outcome failed errno",
+        "bytes_out bytes_in verdict rule reason shadow_verdict shadow_rule",
     )
     expected = " ".join(words).split()
     assert package.columns() == expected
@@ -146,7 +146,7 @@ def test_verify_names_damage_with_file_and_offset(recorded: Path, tmp_path: Path
     segment = max(package.Spool(broken).verify(), key=lambda segment: segment.records)
     victim = Path(segment.path)
     content = bytearray(victim.read_bytes())
-    content[segment.used_bytes - 12] ^= 0xFF
+    content[segment.used_bytes - 12 - 32] ^= 0xFF  # before the tally, which no checksum covers
     victim.write_bytes(content)
     done = gnomon("verify", broken)
     assert done.status == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from types import SimpleNamespace
 from typing import Any
@@ -15,14 +16,16 @@ from gnomon.screen import as_text
 
 _NULL = """
     access target destination requested host port address argv detail size sha256 file line function
-    distribution via status child outcome verdict rule reason shadow_verdict shadow_rule
+    distribution via object status child outcome failed errno bytes_out bytes_in verdict rule reason
+    shadow_verdict shadow_rule
 """
 
 
 def _record(kind: str, target: str | None = None, **more: Any) -> Any:
     """A record with these fields; the others are null."""
     fields: dict[str, Any] = dict.fromkeys(_NULL.split())
-    fields.update(kind=kind, target=target, count=1, process="p", pid=7, time=1, last_time=1, seq=0, **{})
+    fields.update(kind=kind, target=target, count=1, process="p", pid=7, time=1, last_time=1, seq=0)
+    fields["source"] = "audit"
     return SimpleNamespace(**{**fields, **more})
 
 
@@ -32,6 +35,7 @@ def _process(**more: Any) -> Any:
         "role": "python",
         "pid": 7,
         "hook_proven": True,
+        "native": "on",
         "forked": False,
         "user": "ann",
         "host": "laptop",
@@ -199,6 +203,131 @@ def test_of_the_clients_that_were_loaded_the_one_that_connected_is_named() -> No
     assert _answer(*loaded, connect, unknown).coverage.connections_only == ["aiohttp", "httpx2"]
 
 
+def test_a_client_whose_requests_show_is_not_named() -> None:
+    loaded = _record("import", "httpx", destination="/l/site-packages/httpx.py")
+    connect = _record("connect", "api:443", host="api", port=443, **_by(3, "httpcore", "httpx"))
+    asked = _record("http", "https://api/x", detail="GET", host="api", port=443, source="native")
+    assert _answer(loaded, connect).coverage.connections_only == ["httpx"]
+    assert _answer(loaded, connect, asked).coverage.connections_only == []
+
+
+def _told(outcome: str, errno: str | None = None, **more: Any) -> dict[str, Any]:
+    """What native code tells of an operation."""
+    failed = int(outcome == "failed")
+    return {"source": "audit+native", "outcome": outcome, "failed": failed, "errno": errno, **more}
+
+
+def test_what_failed_is_told_apart() -> None:
+    answer = _answer(
+        _record("open", "/desk/a.csv", access="read", **_told("done"), **_by(1)),
+        _record("open", "/desk/none.txt", access="read", **_told("failed", "ENOENT"), **_by(2)),
+        _record("open", "/desk/hr.csv", access="read", **_told("failed", "EACCES"), **_by(3)),
+        _record("open", "/desk/odd", access="read", **_told("failed", "ELOOP"), **_by(4)),
+        _record("open", "/desk/x/y", access="write", **_told("failed", "ENOENT"), **_by(5)),
+        _record("open", "/usr/share/none", access="read", **_told("failed", "ENOENT"), **_by(6)),
+        _record("open", "/etc/hosts", access="write", **_told("failed", "EACCES"), **_by(6)),
+        _record("mkdir", "/desk/made", **_told("failed", "EEXIST"), **_by(7)),
+        _record("connect", "db:5432", host="db", port=5432, **_told("failed", "ECONNREFUSED"), **_by(8)),
+        _record("resolve", "db:5432", host="db", port=5432, **_told("done"), **_by(8)),
+        _record("resolve", "nobody:1", host="nobody", port=1, **_told("failed", "EAI_NONAME"), **_by(9)),
+        _record("bind", "127.0.0.1:80", **_told("failed", "EADDRINUSE"), **_by(10)),
+        _record("spawn", "/no/such", argv=["/no/such"], **_told("failed", "ENOENT"), **_by(11)),
+        _record("database", "/no/x.db", detail="connect", **_told("failed", "ENOENT"), **_by(12)),
+    )
+    text = as_text(answer, width=100)
+    assert [line.partition("  report")[0].rstrip() for line in _section(text, "Read")] == [
+        "a.csv",
+        "none.txt  not there",
+        "hr.csv  refused",
+        "odd  failed: ELOOP",
+    ]
+    assert _section(text, "Wrote")[0].startswith("x/y  failed: there is no such folder")
+    assert _section(text, "Wrote")[1].startswith("/etc/hosts  refused")
+    assert _section(text, "Changed")[0].startswith("mkdir made  there already")
+    assert [line.partition(")")[0] for line in _section(text, "Contacted")] == [
+        "db:5432  (refused",
+        "nobody  (no such name",
+    ]
+    assert _section(text, "Listened") == ["127.0.0.1:80  failed: in use"]
+    assert _section(text, "Started")[0].startswith("/no/such  — could not be started")
+    assert _section(text, "Database")[0].startswith("/no/x.db  not there")
+    assert [use.path for use in answer.files] == ["/desk/a.csv"]
+    failed = json.loads(as_json(answer))["failed"]
+    assert failed[0] == {
+        **{"kind": "open", "doing": "read", "target": "/desk/none.txt", "errno": "ENOENT"},
+        **{"host": "/desk/none.txt", "port": None, "count": 1},
+        "by": [{"file": "/desk/report.py", "line": 2, "function": "", "distribution": "", "via": ""}],
+    }
+
+
+def test_some_of_several_may_have_failed() -> None:
+    told = {"source": "audit+native", "outcome": "done", "failed": 2, "errno": "ENOENT", "count": 5}
+    answer = _answer(_record("open", "/desk/a.csv", access="read", **told, **_by(1)))
+    assert (answer.files[0].reads, answer.failed[0].count) == (3, 2)
+    # It was there later: that is what counts for a person.
+    assert _section(as_text(answer, width=100), "Read") == ["a.csv  ×3  report.py:1"]
+
+
+def test_many_files_that_are_not_there_are_one_line() -> None:
+    looked = [
+        _record("open", f"/desk/.config{at}", access="read", **_told("failed", "ENOENT"), **_by(1, "rich"))
+        for at in range(9)
+    ]
+    refused = _record("open", "/desk/hr.csv", access="read", **_told("failed", "EACCES"), **_by(3))
+    rows = _section(as_text(_answer(*looked, refused), width=100), "Read")
+    assert rows == [rows[0], "and looked for 9 files that are not there"]
+    assert rows[0].startswith("hr.csv  refused")
+
+
+def test_bytes_are_summed_by_host() -> None:
+    moved = {"bytes_out": 6_150, "bytes_in": 2_050_000, "count": 1}
+    db = [
+        _record("connect", "db:5432", host="db", address="10.0.0.7", port=5432, **moved, **_by(at))
+        for at in (3, 4)
+    ]
+    api = _record("connect", "api:443", host="api", port=443, bytes_out=1, bytes_in=999, **_by(5))
+    call = _record("http", "https://api/x", detail="GET", host="api", port=443, **_by(5))
+    text = as_text(_answer(*db, api, call), width=100)
+    assert _section(text, "Contacted")[0].startswith("db:5432  (10.0.0.7, 12.3 kB out, 4.1 MB in)  ×2")
+    assert _section(text, "Called")[1] == "api:443: in all 1 byte out, 999 bytes in"
+
+
+def test_a_database_is_told_once() -> None:
+    native = {"source": "native", "outcome": "done", "failed": 0}
+    both = {"access": "read+write+create", **native}
+    answer = _answer(
+        _record("database", "file:///desk/x.db?mode=rw", detail="connect", **_by(1)),
+        _record("open", "/desk/x.db", **both, **_by(2)),
+        _record("open", "/desk/x.db-wal", **both, **_by(2)),
+        _record("open", "/desk/attached.db", **both, **_by(3)),
+        _record("open", "/desk/attached.db-journal", **both, **_by(3)),
+        _record("open", "/desk", access="read", **native, **_by(3)),
+    )
+    text = as_text(answer, width=100)
+    assert [line.split()[0] for line in _section(text, "Read")] == ["attached.db"]
+    assert [line.split()[0] for line in _section(text, "Wrote")] == ["attached.db"]
+    # The program's own look at the file is told.
+    backup = _record("open", "/desk/x.db", access="read", **_by(9))
+    answer = _answer(_record("database", "/desk/x.db", detail="connect", **_by(1)), backup)
+    assert _section(as_text(answer, width=100), "Read")[0].startswith("x.db")
+
+
+def test_the_native_half_of_a_library_has_the_name_of_the_whole() -> None:
+    native = {"source": "native", "access": "read"}
+    text = as_text(
+        _answer(
+            _record("open", "/desk/a", **native, **_by(1, "polars_runtime_32", "polars")),
+            _record("open", "/desk/b", **native, distribution="polars_runtime_32"),
+            _record("open", "/desk/b", **native, **_by(2, "polars-runtime-32", "polars")),
+        ),
+        width=100,
+    )
+    assert [re.sub(r" {2,}", " ", line) for line in _section(text, "Read")] == [
+        "a report.py:1 through polars",
+        "b ×2 report.py:2 through polars",
+    ]
+
+
 def test_a_chain_of_a_thousand_programs_is_told_to_its_end() -> None:
     chain = [_process(id=str(at), parent=str(at - 1), pid=7, started=at) for at in range(1, 1001)]
     answer = _answer(processes=chain)
@@ -212,7 +341,7 @@ def test_processes_that_claim_each_other_as_parents_are_both_there() -> None:
 
 
 def test_what_an_older_gnomon_recorded_is_not_called_proven() -> None:
-    text = as_text(_answer(processes=[_process(hook_proven=None)]), width=140)
+    text = as_text(_answer(processes=[_process(hook_proven=None, native=None)]), width=140)
     assert _section(text, "Coverage") == [
         "recorded by an older gnomon, which did not prove its hook: 1 processes"
     ]

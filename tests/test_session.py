@@ -56,6 +56,31 @@ def test_show_tells_of_the_last_recording(a_python: str, spool: Path, tmp_path: 
     assert gnomon("show", "--run", answer["processes"][0]["id"], spool).checked().stdout
 
 
+def test_native_code_is_watched_or_not(a_python: str, spool: Path, tmp_path: Path) -> None:
+    code = (
+        "import ctypes, gnomon, os, subprocess, sys\n"
+        "libc = ctypes.CDLL(None)\n"
+        "def each(native):\n"
+        "    with gnomon.record(native=native) as one: libc.open(b'/dev/zero', 0)\n"
+        "    return [found.source for found in one.records(kinds=['open'])]\n"
+        "spool = sys.argv[1]\n"
+        "import gnomon.session; gnomon.session.default_spool = lambda: spool\n"
+        "print(each('auto'), each('off'), each(None), each('auto'))\n"
+        "os.environ['GNOMON_NATIVE'] = 'off'\n"
+        "print(each('auto'), each(None), os.environ['GNOMON_NATIVE'])\n"
+        "with gnomon.record(native='auto'): subprocess.run([sys.executable, '-c', ''])\n"
+        "try: gnomon.start(native='on')\n"
+        "except ValueError as error: print(error)\n"
+    )
+    done = _alone(a_python, "-c", code, str(spool), cwd=tmp_path).checked()
+    lines = done.stdout.decode().splitlines()
+    assert lines[0] == "['native'] [] ['native'] ['native']"
+    assert lines[1] == "['native'] [] off"
+    assert lines[2] == "native is `auto` or `off`, and not 'on'"
+    child = Kept(spool).processes()[-1]
+    assert child.native == "on"
+
+
 def test_children_are_left_alone_where_they_shall_be(a_python: str, spool: Path, tmp_path: Path) -> None:
     code = (
         "import gnomon, os, subprocess, sys\n"

@@ -131,7 +131,7 @@ def test_what_was_denied_is_said_with_the_rule_and_not_as_if_it_had_happened(des
     assert _section(text, "Read") == ["no file"]
     assert [line.split()[0] for line in _section(text, "Wrote")] == ["out/x.csv"]
     assert _section(text, "Started") == ["no program"]
-    assert "complete: events were proven" in text
+    assert "complete: events and native calls were proven" in text
 
 
 def test_what_was_denied_is_in_the_json_as_a_verdict_only(desk: Path) -> None:

@@ -152,10 +152,11 @@ class Spool:
         verdicts: Only records of which policy said one of these, or would have said it were observed rules
             enforced.
         rule: Only records of which this rule said it: `policy/rule`, or either half.
+        sources: Only what these saw: `audit`, `native` (native code without an audit event), `audit+native`.
 
     Raises:
         OSError: The path cannot be read.
-        ValueError: No kind or verdict is called so, or the run's id is none.
+        ValueError: No kind, verdict or source is called so, or the run's id is none.
     """
 
     path: os.PathLike[str]
@@ -171,6 +172,7 @@ class Spool:
         host: str | None = None,
         verdicts: Sequence[str] | None = None,
         rule: str | None = None,
+        sources: Sequence[str] | None = None,
     ) -> Spool: ...
     def processes(self) -> tuple[list[Process], list[Fault]]:
         """Its processes in the order they started, and what could not be read on the way."""
@@ -458,8 +460,10 @@ def process_id() -> str | None:
 def recording() -> tuple[os.PathLike[str], str | None, bool] | None:
     """Where this process's records go, the run that it belongs to, and whether `start` began it."""
 
-def start(spool: StrPath, *, every_import: bool = False) -> bool:
+def start(spool: StrPath, *, every_import: bool = False, native: bool | None = None) -> bool:
     """Starts recording this process into `spool`, an absolute path; false where it is recorded already.
+
+    `native` says whether native code is watched; by default the environment does.
 
     Raises:
         OSError: Nothing can be recorded there, or another audit hook refuses ours.
@@ -472,6 +476,16 @@ def begin_part() -> int | None:
     """Begins a new part of this process's records, and returns its time; `None` where it is not recorded.
 
     A record belongs to one part: what happens again in the next is stored anew.
+    """
+
+def examine(path: StrPath, build_id: str | None = None) -> str | None:
+    """What the shared object at `path` can do unseen, as records of kind `blind` say it; `None` for nothing.
+
+    Only where native code can be watched: Linux with glibc, on x86_64 and aarch64.
+
+    Raises:
+        OSError: The file cannot be read.
+        ValueError: It is no shared object for one of these processors, or has not this build id.
     """
 
 def reads_frames() -> bool:

@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass, field
 
 from . import Fault, Process, Record, Spool
 from .causes import Cause
-from .coverage import Receipt, receipt
+from .coverage import Blindness, Receipt, native_state, receipt
 from .descent import Node, Start, below, tree
 from .libraries import Library, libraries
 from .verdicts import Decision, Decisions, Rule
 
-_CHANGES = frozenset(
+CHANGES = frozenset(
     ("delete", "rename", "mkdir", "link", "symlink", "chmod", "truncate", "copy", "chown", "utime", "xattr")
 )
 # Of two names these change or make the second.
@@ -26,11 +26,20 @@ _ACTS = frozenset(
 
 @dataclass
 class FileUse:
-    """What was done with one file. Counts are operations."""
+    """What was done with one file. Counts are operations, without those that failed.
+
+    Attributes:
+        bytes_read: As far as native code told.
+        bytes_written: Likewise.
+        is_part_of_database: Only SQLite used it, for a database that is among the acts.
+    """
 
     path: str
     reads: int = 0
     writes: int = 0
+    bytes_read: int = 0
+    bytes_written: int = 0
+    is_part_of_database: bool = False
     changes: dict[str, int] = field(default_factory=dict)
     read_by: list[Cause] = field(default_factory=list)
     written_by: list[Cause] = field(default_factory=list)
@@ -51,6 +60,8 @@ class Contact:
     addresses: list[str] = field(default_factory=list)
     connects: int = 0
     resolves: int = 0
+    bytes_out: int = 0
+    bytes_in: int = 0
     by: list[Cause] = field(default_factory=list)
 
     @property
@@ -60,6 +71,27 @@ class Contact:
             return True
         known = self.addresses or [self.host or ""]
         return all(address.startswith("127.") or address in ("::1", "localhost") for address in known)
+
+
+@dataclass
+class Failure:
+    """Something that was asked of the system, and that it did not do.
+
+    Attributes:
+        kind: As in records.
+        doing: `read` or `write` of a file that was to be opened; otherwise the kind.
+        target: The file, or the host and port.
+        errno: Why, as in `ENOENT`; of several that failed together, why the last one did.
+    """
+
+    kind: str
+    doing: str
+    target: str
+    errno: str
+    host: str | None = None
+    port: int | None = None
+    count: int = 0
+    by: list[Cause] = field(default_factory=list)
 
 
 @dataclass
@@ -98,6 +130,8 @@ class Answer:
         started: Each start of a program, as its record says it.
         tree: What became of them: the programs that were started, below those that started them.
         coverage: What could not be seen.
+        failed: What was asked for and did not happen, as far as native code told: it is nowhere else, but for
+            programs that could not be started.
         verdicts: What policy said; what it stopped did not happen, and is nowhere else.
         rules: What the rules say that spoke, by name, where their policies are still there.
         began: When it began, where that is not the start of its first process; nanoseconds since 1970.
@@ -118,6 +152,7 @@ class Answer:
     started: list[Start]
     tree: list[Node]
     coverage: Receipt
+    failed: list[Failure] = field(default_factory=list)
     verdicts: list[Decision] = field(default_factory=list)
     rules: dict[str, Rule] = field(default_factory=dict)
     began: int | None = None
@@ -176,7 +211,9 @@ class Gathered:
     """Fills the parts of an answer, record by record."""
 
     def __init__(self, processes: Iterable[Process]) -> None:
+        processes = list(processes)
         self.prefixes = tuple({prefix(process) + "/" for process in processes})
+        self.unwatched = {process.id for process in processes if native_state(process) != "on"}
         self.scripts = {process.script_file for process in processes}
         self.sources = {file for file in self.scripts if file}
         self.files: dict[str, FileUse] = {}
@@ -184,11 +221,16 @@ class Gathered:
         self.requests: dict[tuple[object, ...], Request] = {}
         self.acts: dict[tuple[object, ...], Act] = {}
         self.installed: list[tuple[str, str, int]] = []
+        self.failures: dict[tuple[str, str, str, str], Failure] = {}
+        self.databases: set[str] = set()
+        self.with_events: set[str] = set()
         self.modules: set[str] = set()
+        self.unwatched_modules: set[str] = set()
+        self.blindness = Blindness()
         self.standard: set[str] = set()
         self.own: set[str] = set()
         self.listens: set[str] = set()
-        self.connected_by: set[str] = set()
+        self.connected_by: dict[tuple[str | None, int | None], set[str]] = {}
         self.started: list[Start] = []
         self.executed: dict[str, int] = {}
         self.ends: dict[str, int] = {}
@@ -201,9 +243,13 @@ class Gathered:
             self.decisions.add(record)
             if record.outcome == "denied":
                 return  # it did not happen
+        if record.failed:
+            self._add_failure(record)
+            if record.outcome == "failed" and kind not in ("spawn", "exec"):
+                return  # nor did this
         if kind == "import":
             self._add_import(record)
-        elif kind == "open" or kind in _CHANGES:
+        elif kind == "open" or kind in CHANGES:
             self._add_file(record)
         elif kind in ("connect", "resolve"):
             self._add_contact(record)
@@ -220,6 +266,8 @@ class Gathered:
             self.ends[record.process] = record.status
         elif kind == "policy":
             self.decisions.add_policy(record)
+        elif kind == "blind":
+            self.blindness.add(record)
 
     def answer(
         self,
@@ -239,6 +287,8 @@ class Gathered:
             directory: names for process in processes for directory, names in process.distributions.items()
         }
         nodes = tree(found, self.started)
+        for use in self.files.values():
+            use.is_part_of_database = self._is_part_of_database(use)
         return Answer(
             run=run,
             processes=processes,
@@ -256,7 +306,9 @@ class Gathered:
             coverage=receipt(
                 processes,
                 modules=self.modules,
-                connected_by=self.connected_by,
+                unwatched_modules=self.unwatched_modules,
+                blind=self.blindness.found(),
+                connected_by=self._connected_without_request(),
                 nodes=nodes,
                 executed={
                     process.id
@@ -266,6 +318,7 @@ class Gathered:
                 faults=faults,
                 policies=self.decisions.states(),
             ),
+            failed=list(self.failures.values()),
             verdicts=self.decisions.decisions(),
             rules=self.decisions.rules(folder),
         )
@@ -273,6 +326,8 @@ class Gathered:
     def _add_import(self, record: Record) -> None:
         module, file = record.target or "", record.destination or ""
         self.modules.add(module)
+        if record.process in self.unwatched:
+            self.unwatched_modules.add(module)
         if "/site-packages/" in file or "/dist-packages/" in file:
             self.installed.append((module, file, record.count))
         elif file.startswith(self.prefixes) or file.startswith(("/usr/lib/python", "/usr/lib64/python")):
@@ -285,42 +340,84 @@ class Gathered:
         argv = record.argv or [record.target or "?"]
         times = (record.time, record.last_time)
         self.started.append(
-            Start(argv, record.count, record.kind, record.process, *times, record.target, Cause.of(record))
+            Start(
+                argv,
+                record.count,
+                record.kind,
+                record.process,
+                *times,
+                record.target,
+                Cause.of(record),
+                has_failed=record.outcome == "failed",
+            )
         )
-        if record.kind == "exec":
+        if record.kind == "exec" and record.outcome != "failed":
             self.executed[record.process] = max(self.executed.get(record.process, 0), record.last_time)
 
     def _is_own_source(self, use: FileUse) -> bool:
         """Whether a program's own code was read and no more: for a traceback, or to inspect it."""
         return use.path in self.sources and not use.writes and not use.changes
 
+    def _is_part_of_database(self, use: FileUse) -> bool:
+        """Whether it is a database that SQLite was asked for, or what it keeps beside one."""
+        if use.path in self.with_events:
+            return False
+        database = database_of(use.path)
+        return use.path in self.databases or (database in self.databases or database in self.files)
+
+    def _connected_without_request(self) -> set[str]:
+        """The distributions that connected to where no request went, as far as is known."""
+        asked = {(request.host, request.port) for request in self.requests.values()}
+        found = [names for end, names in self.connected_by.items() if end not in asked]
+        return set().union(*found)
+
+    def _add_failure(self, record: Record) -> None:
+        words = set((record.access or "").split("+"))
+        doing = record.kind
+        if record.kind in ("open", "map"):
+            doing = "write" if {"write", "append", "create"} & words else "read"
+        target = record.target or ""
+        if record.kind in _MAKES_SECOND and record.destination:
+            target = record.destination
+        errno = record.errno or "?"
+        failure = self.failures.setdefault(
+            (record.kind, doing, target, errno), Failure(record.kind, doing, target, errno)
+        )
+        failure.host, failure.port = record.host or record.address or record.target, record.port
+        failure.count += record.failed or 0
+        _note(failure.by, Cause.of(record))
+
     def _file(self, path: str) -> FileUse:
         return self.files.setdefault(path, FileUse(path))
 
     def _add_file(self, record: Record) -> None:
-        target, cause = record.target or "", Cause.of(record)
+        target, cause, count = record.target or "", Cause.of(record), _done(record)
+        if record.source != "native":
+            self.with_events.add(target)
         if record.kind == "open":
             words = (record.access or "").split("+")
             use = self._file(target)
+            use.bytes_read += record.bytes_in or 0
+            use.bytes_written += record.bytes_out or 0
             if {"write", "append", "create"} & set(words):
-                use.writes += record.count
+                use.writes += count
                 _note(use.written_by, cause)
             if "read" in words:
-                use.reads += record.count
+                use.reads += count
                 _note(use.read_by, cause)
             return
         if record.kind in ("rename", "copy") and record.destination is not None:
             made = self._file(record.destination)
-            made.writes += record.count
+            made.writes += count
             _note(made.written_by, cause)
             if record.kind == "copy":
                 source = self._file(target)
-                source.reads += record.count
+                source.reads += count
                 _note(source.read_by, cause)
                 return
         subject = record.destination if record.kind in _MAKES_SECOND else target
         use = self._file(subject or target)
-        use.changes[record.kind] = use.changes.get(record.kind, 0) + record.count
+        use.changes[record.kind] = use.changes.get(record.kind, 0) + count
         _note(use.changed_by, cause)
 
     def _add_contact(self, record: Record) -> None:
@@ -328,7 +425,7 @@ class Gathered:
         if record.kind == "resolve":
             same = [contact for contact in self.contacts.values() if contact.host == name]
             if same:
-                same[0].resolves += record.count
+                same[0].resolves += _done(record)
                 return
         contact = self.contacts.get((name, None)) if record.kind == "connect" else None
         if contact is not None and contact.connects == 0:  # looked up before without a port
@@ -336,10 +433,13 @@ class Gathered:
             contact.port = record.port
         contact = self.contacts.setdefault((name, record.port), Contact(name, record.port))
         if record.kind == "connect":
-            contact.connects += record.count
-            self.connected_by.update({record.distribution or "", record.via or record.distribution or ""})
+            contact.connects += _done(record)
+            contact.bytes_out += record.bytes_out or 0
+            contact.bytes_in += record.bytes_in or 0
+            names = self.connected_by.setdefault((name, record.port), set())
+            names.update({record.distribution or "", record.via or record.distribution or ""})
         else:
-            contact.resolves += record.count
+            contact.resolves += _done(record)
         _note(contact.by, Cause.of(record))
         if record.address and record.address not in contact.addresses:
             contact.addresses.append(record.address)
@@ -356,8 +456,33 @@ class Gathered:
         key = (record.kind, record.target, record.detail, record.size, record.sha256)
         target = record.target or ""
         found = self.acts.setdefault(key, Act(record.kind, target, record.detail, record.size, record.sha256))
-        found.count += record.count
+        found.count += _done(record)
         _note(found.by, Cause.of(record))
+        if record.kind == "database":
+            self.databases.add(file_of(target))
+
+
+def _done(record: Record) -> int:
+    """How many of a record's operations did not fail, as far as is known."""
+    return max(record.count - (record.failed or 0), 1)
+
+
+def database_of(path: str) -> str | None:
+    """The file beside which SQLite keeps `x.db-journal`; `None` where it is no such name."""
+    name, dash, what = path.rpartition("-")
+    return name if dash and what in ("journal", "wal", "shm") else None
+
+
+def file_of(database: str) -> str:
+    """The file that SQLite is asked for by `file:///data/x.db?mode=ro`."""
+    if not database.startswith("file:"):
+        return database
+    from urllib.parse import unquote, urlsplit
+
+    try:
+        return unquote(urlsplit(database).path)
+    except ValueError:
+        return database
 
 
 def _is_probe(record: Record) -> bool:
@@ -397,6 +522,7 @@ def as_json(answer: Answer) -> str:
             {**asdict(contact), "is_this_machine": contact.is_this_machine} for contact in answer.contacts
         ],
         "requests": [asdict(request) for request in answer.requests],
+        "failed": [asdict(failure) for failure in answer.failed],
         "acts": [asdict(act) for act in answer.acts],
         "listens": answer.listens,
         "started": [asdict(start) for start in answer.started],

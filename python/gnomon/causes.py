@@ -10,6 +10,14 @@ from . import Record
 
 # IPython puts itself between a cell and `open`: that is nobody's library.
 _TRANSPARENT = frozenset(("ipython", "ipykernel"))
+# Distributions that are the native half of another, by how their names begin: people know the whole.
+_HALVES = (("polars_runtime", "polars"), ("psycopg_binary", "psycopg"), ("psycopg_c", "psycopg"))
+
+
+def whole_of(distribution: str) -> str:
+    """`polars` for `polars_runtime_32`; other names as they are."""
+    name = distribution.replace("-", "_").lower()
+    return next((whole for half, whole in _HALVES if name.startswith(half)), distribution)
 
 
 @dataclass(frozen=True, order=True)
@@ -32,12 +40,14 @@ class Cause:
         """The cause of a record; `None` where nothing is known of it."""
         if record.file is None and record.distribution is None:
             return None
+        distribution = whole_of(record.distribution or "")
+        via = record.via or ""
         return cls(
             record.file or "",
             record.line or 0,
             record.function or "",
-            record.distribution or "",
-            record.via or "",
+            distribution,
+            via if via != distribution else "",
         )
 
     def as_dict(self) -> dict[str, object]:
@@ -54,7 +64,10 @@ class Cause:
 def in_words(causes: Iterable[Cause], shown: int = 2) -> str:
     """`report.py:12 through openpyxl via pandas`; lines of one file and library are put together."""
     places: dict[tuple[str, str], list[int]] = {}
-    for cause in sorted(set(causes)):
+    known = set(causes)
+    # A library's own threads have no line of the script: the one that another has is it, most likely.
+    with_line = {cause.libraries for cause in known if cause.file}
+    for cause in sorted(cause for cause in known if cause.file or cause.libraries not in with_line):
         lines = places.setdefault((os.path.basename(cause.file), cause.libraries), [])
         if cause.line and cause.line not in lines:
             lines.append(cause.line)
@@ -63,5 +76,6 @@ def in_words(causes: Iterable[Cause], shown: int = 2) -> str:
         numbers = ", ".join(map(str, lines[:3])) + (" …" if len(lines) > 3 else "")
         place = f"{name}:{numbers}" if name and numbers else name
         words.append(" ".join(filter(None, (place, libraries))))
-    more = f"; and {len(words) - shown} more places" if len(words) > shown else ""
+    others = len(words) - shown
+    more = f"; and {others} more place{'s' if others > 1 else ''}" if others > 0 else ""
     return "; ".join(words[:shown]) + more

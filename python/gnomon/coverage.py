@@ -2,15 +2,18 @@
 
 Tables of facts, and what the records say of them. A table names only what changes an answer: what CPython's
 audit events leave out by version, native libraries that act without one, clients of which only the
-connection shows.
+connection shows. What watching native code closes counts only for the processes in which it was watched.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 
-from . import Fault, Process
+from . import Fault, Process, Record
+from .blindness import examined
+from .causes import whole_of
 from .descent import Node, walk
 from .text import command_line, printable
 from .verdicts import PolicyState
@@ -26,11 +29,13 @@ class Limit:
         event: Its name.
         since: The first version that raises it, as in `3.14`.
         means: What is not known where it is missing.
+        is_seen_natively: It is known all the same where native code is watched.
     """
 
     event: str
     since: str
     means: str
+    is_seen_natively: bool = False
 
 
 # CPython's own table is in its documentation ("Audit events table"); these were looked for in the builds.
@@ -39,11 +44,13 @@ LIMITS = (
         "http.client.send",
         "3.10",
         "requests of http.client, urllib3 and requests show as connections only",
+        is_seen_natively=True,
     ),
     Limit(
         "_posixsubprocess.fork_exec",
         "3.14",
         "children started by multiprocessing are known by their own records only",
+        is_seen_natively=True,
     ),
     Limit(
         "ctypes.call_function",
@@ -52,14 +59,29 @@ LIMITS = (
     ),
 )
 
-# What no version raises an event for.
+# What is not seen in any process.
 NEVER_RAISED = (
-    "the bytes that are read, written, sent and received, and whether an operation succeeded",
     "connections that others make to a port that was opened here",
-    "files that OpenSSL, SQLite (ATTACH, VACUUM INTO) and readline open by themselves",
     "what programs that are no Python do: only their command line is known",
+)
+# What is not seen where native code is watched: code that is not recognised as such.
+UNRECOGNISED = (
+    "system calls of code that is made while the program runs, or takes their numbers from elsewhere",
+)
+# What is not seen where native code is not watched.
+UNWATCHED = (
+    "the bytes that are read, written, sent and received, and whether an operation succeeded",
+    "files that OpenSSL, SQLite (ATTACH, VACUUM INTO) and readline open by themselves",
     "what native libraries do by themselves",
 )
+
+# Why native code is not watched, by what the process says of it.
+_ABSENCES = {
+    "off": "switched off",
+    "unsupported": "not supported on this system",
+    "failed": "the C library's calls could not be redirected",
+    "unknown": "recorded by an older gnomon",
+}
 
 _FILES, _NETWORK, _PROGRAMS = "files", "network", "programs"
 _ONLY_FILES = """
@@ -75,7 +97,8 @@ _FILES_AND_NETWORK = """
     adbc_driver_flightsql adbc_driver_postgresql adbc_driver_snowflake connectorx datafusion deltalake duckdb
     _duckdb lance polars pyarrow pygit2 pyodbc tensorflow torch turbodbc
 """
-# Native libraries that can act without an audit event, by the module that loads them.
+# Native libraries that can act without an audit event, by the module that loads them: where native code is
+# watched, no names are needed.
 _NATIVE: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(_ONLY_FILES.split(), (_FILES,)),
     **dict.fromkeys(_ONLY_NETWORK.split(), (_NETWORK,)),
@@ -107,6 +130,68 @@ class Silent:
 
 
 @dataclass(frozen=True)
+class Blind:
+    """Something that can act unseen, though native code is watched.
+
+    Attributes:
+        name: The library, as people call it, or the file's name; `io_uring`.
+        paths: The shared objects.
+        reason: `go` (a Go runtime), `system calls` (of its own), `not redirected`, `not examined`, or
+            `io_uring`.
+        detail: Which system calls; why it is not redirected; how much code it has; who set up the ring.
+    """
+
+    name: str
+    paths: tuple[str, ...]
+    reason: str
+    detail: str
+
+    def sentence(self) -> str:
+        """The same for a person."""
+        name, detail = printable(self.name, 60), printable(self.detail, 100)
+        if self.reason == "io_uring":
+            return f"an io_uring{f' set up by {detail}' if detail else ''}"
+        words = {
+            "go": "Go runtime",
+            "system calls": f"system calls of its own: {detail}",
+            "not redirected": f"its calls could not be redirected: {detail}",
+            "not examined": f"not examined: {detail}",
+        }
+        return f"{name} ({words.get(self.reason, self.reason)})"
+
+
+class Blindness:
+    """Gathers what can act unseen, record by record."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, str], tuple[dict[str, None], dict[str, None]]] = {}
+
+    def add(self, record: Record) -> None:
+        """Takes one more record of kind `blind`."""
+        path, said = record.target or "?", examined(record)
+        if said is None:
+            return
+        owner = whole_of(record.distribution) if record.distribution else ""
+        reason, _, detail = said.partition(": ")
+        if reason == "io_uring":
+            name, detail = "io_uring", owner or os.path.basename(record.object or "")
+        else:
+            name = owner or os.path.basename(path)
+        paths, details = self._found.setdefault((name, reason), ({}, {}))
+        if reason != "io_uring":
+            paths[path] = None
+        for word in detail.split(" ") if reason == "system calls" else filter(None, [detail]):
+            details[word] = None
+
+    def found(self) -> list[Blind]:
+        """What was gathered, by name."""
+        return [
+            Blind(name, tuple(paths), reason, (" " if reason == "system calls" else ", ").join(details))
+            for (name, reason), (paths, details) in sorted(self._found.items())
+        ]
+
+
+@dataclass(frozen=True)
 class Receipt:
     """What a recording proves and what it could not see.
 
@@ -116,10 +201,14 @@ class Receipt:
         hook_unknown: Processes that an older gnomon recorded, which did not say.
         pythons: Recorded interpreters by version.
         not_raised: For each version the events that it does not raise, and what is not known therefore.
-        never_raised: What no version tells.
+        never_raised: What is not seen in any of these processes, or only in some of them.
+        native_source: Processes by whether native code was watched in them: `on`, `off`, `unsupported`,
+            `failed`, `unknown` where an older gnomon recorded.
+        unwatched: Pids of those in which it was not, by the same words.
+        blind: What can act unseen in the others.
         lost: Records lost, by reason.
-        native: Native libraries that were loaded, and what they can do unseen.
-        connections_only: Clients that were loaded, of which only connections show.
+        native: Native libraries that were loaded where native code was not watched, and what they can do.
+        connections_only: Clients that were loaded, and made connections of which no request shows.
         silent: Pythons that were started and did not report.
         unended: Pids of those that ended without a word: killed, crashed, or left by `os._exit`.
         running: Pids of those that still run.
@@ -134,6 +223,9 @@ class Receipt:
     pythons: dict[str, int] = field(default_factory=dict)
     not_raised: dict[str, dict[str, str]] = field(default_factory=dict)
     never_raised: tuple[str, ...] = NEVER_RAISED
+    native_source: dict[str, int] = field(default_factory=dict)
+    unwatched: dict[str, list[int]] = field(default_factory=dict)
+    blind: list[Blind] = field(default_factory=list)
     lost: dict[str, int] = field(default_factory=dict)
     native: dict[str, tuple[str, ...]] = field(default_factory=dict)
     connections_only: list[str] = field(default_factory=list)
@@ -165,7 +257,7 @@ class Receipt:
             return gaps
         named = {1: "the one Python", 2: "both Pythons"}
         where = named.get(self.hook_proven, f"all {self.hook_proven} Pythons")
-        return [f"complete: events were proven to arrive in {where}, and none was lost"]
+        return [f"complete: events and native calls were proven to arrive in {where}, and none was lost"]
 
     def _gaps(self) -> list[str]:
         said: list[str] = []
@@ -179,9 +271,7 @@ class Receipt:
             )
         said += [policy.sentence() for policy in self.policies]
         said += self._silence()
-        if self.native:
-            names = [f"{name} ({_and(can)})" for name, can in sorted(self.native.items())]
-            said.append(f"may have acted unseen, being native: {_some(names)}")
+        said += self._blindness()
         if self.connections_only:
             clients = _some(self.connections_only)
             said.append(f"seen as connections, without what was asked for: {clients}")
@@ -191,6 +281,22 @@ class Receipt:
         if self.running:
             said.append(f"still running: {_pids(self.running)}")
         said += [f"could not be read: {printable(fault)}" for fault in self.faults]
+        return said
+
+    def _blindness(self) -> list[str]:
+        """What native code may have done unseen."""
+        said = []
+        for word, pids in self.unwatched.items():
+            if word == "unknown" and self.hook_unknown:
+                continue  # that has been said
+            is_everywhere = len(pids) == sum(self.native_source.values())
+            where = "" if is_everywhere else f" in {_pids(pids)}"
+            said.append(f"native code was not watched{where}: {absence(word)}")
+        if self.native:
+            names = [f"{name} ({_and(can)})" for name, can in sorted(self.native.items())]
+            said.append(f"may have acted unseen, being native: {_some(names)}")
+        if self.blind:
+            said.append(unseen(self.blind))
         return said
 
     def _silence(self) -> list[str]:
@@ -242,10 +348,27 @@ def _clients(loaded: set[str], connected_by: set[str]) -> list[str]:
     return sorted(loaded if "" in connected_by or not named else named)
 
 
+def unseen(blind: list[Blind]) -> str:
+    """A sentence that names what can act unseen."""
+    return f"can act unseen: {_some([one.sentence() for one in blind])}"
+
+
+def absence(state: str) -> str:
+    """Why native code is not watched, for a person."""
+    return _ABSENCES.get(state, printable(state))
+
+
+def native_state(process: Process) -> str:
+    """Whether native code is watched in it, in a word."""
+    return process.native or "unknown"
+
+
 def receipt(
     processes: list[Process],
     *,
     modules: set[str],
+    unwatched_modules: set[str],
+    blind: list[Blind],
     connected_by: set[str],
     nodes: Iterable[Node],
     executed: set[str],
@@ -257,8 +380,10 @@ def receipt(
     Args:
         processes: The recorded interpreters.
         modules: The modules that were loaded, as imports name them.
-        connected_by: The distributions that made connections, empty text for one of none; without a
-            connection no client did anything.
+        unwatched_modules: Those of them that were loaded where native code was not watched.
+        blind: What can act unseen.
+        connected_by: The distributions that made connections of which no request shows, empty text for one of
+            none; without a connection no client did anything.
         nodes: The tree of programs.
         executed: Ids of processes that became another program.
         faults: What could not be read.
@@ -267,12 +392,26 @@ def receipt(
     pythons: dict[str, int] = {}
     for process in processes:
         pythons[process.python] = pythons.get(process.python, 0) + 1
+    watched = [process for process in processes if process.hook_proven is not False]
+    unwatched: dict[str, list[int]] = {}
+    native_source: dict[str, int] = {}
+    for process in watched:
+        state = native_state(process)
+        native_source[state] = native_source.get(state, 0) + 1
+        if state != "on":
+            unwatched.setdefault(state, []).append(process.pid)
+    blind_pythons = {process.python for process in processes if native_state(process) != "on"}
     not_raised = {
-        version: {limit.event: limit.means for limit in limits(version)} for version in sorted(pythons)
+        version: {
+            limit.event: limit.means
+            for limit in limits(version)
+            if version in blind_pythons or not limit.is_seen_natively
+        }
+        for version in sorted(pythons)
     }
     oldest = min(map(version_of, pythons), default=(3, 99))
-    unseen = _CONNECTIONS_ONLY | (_CONNECTIONS_ONLY_39 if oldest < (3, 10) else frozenset())
-    loaded = modules & _NATIVE.keys()
+    clients = _CONNECTIONS_ONLY | (_CONNECTIONS_ONLY_39 if oldest < (3, 10) else frozenset())
+    loaded = unwatched_modules & _NATIVE.keys()
     native = {name: _NATIVE[name] for name in loaded if name.lstrip("_") not in loaded - {name}}
     lost: dict[str, int] = {}
     for process in processes:
@@ -291,9 +430,17 @@ def receipt(
         hook_unknown=sum(process.hook_proven is None for process in processes),
         pythons=pythons,
         not_raised=not_raised,
+        never_raised=(
+            *NEVER_RAISED,
+            *(UNRECOGNISED if "on" in native_source else ()),
+            *(UNWATCHED if unwatched or not watched else ()),
+        ),
+        native_source=native_source,
+        unwatched=unwatched,
+        blind=blind,
         lost=lost,
         native=native,
-        connections_only=_clients(modules & unseen, connected_by),
+        connections_only=_clients(modules & clients, connected_by),
         silent=[
             Silent(node.argv, node.count, node.reason or "") for node in walk(nodes) if node.state == "silent"
         ],

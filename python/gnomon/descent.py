@@ -35,6 +35,7 @@ class Start:
     last_time: int
     program: str | None = None
     cause: Cause | None = None
+    has_failed: bool = False
 
 
 @dataclass
@@ -43,7 +44,7 @@ class Node:
 
     Attributes:
         how: `run`, `spawn`, `exec` or `fork`; empty where no event told of it.
-        state: `recorded`; `silent`, a Python that did not report; `failed`, an exec that did not happen;
+        state: `recorded`; `silent`, a Python that did not report; `failed`, which could not be started;
             `other`, which is no Python as far as its command line tells.
         reason: Why it is silent, as far as the command line tells.
         process: What it recorded.
@@ -193,6 +194,8 @@ class _Builder:
         return node
 
     def _replaced(self, process: Process, after: list[Process], starts: list[Start]) -> list[Node]:
+        if after:
+            starts = [start for start in starts if not start.has_failed]
         cause = starts[-1].cause if starts else None
         if after:
             if after[0].role == "run":
@@ -201,7 +204,7 @@ class _Builder:
         if not starts:
             return []
         last = max(starts, key=lambda start: start.last_time)
-        if process.ended is not None or process.last_seen > last.last_time:
+        if last.has_failed or process.ended is not None or process.last_seen > last.last_time:
             return [Node(last.argv, "exec", "failed", cause=last.cause, time=last.time)]
         found = pythons(last.argv, program=last.program, folders=_folders(process))
         state: State = "silent" if found else "other"
@@ -209,6 +212,8 @@ class _Builder:
 
     def _spawned(self, process: Process, children: list[Process], starts: list[Start]) -> list[Node]:
         folders = _folders(process)
+        failed = [start for start in starts if start.has_failed]
+        starts = [start for start in starts if not start.has_failed]
         expected = [
             _Expected(start, python, start.count)
             for start in starts
@@ -221,7 +226,10 @@ class _Builder:
         for child in _unmatched(children, expected):
             start = None if _is_of_multiprocessing(child) else _latest(others, child)
             below[id(start)].append(child) if start else untold.append(child)
-        nodes: list[Node] = []
+        nodes = [
+            Node(start.argv, "spawn", "failed", start.count, cause=start.cause, time=start.time)
+            for start in failed
+        ]
         for start in starts:
             for entry in (entry for entry in expected if entry.start is start):
                 nodes += [self.node(child, "spawn", start.cause) for child in entry.found]

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from . import Fault, Process, Record
-from .answer import prefix
+from .answer import database_of, file_of, prefix
 from .causes import Cause
+from .coverage import Blind, Blindness, native_state
 from .folding import (
     HOLE,
     are_random,
@@ -54,9 +55,14 @@ KINDS = (
     "registry",
     "tamper",
     "start",
+    "tried",
     "module",
     "standard_module",
 )
+# What did not happen, and is told all the same: that it was tried. Whether a file that is looked for is there
+# depends on what earlier runs left.
+_TRIED = frozenset(("connect", "resolve", "bind", "send", "http", "request", "spawn", "exec"))
+_REFUSED = frozenset(("EACCES", "EPERM"))
 _OF_WHAT_IT_CONSISTS = frozenset(("python", "script", "library"))
 _CHANGES = frozenset(
     ("delete", "rename", "mkdir", "link", "symlink", "chmod", "truncate", "chown", "utime", "xattr")
@@ -261,6 +267,10 @@ class Behaviour:
         self.pythons = [process for process in processes if process.role != "run"]
         self.records = 0
         self.faults: list[Fault] = []
+        self.blindness = Blindness()
+        self.unwatched = sum(native_state(process) != "on" for process in self.pythons)
+        # Set while a record is added that tells of what did not happen.
+        self._is_in_vain = False
         self.things: dict[str, dict[str, Thing]] = {kind: {} for kind in KINDS}
         self._aliases: dict[tuple[str, str], Thing] = {}
         self._causes: dict[Cause | None, Cause | None] = {}
@@ -270,6 +280,9 @@ class Behaviour:
         self._prefixes = {process.id: f"{prefix(process)}/" for process in self.pythons}
         self._scripts = {process.script_file for process in self.pythons if process.script_file}
         self._sources: set[str] = set(self._scripts)
+        self._databases: set[str] = set()
+        # Files of which an audit event told: SQLite uses its own without one.
+        self._with_events: set[str] = set()
         self._installed = {process.id: _signature(process) for process in self.pythons}
         self._loaded: dict[_Installed, dict[tuple[str, str], Thing]] = defaultdict(dict)
         for process in self.pythons:
@@ -278,6 +291,12 @@ class Behaviour:
     def add(self, record: Record) -> None:
         """Takes one more record."""
         self.records += 1
+        if record.kind == "blind":
+            self.blindness.add(record)
+            return
+        self._is_in_vain = record.outcome in ("denied", "failed")
+        if self._is_in_vain and not _is_told(record):
+            return
         kind = record.kind
         if kind in ("open", "map"):
             self._add_open(record)
@@ -335,7 +354,14 @@ class Behaviour:
             directories[process.id] = directories.get(above.id if above else "", process.directory)
         return {process.id: _Place(process, directories[process.id], pids) for process in self.processes}
 
+    @property
+    def blind(self) -> list[Blind]:
+        """What could act unseen."""
+        return self.blindness.found()
+
     def _note(self, kind: str, names: tuple[str, ...], example: str, record: Record | None = None) -> Thing:
+        if record is not None and self._is_in_vain:
+            kind, names = "tried", tuple(f"{_ATTEMPTS.get(kind, kind)} {name}".strip() for name in names)
         things = self.things[kind]
         thing = things.get(names[0])
         if thing is None:
@@ -368,13 +394,19 @@ class Behaviour:
         return self._note(kind, names, path, record)
 
     def _add_open(self, record: Record) -> None:
+        self._note_event(record)
         words = (record.access or "").split("+")
         if {"write", "append", "create"} & set(words):
             self._path("write", record.target or "", record)
         if "read" in words or (record.kind == "map" and not record.access):
             self._path("read", record.target or "", record)
 
+    def _note_event(self, record: Record) -> None:
+        if record.source != "native":
+            self._with_events.add(record.target or "")
+
     def _add_change(self, record: Record) -> None:
+        self._note_event(record)
         target, kind = record.target or "", record.kind
         if kind == "copy":
             self._path("read", target, record)
@@ -415,6 +447,8 @@ class Behaviour:
     def _add_act(self, record: Record) -> None:
         kind, target, detail = record.kind, record.target or "", record.detail
         place = self._places[record.process]
+        if kind == "database":
+            self._databases.add(file_of(target))
         if kind == "setenv":
             value = "(removed)" if detail is None else _folded_value(detail, place)
             self._note(kind, (target,), target, record).values |= {value}
@@ -445,6 +479,9 @@ class Behaviour:
     def _add_import(self, record: Record) -> None:
         module, file = record.target or "", record.destination or ""
         if "/site-packages/" in file or "/dist-packages/" in file:
+            if self._is_in_vain:
+                self._note("library", (module,), module, record)
+                return
             loaded = self._loaded[self._installed.get(record.process, ())]
             thing = loaded.setdefault((module, file), Thing("library", (module,), module))
             thing.seen(record.time, Cause.of(record))
@@ -475,12 +512,43 @@ class Behaviour:
             thing.is_implied = verb in _OF_WRITING and bool(
                 subjects & written or subjects & below or (verb == "delete" and subjects & made)
             )
+        paths = {thing.example for thing in self.of_kind("read", "write", "change")}
+        folders = {os.path.dirname(path) for path in paths}
         for thing in self.of_kind("read"):
-            # A program's own code, for a traceback or to inspect it.
-            thing.is_implied = thing.example in self._sources
+            # A program's own code, for a traceback or to inspect it; a folder that is opened.
+            thing.is_implied = thing.example in self._sources or thing.example in folders
+        for thing in self.of_kind("read", "write", "change"):
+            if thing.example not in self._with_events and not thing.is_implied:
+                beside = database_of(thing.example)
+                # What SQLite does for a database that is told of.
+                thing.is_implied = (
+                    thing.example in self._databases or beside in paths or beside in self._databases
+                )
         hosts = {_name_of(thing) for thing in self.of_kind("contact", "request")}
+        # A name that is looked up for a connection which fails is told with that.
+        hosts |= {_name_of(thing) for thing in self.of_kind("tried")}
         for thing in self.of_kind("lookup"):
             thing.is_implied = thing.name in hosts
+
+
+# What was tried, in a word before its name.
+_ATTEMPTS = {
+    "contact": "connect",
+    "lookup": "look up",
+    "listen": "listen on",
+    "send": "send to",
+    "request": "",
+    "change": "",
+    "start": "start",
+    "standard_module": "import",
+    "module": "import",
+    "library": "import",
+}
+
+
+def _is_told(record: Record) -> bool:
+    """Whether it is told that this was tried in vain."""
+    return record.outcome == "denied" or record.kind in _TRIED or record.errno in _REFUSED
 
 
 def compare(before: Behaviour, after: Behaviour) -> Difference:
@@ -644,6 +712,8 @@ def _endpoint(host: str, port: int | None, scheme: str = "") -> str:
 def _name_of(thing: Thing) -> str:
     """The host of a contact or a request."""
     name = thing.name
+    if thing.kind == "tried":
+        name = name.removeprefix("connect ")
     if thing.kind == "request":
         name = name.partition("://")[2].partition("/")[0]
     if name.startswith("["):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from .causes import Cause, in_words
+from .coverage import unseen
 from .difference import KINDS, Behaviour, Change, Difference, Thing
 from .screen import Part, Row, page
 from .text import command_line, printable
@@ -38,6 +39,7 @@ _LABELS = {
     "registry": "Registry",
     "tamper": "Tampered",
     "start": "Started",
+    "tried": "In vain",
 }
 _ONE_LINE = frozenset(("module", "standard_module"))
 
@@ -120,6 +122,11 @@ def _losses(side: Behaviour) -> Iterator[str]:
     unproven = sum(process.hook_proven is False for process in side.pythons)
     if unproven:
         yield f"{unproven:,} Pythons in which another audit hook may have refused gnomon's"
+    if side.unwatched:
+        pythons = f"{side.unwatched:,} Python{'s' if side.unwatched > 1 else ''}"
+        yield f"native code was not watched in {pythons}: what libraries did there is not known"
+    if side.blind:
+        yield unseen(side.blind)
 
 
 def _same(difference: Difference) -> str:
@@ -200,7 +207,7 @@ def _what(thing: Thing) -> str:
         return printable(f"{thing.name}={', '.join(values)}", 160)
     if thing.kind == "code" and 0 < len(values) <= 2:
         return printable(f"{thing.name}  sha256 {', '.join(f'{value[:12]}…' for value in values)}")
-    if thing.kind == "start":
+    if thing.kind in ("start", "tried"):
         return printable(thing.name, 160)
     return printable(thing.name)
 

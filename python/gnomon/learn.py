@@ -90,8 +90,12 @@ class Learner:
             )
 
     def add(self, record: Record) -> None:
-        """Takes note of one record, unless a policy stopped what it tells of: that was not meant to be."""
-        if record.outcome == "denied":
+        """Takes note of one record, unless it tells of what a policy stopped: that was not meant to be.
+
+        What failed counts: a script that looks for a file which is not there must go on hearing that, and not
+        that it is denied. Only what the system refused is left out, as a denial says the same.
+        """
+        if record.outcome == "denied" or (record.outcome == "failed" and record.errno in ("EACCES", "EPERM")):
             return
         process = self._processes.get(record.process) or _Process("", "/", None, False)
         key = (

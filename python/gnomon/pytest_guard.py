@@ -147,6 +147,7 @@ class Guard:
         """Hands over what belongs to no test."""
         self.seen = (-1, -1)
         self._note_outside("after the last test")
+        self.outside["unseen"] = self._unseen()
         tally: Any = self.config.pluginmanager.get_plugin("gnomon-tally")
         if tally is not None:
             tally.add_outside(self.outside)
@@ -217,6 +218,18 @@ class Guard:
         failing = [one for one in found if self._word(one) in self.fails]
         self.outside["texts"] += [f"{where}: {self._described(one)}" for one in failing]
         self.outside["fails"] = self.outside["fails"] or bool(failing)
+
+    def _unseen(self) -> list[str]:
+        """What can have been done unseen, in sentences."""
+        from .coverage import Blindness, absence, native_state, unseen
+
+        spool, blindness, own = self.recording.spool, Blindness(), _native.process_id()
+        for one in Spool(spool, kinds=["blind"]).records():
+            if one.process == own or self._started(one.process) is not None:
+                blindness.add(one)
+        states = {native_state(one) for one in Spool(spool, process=own).processes()[0] if one.id == own}
+        said = [f"native code was not watched: {absence(state)}" for state in states - {"on"}]
+        return [*said, unseen(blindness.found())] if blindness.found() else said
 
     def _word(self, one: Record) -> str:
         if one.outcome == "denied":

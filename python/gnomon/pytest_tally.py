@@ -22,6 +22,8 @@ class Tally:
         # What belongs to no test: texts.
         self.outside: list[str] = []
         self.outside_fails = False
+        # What could not be seen: sentences, each once.
+        self.unseen: dict[str, None] = {}
 
     def add(self, counts: dict[str, int], test: str | None = None) -> None:
         """Adds what was found, in `test` or outside of tests."""
@@ -35,6 +37,7 @@ class Tally:
         """Adds what a process found outside of its tests."""
         self.add(found["counts"])
         self.outside += found["texts"]
+        self.unseen.update(dict.fromkeys(found.get("unseen", ())))
         self.outside_fails = self.outside_fails or found["fails"]
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -75,3 +78,5 @@ class Tally:
         where = f" in {number} test{'s' if number > 1 else ''}" if number else ""
         line = f"gnomon: {', '.join(counted) or 'nothing denied, nothing warned of'}{where}"
         terminalreporter.write_line(line)
+        for sentence in self.unseen:
+            terminalreporter.write_line(f"gnomon: {sentence}")

@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from . import Process
-from .answer import Act, Answer, Contact, FileUse, Request, prefix
-from .causes import Cause, in_words
+from .answer import CHANGES, Act, Answer, Contact, Failure, Request, prefix
+from .causes import Cause, in_words, whole_of
 from .descent import Node, walk
-from .text import command_line, printable, short_path
+from .text import bytes_in_words, command_line, printable, short_path
 from .verdicts import MAX_MESSAGE, NO_POLICY, Decision, counted, outcome_of, policy_of
 
 _SHOWN = 8
+_MISSING_SHOWN = 3
 _LABEL = 11
 _MARGIN = "  " + " " * _LABEL
 _SYSTEM = ("/etc/", "/usr/", "/lib", "/proc/", "/sys/", "/dev/", "/run/", "/bin/", "/sbin/", "/var/lib/")
@@ -191,7 +192,7 @@ def _sections(answer: Answer) -> Iterable[tuple[str, list[Row]]]:
         yield "Policy", _policy_rows(answer, directory)
     yield from _file_sections(answer, directory)
     yield from _network_sections(answer)
-    yield from _act_sections(answer.acts, directory)
+    yield from _act_sections(answer, directory)
     yield "Started", _started(answer)
     yield "Coverage", _rows(answer.coverage.sentences())
 
@@ -302,7 +303,12 @@ def _pythons(processes: list[Process]) -> list[str]:
 
 
 def _library_lines(answer: Answer) -> list[str]:
-    names = [printable(f"{library.name} {library.version}".rstrip()) for library in answer.libraries]
+    known = {library.name for library in answer.libraries}
+    names = [
+        printable(f"{library.name} {library.version}".rstrip())
+        for library in answer.libraries
+        if whole_of(library.name) == library.name or whole_of(library.name) not in known
+    ]
     shown = ", ".join(names[:40]) + (f" … and {len(names) - 40} more" if len(names) > 40 else "")
     lines = [shown] if names else []
     if answer.own_modules:
@@ -425,25 +431,37 @@ def _file_rows(uses: Iterable[tuple[str, int, list[Cause]]], directory: str | No
 
 
 def _file_sections(answer: Answer, directory: str | None) -> Iterable[tuple[str, list[Row]]]:
-    temporary = [use for use in answer.files if use.is_temporary]
-    lasting = [use for use in answer.files if not use.is_temporary]
-    read = [use for use in lasting if use.reads]
+    folders = {os.path.dirname(use.path) for use in answer.files}
+    shown = [use for use in answer.files if not use.is_part_of_database]  # that is told of by itself
+    temporary = [use for use in shown if use.is_temporary]
+    lasting = [use for use in shown if not use.is_temporary]
+    read = [use for use in lasting if use.reads and use.path not in folders]
     places = _SYSTEM + tuple({place for process in answer.processes for place in _installation(process)})
-    system = [use for use in read if use.path.startswith(places)]
+    system = {use.path for use in read if use.path.startswith(places)}
     vague = [use for use in read if not use.path.startswith("/")]
     mine = [use for use in read if use.path.startswith("/") and not use.path.startswith(places)]
+    failed = [one for one in answer.failed if one.kind == "open"]
+    # What was there the next time is told already.
+    known = {use.path for use in answer.files if use.reads or use.writes}
+    in_vain = [
+        one
+        for one in failed
+        if one.doing == "read" and one.target not in known and not one.target.startswith(places)
+    ]
 
     reads = _file_rows(((use.path, use.reads, use.read_by) for use in mine), directory)
     reads = _some_rows(reads, "gnomon events --kind open")
+    reads += _failed_rows(in_vain, directory)
     if system:
-        reads.append(Row(f"and {_counted(system, 'system file')}"))
+        reads.append(Row(f"and {_number(len(system), 'system file')}"))
     if vague:
         reads.append(Row(f"and {len(vague)} named relative to an open folder, which the event does not tell"))
     yield "Read", reads or [Row("no file")]
     writes = _file_rows(((use.path, use.writes, use.written_by) for use in lasting if use.writes), directory)
     writes = _some_rows(writes, "gnomon events --kind open,rename")
+    writes += _failed_rows([one for one in failed if one.doing == "write"], directory)
     if temporary:
-        writes.append(Row(f"and {_counted(temporary, 'temporary file')}, gone again"))
+        writes.append(Row(f"and {_number(len(temporary), 'temporary file')}, gone again"))
     yield "Wrote", writes or [Row("no file")]
     changed = [
         Row(
@@ -453,33 +471,119 @@ def _file_sections(answer: Answer, directory: str | None) -> Iterable[tuple[str,
         for use in lasting
         if use.changes
     ]
+    kinds = {kind for use in lasting for kind in use.changes}
+    changed = _some_rows(changed, f"gnomon events --kind {','.join(sorted(kinds))}")
+    changed += _failed_rows([one for one in answer.failed if one.kind in CHANGES], directory)
     if changed:
-        kinds = sorted({kind for use in lasting for kind in use.changes})
-        yield "Changed", _some_rows(changed, f"gnomon events --kind {','.join(kinds)}")
+        yield "Changed", changed
 
 
-def _counted(things: list[FileUse], name: str) -> str:
-    return f"{len(things):,} {name}{'s' if len(things) > 1 else ''}"
+# Why something failed, in words that need no manual; others by their name.
+_REASONS = {
+    "ENOENT": "not there",
+    "ENOTDIR": "not there",
+    "EEXIST": "there already",
+    "EACCES": "refused",
+    "EPERM": "refused",
+    "EROFS": "refused: read-only",
+    "EISDIR": "failed: it is a folder",
+    "ENOTEMPTY": "failed: not empty",
+    "ENOSPC": "failed: no space",
+    "EDQUOT": "failed: no space",
+    "ECONNREFUSED": "refused",
+    "ECONNRESET": "failed: cut off",
+    "ETIMEDOUT": "no answer",
+    "EHOSTUNREACH": "not reachable",
+    "ENETUNREACH": "not reachable",
+    "EADDRINUSE": "failed: in use",
+    "EAI_NONAME": "no such name",
+    "EAI_NODATA": "no such name",
+    "EAI_AGAIN": "name not found: no answer",
+}
+
+
+def _reason(failure: Failure) -> str:
+    if failure.errno == "ENOENT" and failure.doing in ("write", "mkdir"):
+        return "failed: there is no such folder"
+    return _REASONS.get(failure.errno, f"failed: {failure.errno}")
+
+
+def _failed_rows(failures: list[Failure], directory: str | None) -> list[Row]:
+    """What was asked of files in vain: the few by name, and the many that are not there by their number."""
+    missing = [failure for failure in failures if failure.errno in ("ENOENT", "ENOTDIR")]
+    missing = missing if len(missing) > _MISSING_SHOWN else []
+    rows = []
+    for failure in failures:
+        if failure not in missing:
+            verb = f"{failure.kind} " if failure.kind in CHANGES else ""
+            what = f"{verb}{printable(short_path(failure.target, directory))}  {_reason(failure)}"
+            rows.append(Row(what + _times(failure.count), _by(failure.by)))
+    rows = _some_rows(rows, "gnomon events --kind open")
+    if missing:
+        rows.append(Row(f"and looked for {len(missing):,} files that are not there"))
+    return rows
+
+
+def _number(count: int, name: str) -> str:
+    return f"{count:,} {name}{'s' if count > 1 else ''}"
 
 
 def _network_sections(answer: Answer) -> Iterable[tuple[str, list[Row]]]:
     if answer.requests:
         called = [Row(_request(request), _by(request.by)) for request in answer.requests]
-        yield "Called", _some_rows(called, "gnomon events --kind http,request")
+        called = _some_rows(called, "gnomon events --kind http,request")
+        ends = {(request.host, request.port) for request in answer.requests}
+        moved = [contact for contact in answer.contacts if (contact.host, contact.port) in ends]
+        yield "Called", called + _volume_rows(moved)
     ends = {(request.host, request.port) for request in answer.requests}
-    others = [contact for contact in answer.contacts if (contact.host, contact.port) not in ends]
+    failed = [one for one in answer.failed if one.kind in ("connect", "resolve", "send")]
+    # A name that was looked up for a connection which failed is told with that.
+    in_vain = {one.host for one in failed if one.kind == "connect"}
+    others = [
+        contact
+        for contact in answer.contacts
+        if (contact.host, contact.port) not in ends and (contact.connects or contact.host not in in_vain)
+    ]
     contacts = _some_rows(
-        [Row(_contact(contact), _by(contact.by)) for contact in others],
+        [
+            *(Row(_contact(contact), _by(contact.by)) for contact in others),
+            *(Row(_failed_contact(one), _by(one.by)) for one in failed),
+        ],
         "gnomon events --kind connect,resolve",
     )
     if contacts or not answer.requests:
         yield "Contacted", contacts or [Row("no host")]
-    if answer.listens:
+    not_listened = [one for one in answer.failed if one.kind == "bind"]
+    if answer.listens or not_listened:
         listens = [
             printable(target.removesuffix(":0") + " (a free port)" if target.endswith(":0") else target)
             for target in answer.listens
         ]
+        listens += [f"{printable(one.target)}  {_reason(one)}{_times(one.count)}" for one in not_listened]
         yield "Listened", _rows(_some(listens, "gnomon events --kind bind"))
+
+
+def _volume_rows(contacts: list[Contact]) -> list[Row]:
+    """What went to and fro in all requests to a host."""
+    moved = [contact for contact in contacts if contact.bytes_out or contact.bytes_in]
+    rows = [Row(f"{_end(contact.host, contact.port)}: in all {_volume(contact)}") for contact in moved]
+    return _some_rows(rows, "gnomon show --format json", 4)
+
+
+def _volume(contact: Contact) -> str:
+    return f"{bytes_in_words(contact.bytes_out)} out, {bytes_in_words(contact.bytes_in)} in"
+
+
+def _end(host: str | None, port: int | None) -> str:
+    name = host or "?"
+    if port is not None:
+        name = f"[{name}]:{port}" if ":" in name else f"{name}:{port}"
+    return printable(name)
+
+
+def _failed_contact(failure: Failure) -> str:
+    end = failure.host if failure.kind == "resolve" else failure.target
+    return f"{printable(end or '?')}  ({_reason(failure)}){_times(failure.count)}"
 
 
 def _request(request: Request) -> str:
@@ -488,16 +592,19 @@ def _request(request: Request) -> str:
 
 
 def _contact(contact: Contact) -> str:
-    name = contact.host or "?"
-    if contact.port is not None:
-        name = f"[{name}]:{contact.port}" if ":" in name else f"{name}:{contact.port}"
     others = [address for address in contact.addresses if address != contact.host]
     facts = [*others[:3], *(["…"] if len(others) > 3 else [])]
     if contact.is_this_machine:
         facts.append("this machine")
     if not contact.connects:
         facts.append("only looked up")
-    return printable(name) + (f"  ({', '.join(facts)})" if facts else "") + _times(contact.connects)
+    if contact.bytes_out or contact.bytes_in:
+        facts.append(_volume(contact))
+    return (
+        _end(contact.host, contact.port)
+        + (f"  ({', '.join(facts)})" if facts else "")
+        + _times(contact.connects)
+    )
 
 
 # What a person may want to know besides files, hosts and programs; the rest is for `gnomon events`.
@@ -518,13 +625,16 @@ _ACT_LABELS = {
 _ITSELF = frozenset(("command", "stdin", "interactive", "cell"))
 
 
-def _act_sections(acts: list[Act], directory: str | None) -> Iterable[tuple[str, list[Row]]]:
+def _act_sections(answer: Answer, directory: str | None) -> Iterable[tuple[str, list[Row]]]:
     for kind, label in _ACT_LABELS.items():
         # A library's own doing is for `gnomon events`, unless it hides something or holds data.
-        shown = [act for act in acts if act.kind == kind and _is_worth_showing(act)]
+        shown = [act for act in answer.acts if act.kind == kind and _is_worth_showing(act)]
         rows = [Row(_act(act, directory), _by(act.by)) for act in shown]
+        rows = _some_rows(rows, f"gnomon events --kind {kind}")
+        if kind == "database":
+            rows += _failed_rows([one for one in answer.failed if one.kind == kind], directory)
         if rows:
-            yield label, _some_rows(rows, f"gnomon events --kind {kind}")
+            yield label, rows
 
 
 # Modules with functions that a pickle of data has no use for.

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 Imports = Literal["top", "all"]
 Mode = Literal["enforce", "observe"]
+Native = Literal["auto", "off"]
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ class Recording:
         from .answer import Answer
 
         processes, faults = self._processes()
-        records = chain(self._policies(), self.records())
+        records = chain(self._standing(), self.records())
         answer = Answer.gathered(processes, records, faults, folder=self.spool)
         running = [pid for pid in answer.coverage.running if pid != os.getpid()]
         coverage = replace(answer.coverage, running=running)
@@ -142,9 +143,10 @@ class Recording:
     def _open(self, kinds: Sequence[str] | None = None, verdicts: Sequence[str] | None = None) -> Spool:
         return Spool(self.spool, run=self._run, since=self.began, kinds=kinds, verdicts=verdicts)
 
-    def _policies(self) -> Iterator[Record]:
-        """Under which policies this process was when it began: it said so when it was armed."""
-        for record in Spool(self.spool, run=self._run, process=self.process, kinds=["policy"]).records():
+    def _standing(self) -> Iterator[Record]:
+        """What held when it began: the policies that this process was under, and what could act unseen."""
+        kinds = ["policy", "blind"]
+        for record in Spool(self.spool, run=self._run, process=self.process, kinds=kinds).records():
             if record.time < self.began:
                 yield record
 
@@ -174,7 +176,11 @@ def _now() -> int:
 
 
 def start(
-    spool: str | os.PathLike[str] | None = None, *, imports: Imports = "top", children: bool = True
+    spool: str | os.PathLike[str] | None = None,
+    *,
+    imports: Imports = "top",
+    native: Native | None = None,
+    children: bool = True,
 ) -> Recording:
     """Starts recording this process. Where it is recorded already, that recording goes on and is used.
 
@@ -183,13 +189,15 @@ def start(
     Args:
         spool: Where records go, a directory; by default the user's own (`default_spool`).
         imports: One record for each top-level package, or for each module.
+        native: `auto` watches what native libraries do, where that works on this system; `off` does not. By
+            default as `GNOMON_NATIVE` in the environment says, and else `auto`.
         children: Record Python children too. Their environment says so: `os.environ` has other values of
             `PYTHONPATH`, `GNOMON_SPOOL` and `GNOMON_RUN` until the end.
 
     Raises:
         OSError: Nothing can be recorded there, or another audit hook refuses gnomon's.
     """
-    recording = _begin(spool, imports, children=children)
+    recording = _begin(spool, imports, native, children=children)
     _started.append(recording)
     return recording
 
@@ -208,7 +216,11 @@ def stop() -> Recording | None:
 
 
 def record(
-    spool: str | os.PathLike[str] | None = None, *, imports: Imports = "top", children: bool = True
+    spool: str | os.PathLike[str] | None = None,
+    *,
+    imports: Imports = "top",
+    native: Native | None = None,
+    children: bool = True,
 ) -> Recording:
     """Records what a `with` block does.
 
@@ -219,7 +231,7 @@ def record(
         ...     report()
         >>> print(recording.answer())  # doctest: +SKIP
     """
-    return _begin(spool, imports, children=children)
+    return _begin(spool, imports, native, children=children)
 
 
 def enforce(
@@ -229,6 +241,7 @@ def enforce(
     mode: Mode = "enforce",
     justify: str | None = None,
     spool: str | os.PathLike[str] | None = None,
+    native: Native | None = None,
     children: bool = True,
 ) -> Recording:
     """Puts this process under a policy, on all its threads, and records it.
@@ -243,6 +256,7 @@ def enforce(
         mode: `observe` has no rule of it act: records say what each would have done.
         justify: The reason for what this policy wants a reason for. It does not reach children.
         spool: Where records go, as for `start`.
+        native: As for `start`; a policy stops what native libraries do only where they are watched.
         children: Have Python children obey it too, as far as they are recorded. Their environment says so, as
             for `start`. A forked child is under it in any case, even after the block.
 
@@ -264,7 +278,7 @@ def enforce(
     paths = [policy] if isinstance(policy, (str, os.PathLike)) else list(policy or ())
     data = compiled(paths, observe=mode == "observe", text=text)
     reason = justify.strip() if justify else None
-    recording = _begin(spool, "top", children=children)
+    recording = _begin(spool, "top", native, children=children)
     try:
         ticket = _native.enforce(data, justification=reason or None, script=_script(), children=children)
     except BaseException:
@@ -286,17 +300,22 @@ def _script() -> tuple[str, str, str | None] | None:
     return None
 
 
-def _begin(spool: str | os.PathLike[str] | None, imports: Imports, *, children: bool) -> Recording:
+def _begin(
+    spool: str | os.PathLike[str] | None, imports: Imports, native: Native | None, *, children: bool
+) -> Recording:
+    if native not in (None, "auto", "off"):
+        raise ValueError(f"native is `auto` or `off`, and not {native!r}")
     is_shared = _native.recording() is not None
     place = os.path.abspath(os.fspath(spool) if spool is not None else default_spool())
     before: dict[str, tuple[str | None, str]] = {}
+    is_watched = None if native is None else native == "auto"
     if not is_shared:
         if not os.path.isdir(place):
             os.makedirs(place, mode=0o700, exist_ok=True)
         if children:
-            before = _tell_children(place, imports)
+            before = _tell_children(place, imports, native)
         try:
-            _native.start(place, every_import=imports == "all")
+            _native.start(place, every_import=imports == "all", native=is_watched)
         except OSError:
             _restore(before)
             raise
@@ -307,7 +326,7 @@ def _begin(spool: str | os.PathLike[str] | None, imports: Imports, *, children: 
         # What we change in the environment is not the program's doing: it is not recorded meanwhile.
         _native.stop()
         _set(before, "GNOMON_RUN", found[1] or process)
-        _native.start(place, every_import=imports == "all")
+        _native.start(place, every_import=imports == "all", native=is_watched)
     recording = Recording(os.fspath(found[0]), process, found[1], is_shared=is_shared)
     _environment.update(before)
     if not is_shared or found[2]:
@@ -356,7 +375,7 @@ def _own_segments() -> list[str]:
     return [path for path in segments if os.path.basename(path).startswith(start_of_name)]
 
 
-def _tell_children(spool: str, imports: Imports) -> dict[str, tuple[str | None, str]]:
+def _tell_children(spool: str, imports: Imports, native: Native | None) -> dict[str, tuple[str | None, str]]:
     """Arms the Pythons that inherit our environment, as `gnomon run` does. Returns what was there before."""
     before: dict[str, tuple[str | None, str]] = {}
     ours = bootstrap()
@@ -367,6 +386,8 @@ def _tell_children(spool: str, imports: Imports) -> dict[str, tuple[str | None, 
     _set(before, "GNOMON_SPOOL", spool)
     if imports == "all":
         _set(before, "GNOMON_IMPORTS", "all")
+    if native is not None:
+        _set(before, "GNOMON_NATIVE", native)
     return before
 
 

@@ -49,3 +49,13 @@ def _quoted(word: str) -> str:
     if "'" in word and not set(word) & set('"$`\\!'):
         return f'"{word}"'  # shlex would write every ' as '"'"'
     return shlex.quote(word)
+
+
+def bytes_in_words(count: int) -> str:
+    """As in `281 bytes`, `12.3 kB`, `4.1 MB`: thousands, as network and disk makers count."""
+    if count < 1000:
+        return f"{count} byte{'s' if count != 1 else ''}"
+    size, units = count / 1000, ["kB", "MB", "GB", "TB"]
+    while size >= 999.95 and len(units) > 1:
+        size, units = size / 1000, units[1:]
+    return f"{size:,.1f} {units[0]}"

@@ -25,7 +25,12 @@ pub struct Filter {
     pub verdicts: Vec<Action>,
     /// The rule that said it: `policy/rule`, or either half.
     pub rule: Option<String>,
+    /// Who told of it, as [`SOURCES`] has the words.
+    pub sources: Vec<&'static str>,
 }
+
+/// The words for who told of an operation.
+pub const SOURCES: [&str; 3] = ["audit", "native", "audit+native"];
 
 impl Filter {
     /// Whether records in the file called `name` can match: ids sort by time, so all processes of a run come
@@ -59,6 +64,7 @@ impl Filter {
                     .any(|text| pattern.matches(text))
             })
             && self.host.as_ref().is_none_or(|host| matches_host(view, host))
+            && (self.sources.is_empty() || self.sources.contains(&view.source()))
             && ((self.verdicts.is_empty() && self.rule.is_none())
                 || view.verdict.is_some_and(|verdict| self.matches_verdict(&verdict)))
     }
@@ -138,6 +144,7 @@ fn globbed(pattern: &[u8], text: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spool::format::NATIVE;
 
     #[test]
     fn globs_and_parts_of_paths() {
@@ -187,6 +194,20 @@ mod tests {
             assert_eq!(filter.matches(&spoken), expected, "{verdicts:?} {rule:?}");
             let is_unspoken_asked_for = verdicts.is_empty() && rule.is_none();
             assert_eq!(filter.matches(&View::default()), is_unspoken_asked_for, "{verdicts:?} {rule:?}");
+        }
+    }
+
+    #[test]
+    fn sources_match_as_records_say_them() {
+        let told = |flags, tally| View { flags, tally, ..View::default() };
+        let tally = crate::record::Tally { reached: 1, ..crate::record::Tally::default() };
+        let views = [told(0, None), told(NATIVE, Some(tally)), told(0, Some(tally))];
+        for (view, source) in views.iter().zip(SOURCES) {
+            for wanted in SOURCES {
+                let filter = Filter { sources: vec![wanted], ..Filter::default() };
+                assert_eq!(filter.matches(view), wanted == source, "{wanted} {source}");
+            }
+            assert!(Filter::default().matches(view));
         }
     }
 

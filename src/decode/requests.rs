@@ -13,7 +13,7 @@ use gnomon_core::event::{Event, Kind, Target};
 use super::Decoded;
 use super::network::text_of;
 use crate::capi::Object;
-use crate::redirect::notes;
+use crate::redirect::notes::{self, Sort};
 
 thread_local! {
     /// The request that urllib told, and http.client is about to tell again.
@@ -81,6 +81,9 @@ pub fn http_send(args: Object<'_>) -> Decoded<'_> {
     BODY.with(|body| body.set((connection.address(), head.size.unwrap_or(0).saturating_sub(rest))));
     let url = head.url(Server::of(connection));
     if is_told(&head, &url) {
+        if head.method == "CONNECT" {
+            notes::leave(Sort::Request, &notes::request(head.method, &head.target), 0);
+        }
         return Decoded::Told;
     }
     Decoded::Event(url.event(Kind::Http, Cow::Borrowed(head.method), head.size))
@@ -96,11 +99,7 @@ pub fn forget() {
 fn is_told(head: &Head<'_>, url: &Url) -> bool {
     let (found, told) = (url.told(head.method), TOLD.with(Cell::get));
     if head.method == "CONNECT" {
-        let is_told = found.authority == told.authority;
-        if is_told {
-            notes::leave_request(head.method, &url.text);
-        }
-        return is_told;
+        return found.authority == told.authority;
     }
     TOLD.with(|told| told.set(Told { request: 0, authority: 0 }));
     found == told

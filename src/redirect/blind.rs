@@ -93,16 +93,60 @@ const CALLS: [(&str, u16, Option<u16>); 42] = [
 ];
 
 impl Unseen {
-    /// Whether there is nothing that it may do unseen.
-    pub fn is_nothing(&self) -> bool {
-        !self.is_go && self.calls.is_empty()
+    /// Why a module is blind, as records say it; `None` where it is not.
+    pub fn words(&self, machine: Machine) -> Option<String> {
+        if self.is_go {
+            return Some("go".to_owned());
+        }
+        let calls: Vec<&str> = self.names(machine).collect();
+        (!calls.is_empty()).then(|| format!("system calls: {}", calls.join(" ")))
     }
 
     /// The names of the calls.
-    pub fn names(&self, machine: Machine) -> impl Iterator<Item = &'static str> {
+    fn names(&self, machine: Machine) -> impl Iterator<Item = &'static str> {
         self.calls.iter().filter_map(move |number| {
             CALLS.iter().find(|call| number_of(call, machine) == Some(*number)).map(|call| call.0)
         })
+    }
+}
+
+/// How much of the code before a piece belongs to the next piece, so that a call is found wherever the pieces end. Whole
+/// instructions on aarch64.
+pub const BEFORE: usize = 4 * (NUMBER_WITHIN_INSTRUCTIONS + 1);
+
+/// A search of a module's code, which may come in pieces.
+pub struct Search {
+    machine: Machine,
+    unseen: Unseen,
+}
+
+impl Search {
+    /// Begins with the notes.
+    pub fn new<'a>(notes: impl IntoIterator<Item = Note<'a>>, machine: Machine) -> Self {
+        let is_go = notes.into_iter().any(|note| is_go_note(&note));
+        Self { machine, unseen: Unseen { is_go, calls: Vec::new() } }
+    }
+
+    /// Whether nothing that is still to come can change what was found.
+    pub fn is_over(&self) -> bool {
+        self.unseen.is_go
+    }
+
+    /// Takes a segment, or a piece of one; `is_first` where that begins with it.
+    pub fn add(&mut self, code: &[u8], is_first: bool) {
+        self.unseen.is_go |= is_first && begins_as_go(code);
+        if !self.is_over() {
+            add_calls(code, self.machine, &mut self.unseen.calls);
+        }
+    }
+
+    /// What was found.
+    pub fn found(mut self) -> Unseen {
+        if self.unseen.is_go {
+            self.unseen.calls.clear();
+        }
+        self.unseen.calls.sort_unstable();
+        self.unseen
     }
 }
 
@@ -112,16 +156,9 @@ pub fn unseen<'a>(
     code: impl IntoIterator<Item = &'a [u8]>,
     machine: Machine,
 ) -> Unseen {
-    let mut unseen = Unseen { is_go: notes.into_iter().any(|note| is_go_note(&note)), calls: Vec::new() };
-    for code in code {
-        unseen.is_go = unseen.is_go || begins_as_go(code);
-        if unseen.is_go {
-            return Unseen { is_go: true, calls: Vec::new() };
-        }
-        add_calls(code, machine, &mut unseen.calls);
-    }
-    unseen.calls.sort_unstable();
-    unseen
+    let mut search = Search::new(notes, machine);
+    code.into_iter().for_each(|code| search.add(code, true));
+    search.found()
 }
 
 /// Whether a module holds a Go runtime, which costs nothing to find out.
@@ -374,7 +411,7 @@ mod tests {
         assert!(unseen([note], [&call[..]], Machine::X86_64).is_go);
         assert!(unseen([], [&b"..\xff Go build ID: \"x\""[..]], Machine::X86_64).is_go);
         let other = Note { name: b"GNU\0", kind: 4, description: b"" };
-        assert!(unseen([other], [], Machine::X86_64).is_nothing());
+        assert_eq!(unseen([other], [], Machine::X86_64), Unseen::default());
     }
 
     proptest::proptest! {

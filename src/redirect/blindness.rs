@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use gnomon_core::event::{Event, Kind, Target};
+use gnomon_core::interest::installed_root;
 use gnomon_core::origin::Origin;
 
 use super::elf::{Machine, Module as Image};
@@ -37,19 +38,13 @@ impl Blind {
             if blind::is_go(image.notes(), image.code_bytes()) {
                 return Some(Self { name, why: "go".to_owned(), origin: module.origin.clone() });
             }
-            return module.origin.distribution.is_some().then(|| Self {
+            return (!is_systems(&name)).then(|| Self {
                 name,
-                why: format!("not examined: {} MB of code", code_bytes >> 20),
+                why: not_examined(code_bytes, image.build_id().as_deref()),
                 origin: module.origin.clone(),
             });
         }
-        let unseen = blind::unseen(image.notes(), image.code_bytes(), machine);
-        let calls: Vec<&str> = unseen.names(machine).collect();
-        let why = match unseen.is_go {
-            true => "go".to_owned(),
-            false if calls.is_empty() => return None,
-            false => format!("system calls: {}", calls.join(" ")),
-        };
+        let why = blind::unseen(image.notes(), image.code_bytes(), machine).words(machine)?;
         Some(Self { name, why, origin: module.origin.clone() })
     }
 
@@ -59,6 +54,18 @@ impl Blind {
             Target::Named { name: Cow::Borrowed(&self.name), detail: Cow::Borrowed(self.why.as_bytes()) };
         call::tell(&Event::new(Kind::Blind, target), &self.origin);
     }
+}
+
+/// Why a large module may be blind. By its build id, whoever examines the file later knows that it is still the same.
+fn not_examined(code_bytes: usize, build_id: Option<&str>) -> String {
+    let size = format!("not examined: {} MB of code", code_bytes >> 20);
+    build_id.map_or_else(|| size.clone(), |id| format!("{size}, build id {id}"))
+}
+
+/// Whether a library is the system's own: those go through the C library.
+fn is_systems(path: &[u8]) -> bool {
+    const FOLDERS: [&[u8]; 4] = [b"/lib/", b"/lib64/", b"/usr/lib/", b"/usr/lib64/"];
+    FOLDERS.iter().any(|folder| path.starts_with(folder)) && installed_root(path).is_none()
 }
 
 /// A ring is set up by `caller`: what is asked for through it, no call tells.

@@ -12,6 +12,7 @@ use std::rc::Rc;
 use gnomon_core::event::{Event, Kind};
 use gnomon_core::origin::Origin;
 use gnomon_core::pipeline::{Recorder, Settled};
+use gnomon_core::policy::field::Field;
 use gnomon_core::policy::judge::{Answer, Outcome, Source, Witness};
 use gnomon_core::spool::format::Loss;
 use gnomon_core::spool::segment::Change;
@@ -88,38 +89,73 @@ pub unsafe fn text<'a>(pointer: *const c_char) -> Option<&'a [u8]> {
 /// `event` makes what it is, where no audit event told; `None` is nothing of interest.
 #[inline]
 pub fn begin<'a>(caller: usize, sort: Sort, name: &[u8], event: impl FnOnce() -> Option<Event<'a>>) -> Step {
+    take_note(sort, name).unwrap_or_else(|| begin_untold(caller, sort, event))
+}
+
+/// The step for a call of which an audit event told; `None` for any other.
+#[inline]
+pub fn take_note(sort: Sort, name: &[u8]) -> Option<Step> {
     if !super::is_on() || thread::block().is_inside.get() {
-        return Step::PASS;
+        return Some(Step::PASS);
     }
-    if let Some(key) = notes::take(sort, name) {
-        return Step { is_stopped: false, is_told: true, key };
+    notes::take(sort, name).map(|key| Step { is_stopped: false, is_told: true, key })
+}
+
+/// Asks the policies about what an audit event told less of than `event` does. Its own record is made only where a rule
+/// speaks.
+pub fn decide_again(caller: usize, told: Step, event: &Event<'_>) -> Step {
+    let _errno = Errno::kept();
+    let origin = origin_at(caller);
+    let settled = inside(|recorder| {
+        let is_ruled = recorder.policy().is_some_and(|active| active.looks_at(event.kind, Field::Address));
+        is_ruled.then(|| recorder.record(event, thread::number(), &Caller { origin, is_told: true }))
+    });
+    let is_stopped = settled.flatten().is_some_and(|settled| last_step(settled).is_stopped);
+    if is_stopped {
+        end(told, libc::EACCES);
     }
-    begin_untold(caller, sort, event)
+    Step { is_stopped, ..told }
 }
 
 /// The same for a call of which no audit event tells.
 #[inline(never)]
 pub fn begin_untold<'a>(caller: usize, sort: Sort, event: impl FnOnce() -> Option<Event<'a>>) -> Step {
     let _errno = Errno::kept();
-    let Some(module) = modules::at(caller) else { return Step::PASS };
     // Between fork and exec the interpreter closes files and changes directories: no process begins for that.
     // What it runs then records itself, or an audit event told of it: only a policy may want to know before.
-    if fork::is_unacknowledged_child() && module.is_interpreter && !(sort == Sort::Run && has_rules_on_exec())
-    {
+    let is_interpreter = || modules::at(caller).is_some_and(|module| module.is_interpreter);
+    let matters = sort == Sort::Run && has_rules_on_starts();
+    if fork::is_unacknowledged_child() && !matters && is_interpreter() {
         return Step::PASS;
     }
+    let origin = origin_at(caller);
     inside(|recorder| {
         let event = event()?;
-        let settled = recorder.record(&event, thread::number(), &Caller(&module.origin));
+        let settled = recorder.record(&event, thread::number(), &Caller { origin, is_told: false });
         Some(last_step(settled))
     })
     .flatten()
     .unwrap_or(Step::PASS)
 }
 
-/// Whether the policies that were inherited are about programs that take a process's place.
-fn has_rules_on_exec() -> bool {
-    session::inherited().and_then(Recorder::policy).is_some_and(|policy| policy.concerns(Kind::Exec))
+/// Whether the policies that were inherited are about starts of programs.
+fn has_rules_on_starts() -> bool {
+    session::inherited().and_then(Recorder::policy).is_some_and(|policy| policy.concerns(Kind::Spawn))
+}
+
+/// What is known of the code at `caller` without looking at Python's frames. Code that was made while the program runs is
+/// in no module, and what the C library calls by itself (a thread's function) was handed to it.
+fn origin_at(caller: usize) -> &'static Origin {
+    static UNKNOWN: Origin = Origin {
+        file: Vec::new(),
+        line: 0,
+        function: String::new(),
+        distribution: None,
+        via: None,
+        object: None,
+        hash: 0,
+    };
+    modules::at(caller).map_or(&UNKNOWN, |module| &module.origin)
 }
 
 /// Does something for which memory may be needed, in gnomon's own; nothing where no call is looked at.
@@ -163,7 +199,7 @@ pub fn with_recorder<T>(act: impl FnOnce(&Recorder) -> T) -> Option<T> {
 /// Records what no call is about, as a module that was found.
 pub fn tell(event: &Event<'_>, origin: &Origin) {
     let _errno = Errno::kept();
-    inside(|recorder| recorder.record(event, thread::number(), &Caller(origin)));
+    inside(|recorder| recorder.record(event, thread::number(), &Caller { origin, is_told: false }));
 }
 
 /// Notes that this thread is about to change the current directory.
@@ -265,13 +301,17 @@ pub fn is_refused(step: Step) -> bool {
 }
 
 /// What native code knows of an event that it causes.
-struct Caller<'a>(&'a Origin);
+struct Caller<'a> {
+    /// Of the shared object.
+    origin: &'a Origin,
+    is_told: bool,
+}
 
 impl Witness for Caller<'_> {
     fn origin(&self) -> Option<Rc<Origin>> {
         Some(Rc::new(match frames::origin_of_this_thread() {
-            Some(python) => combined(&python, self.0),
-            None => self.0.clone(),
+            Some(python) => combined(&python, self.origin),
+            None => self.origin.clone(),
         }))
     }
 
@@ -281,6 +321,10 @@ impl Witness for Caller<'_> {
 
     fn source(&self) -> Source {
         Source::Native
+    }
+
+    fn is_told(&self) -> bool {
+        self.is_told
     }
 }
 

@@ -26,7 +26,6 @@ const DT_RELASZ: u64 = 8;
 const DT_RELAENT: u64 = 9;
 const DT_STRSZ: u64 = 10;
 const DT_SYMENT: u64 = 11;
-const DT_SONAME: u64 = 14;
 const DT_RELSZ: u64 = 18;
 const DT_PLTREL: u64 = 20;
 const DT_JMPREL: u64 = 23;
@@ -39,7 +38,7 @@ const RELOCATION_BYTES: usize = 24;
 const HEADER_BYTES: usize = 64;
 
 /// `\x7fELF`, 64 bits, little-endian.
-const MAGIC: [u8; 6] = [0x7f, b'E', b'L', b'F', 2, 1];
+pub const MAGIC: [u8; 6] = [0x7f, b'E', b'L', b'F', 2, 1];
 
 /// Which processor a module is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,7 +117,6 @@ struct Dynamic {
     relative_count: usize,
     plt: usize,
     plt_bytes: usize,
-    soname: Option<usize>,
 }
 
 /// An undefined symbol of a wanted name.
@@ -149,6 +147,11 @@ impl Machine {
     } else {
         None
     };
+
+    /// The one that ELF files call `number`.
+    pub fn numbered(number: u16) -> Option<Self> {
+        [Self::X86_64, Self::Aarch64].into_iter().find(|machine| machine.number() == number)
+    }
 
     fn number(self) -> u16 {
         match self {
@@ -242,36 +245,9 @@ impl<'a> Module<'a> {
         Ok(slots)
     }
 
-    /// Tells which wanted functions this module defines for others.
-    ///
-    /// Only a GNU hash table can tell: one that has none defines nothing, as far as this knows.
-    ///
-    /// # Errors
-    /// Its tables are not as they must be.
-    pub fn defines(&self, wanted: &Names, mut found: impl FnMut(usize)) -> Result<(), Surprise> {
-        let Some(table) = GnuHash::read(&self.image, self.dynamic.gnu_hash)? else { return Ok(()) };
-        let names = self.names()?;
-        for (hash, index, name) in wanted.hashed() {
-            if let Some((_, symbol)) = self.hashed(&table, names, hash, name)?
-                && !symbol.is_undefined
-            {
-                found(index);
-            }
-        }
-        Ok(())
-    }
-
-    /// The name that it gives itself (`DT_SONAME`).
-    pub fn soname(&self) -> Option<&'a [u8]> {
-        let names = self.names().ok()?;
-        let name = names.get(self.dynamic.soname?..)?;
-        name.split(|byte| *byte == 0).next().filter(|name| !name.is_empty())
-    }
-
     /// The identity that the linker gave it.
-    pub fn build_id(&self) -> Option<&'a [u8]> {
-        let mut notes = self.notes();
-        notes.find(|note| note.name == b"GNU\0" && note.kind == 3).map(|note| note.description)
+    pub fn build_id(&self) -> Option<String> {
+        build_id(self.notes())
     }
 
     /// Its notes, as far as they can be read.
@@ -280,12 +256,7 @@ impl<'a> Module<'a> {
         image.of_type(PT_NOTE).flat_map(move |header| {
             // The kernel pads to four bytes whatever it says; only properties are padded to eight.
             let padding = if header.p_align == 8 { 8 } else { 4 };
-            let mut rest = image.part(header).unwrap_or_default();
-            std::iter::from_fn(move || {
-                let (note, length) = Note::first(rest, padding)?;
-                rest = rest.get(length..).unwrap_or_default();
-                Some(note)
-            })
+            Note::all(image.part(header).unwrap_or_default(), padding)
         })
     }
 
@@ -443,6 +414,14 @@ impl<'a> Module<'a> {
     }
 }
 
+/// The identity that the linker gave a module, in hexadecimal digits, as tools show it.
+pub fn build_id<'a>(notes: impl IntoIterator<Item = Note<'a>>) -> Option<String> {
+    const MAX_BYTES: usize = 64;
+    let is_identity = |note: &Note| note.name == b"GNU\0" && note.kind == 3;
+    let note = notes.into_iter().find(is_identity).filter(|note| note.description.len() <= MAX_BYTES)?;
+    Some(note.description.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
 /// The wanted function that a symbol means.
 fn meant(imports: &[Import], symbol: u32) -> Option<usize> {
     let found = imports.binary_search_by_key(&symbol, |import| import.symbol).ok()?;
@@ -560,7 +539,6 @@ impl Dynamic {
             DT_RELACOUNT => self.relative_count = value,
             DT_JMPREL => self.plt = address,
             DT_PLTRELSZ => self.plt_bytes = bounded(value)?,
-            DT_SONAME => self.soname = Some(value),
             DT_SYMENT if value != SYMBOL_BYTES => return Err(Surprise::EntrySize),
             DT_RELAENT if value != RELOCATION_BYTES => return Err(Surprise::EntrySize),
             DT_PLTREL if value as u64 != DT_RELA => return Err(Surprise::RelocationForm),
@@ -658,6 +636,16 @@ impl GnuHash {
 }
 
 impl<'a> Note<'a> {
+    /// Those in `bytes`, one after the other.
+    pub fn all(bytes: &'a [u8], padding: usize) -> impl Iterator<Item = Self> + use<'a> {
+        let mut rest = bytes;
+        std::iter::from_fn(move || {
+            let (note, length) = Self::first(rest, padding)?;
+            rest = rest.get(length..).unwrap_or_default();
+            Some(note)
+        })
+    }
+
     /// The first of some notes, and how many bytes it takes with its padding.
     fn first(bytes: &'a [u8], padding: usize) -> Option<(Self, usize)> {
         let (head, _) = bytes.first_chunk::<12>()?.as_chunks::<4>();

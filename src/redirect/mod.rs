@@ -5,13 +5,18 @@
 //! through the pipeline. Nothing is undone: a call may be under way at any time.
 #![expect(unsafe_code, reason = "asks the loader for all modules, and writes into their tables")]
 
+mod absence;
+#[cfg(test)]
+mod assembled;
 pub mod blind;
 pub mod blindness;
 pub mod call;
+mod check;
 #[cfg(test)]
 mod compiled;
 pub mod descriptors;
 pub mod elf;
+pub mod examined;
 pub mod functions;
 mod modules;
 mod names;
@@ -24,11 +29,12 @@ mod transfers;
 use std::ffi::{CStr, CString, c_int, c_void};
 use std::sync::OnceLock;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 
 use libc::dl_phdr_info;
 
 use crate::{capi, fork, session, thread};
+pub use absence::{Absence, state};
 use blindness::Blind;
 use elf::Machine;
 use names::Names;
@@ -38,8 +44,15 @@ use stubs::Function;
 static IS_ON: AtomicBool = AtomicBool::new(false);
 /// Whether a thread is at the modules.
 static IS_BUSY: AtomicBool = AtomicBool::new(false);
+/// Whether there may be modules that are not redirected, though nothing is loaded or looked up.
+static IS_UNSETTLED: AtomicBool = AtomicBool::new(false);
 /// Loads and unloads that the loader had counted when the modules were last looked at.
 static SEEN: AtomicU64 = AtomicU64::new(u64::MAX);
+/// How many modules at the head of the loader's list need no more visit, as long as none of them is unloaded: those
+/// that are loaded go to its end.
+static SETTLED: AtomicUsize = AtomicUsize::new(0);
+/// Unloads that the loader had counted by then.
+static UNLOADED: AtomicU64 = AtomicU64::new(0);
 
 /// Whether native code tells of what it does.
 #[inline]
@@ -74,34 +87,15 @@ fn by_name(name: &CStr) -> Option<&'static Function> {
     wanted.functions.get(wanted.names.find(name.to_bytes_with_nul())?).copied()
 }
 
-/// Why native code does not tell, as records say it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Absence {
-    /// The configuration says so.
-    Off,
-    /// Another system, C library or processor.
-    Unsupported,
-    /// A stub did not do what it is for.
-    Failed,
-}
-
-impl Absence {
-    /// The word for it in records.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Off => "off",
-            Self::Unsupported => "unsupported",
-            Self::Failed => "failed",
-        }
-    }
-}
+/// Whether all of this has been run on this processor. On another one it is only done for who asks for it.
+const IS_PROVEN: bool = cfg!(target_arch = "x86_64");
 
 /// Looks up the functions, and tries a stub. Nothing is redirected yet.
 ///
 /// # Errors
 /// Why nothing can be.
-pub fn prepare() -> Result<(), Absence> {
-    if !cfg!(all(target_os = "linux", target_env = "gnu")) || Machine::HERE.is_none() {
+pub fn prepare(is_asked_for: bool) -> Result<(), Absence> {
+    if !(IS_PROVEN || is_asked_for) {
         return Err(Absence::Unsupported);
     }
     WANTED.get_or_init(|| {
@@ -113,7 +107,7 @@ pub fn prepare() -> Result<(), Absence> {
         let python = capi::symbol(c"PySys_AddAuditHook").map_or(0, |address| address.expose_provenance());
         Wanted { names, functions, first_tls, python }
     });
-    if is_stub_right() { Ok(()) } else { Err(Absence::Failed) }
+    if check::is_right() { Ok(()) } else { Err(Absence::Failed) }
 }
 
 /// Finds the function itself, or what was preloaded before it.
@@ -124,27 +118,15 @@ fn look_up(function: &Function) -> bool {
     true
 }
 
-/// Whether a call through a stub does what the function does: with arguments in three registers, and its error.
-fn is_stub_right() -> bool {
-    type Open = unsafe extern "C" fn(*const std::ffi::c_char, c_int, c_int) -> c_int;
-    // SAFETY: the stub takes what open(2) takes.
-    let opened = unsafe {
-        let open = std::mem::transmute::<usize, Open>((functions::files::OPEN.stub)());
-        [open(c"/".as_ptr(), libc::O_PATH | libc::O_CLOEXEC, 0), open(c"/".as_ptr(), libc::O_WRONLY, 0)]
-    };
-    let [directory, refused] = opened;
-    let is_right = directory >= 0 && refused == -1 && call::errno() == libc::EISDIR;
-    if directory >= 0 {
-        // SAFETY: opened just now.
-        unsafe { libc::close(directory) };
-    }
-    is_right
-}
-
 /// Redirects what is loaded, now that there is a recorder.
 pub fn begin() {
     IS_ON.store(true, Release);
     take_up_modules();
+}
+
+/// Lets calls pass from now on without a look: what is redirected stays so.
+pub fn pause() {
+    IS_ON.store(false, Release);
 }
 
 /// Redirects modules that were loaded since the last time. Cheap where there are none.
@@ -174,11 +156,34 @@ pub fn forked() {
     IS_BUSY.store(false, Release);
 }
 
+/// Redirects what is there before something is loaded. What is being loaded is looked at when one of its functions is
+/// looked up, or with the next audit event: a library need only be loaded to act later.
+pub fn load_begins() {
+    take_up_modules();
+    IS_UNSETTLED.store(true, Relaxed);
+}
+
+/// Looks again, once, at modules that were being loaded, or were not ready. Some profilers leave writable what
+/// the loader protects, so that a module looks unready until it is looked at again.
+#[inline]
+pub fn settle_modules() {
+    if IS_UNSETTLED.load(Relaxed) {
+        take_up_modules();
+        IS_UNSETTLED.store(false, Relaxed);
+    }
+}
+
 /// What one visit of all modules gathers.
 #[derive(Default)]
 struct Visit {
     is_first: bool,
-    is_unsettled: bool,
+    /// Modules that the loader showed, this time.
+    shown: usize,
+    /// How many of them are passed over.
+    settled: usize,
+    /// The first one that has to be visited again, counted from 0.
+    unsettled: Option<usize>,
+    unloaded: u64,
     found: Vec<modules::Range>,
     blind: Vec<Blind>,
     tls: Vec<Encrypting>,
@@ -195,11 +200,13 @@ fn visit_modules(blind: &mut Vec<Blind>) -> bool {
     }
     blind.append(&mut visit.blind);
     let encrypting = std::mem::take(&mut visit.tls);
-    if !visit.found.is_empty() {
-        modules::add(std::mem::take(&mut visit.found));
-    }
+    let is_known = visit.found.is_empty() || modules::add(std::mem::take(&mut visit.found));
     encrypting.iter().for_each(Encrypting::take_up);
-    if visit.is_unsettled {
+    let settled = visit.unsettled.unwrap_or(visit.shown);
+    SETTLED.store(if is_known { settled } else { visit.settled }, Relaxed);
+    UNLOADED.store(visit.unloaded, Relaxed);
+    if visit.unsettled.is_some() {
+        IS_UNSETTLED.store(true, Relaxed);
         return false; // the next call looks again
     }
     SEEN.swap(visit.counted, Relaxed) != visit.counted
@@ -215,8 +222,14 @@ unsafe extern "C" fn visit_module(information: *mut dl_phdr_info, size: usize, v
             return 1;
         }
         visit.is_first = false;
+        visit.unloaded = information.dlpi_subs;
+        let is_same = visit.unloaded == UNLOADED.load(Relaxed);
+        visit.settled = if is_same { SETTLED.load(Relaxed) } else { 0 };
     }
-    take_up(information, visit);
+    if visit.shown >= visit.settled {
+        take_up(information, visit);
+    }
+    visit.shown += 1;
     0
 }
 
@@ -260,7 +273,9 @@ fn take_up(information: &dl_phdr_info, visit: &mut Visit) -> Option<()> {
         Some((_, visits_left)) => visits_left - 1,
         None => VISITS,
     };
-    visit.is_unsettled |= visits_left > 0;
+    if visits_left > 0 {
+        visit.unsettled.get_or_insert(visit.shown);
+    }
     visit.found.push(modules::Range { start: span.start, end: span.end, module: known, visits_left });
     if !known.is_interpreter && before.is_none() {
         visit.blind.extend(Blind::of(&module, known, machine));
@@ -399,9 +414,4 @@ fn is_left_alone(path: &[u8], span: &std::ops::Range<usize>) -> bool {
     let name = gnomon_core::paths::split(path).1;
     let own: fn(&[u8], &std::ops::Range<usize>) -> bool = is_left_alone;
     SYSTEM.iter().any(|start| name.starts_with(start)) || span.contains(&(own as *const ()).addr())
-}
-
-/// What there is to say of the redirection in the process's description: `on`, or why it is not.
-pub fn state(prepared: Result<(), Absence>) -> String {
-    prepared.map_or_else(|absence| absence.name().to_owned(), |()| "on".to_owned())
 }

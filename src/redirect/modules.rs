@@ -60,14 +60,14 @@ pub fn at(address: usize) -> Option<&'static Module> {
     (address < range.end).then_some(range.module)
 }
 
-/// Adds modules that were loaded. One that lies where another was takes its place: that one was unloaded.
-pub fn add(ranges: Vec<Range>) {
+/// Adds modules that were loaded. One that lies where another was takes its place: that one was unloaded. Returns false
+/// where every slot is in use, as calls are under way in all earlier tables at once.
+pub fn add(ranges: Vec<Range>) -> bool {
     let mut table: Vec<Range> = TABLE.get().map(|table| table.to_vec()).unwrap_or_default();
     table.retain(|old| ranges.iter().all(|new| old.end <= new.start || new.end <= old.start));
     table.extend(ranges);
     table.sort_unstable_by_key(|range| range.start);
-    // Where every slot is in use, calls are under way in all earlier tables at once: the next module tries again.
-    let _ = TABLE.replace(table);
+    TABLE.replace(table).is_ok()
 }
 
 /// What is known of the module that the loader calls `name`, at `start`, and how often it is to be visited again.

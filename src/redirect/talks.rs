@@ -149,13 +149,14 @@ fn request_begins(
     peer: Option<(IpAddr, u16)>,
     server: Option<&str>,
 ) -> Step {
-    let url = url_of(request, is_encrypted, peer, server);
-    let method = Cow::Borrowed(&*request.method);
-    let event = crate::decode::url_event(Kind::Http, &url, method, request.body_size);
-    if notes::take_request(&event) {
+    if notes::take(Sort::Request, &notes::request(&request.method, &request.target)).is_some() {
         return Step::PASS;
     }
-    call::begin_untold(caller, Sort::Request, || Some(event))
+    call::begin_untold(caller, Sort::Request, || {
+        let url = url_of(request, is_encrypted, peer, server);
+        let method = Cow::Borrowed(&*request.method);
+        Some(crate::decode::url_event(Kind::Http, &url, method, request.body_size))
+    })
 }
 
 /// What is asked for.

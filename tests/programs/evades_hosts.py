@@ -154,6 +154,13 @@ def no_body_of_what_was_denied():
     return connection.getresponse().status
 
 
+@attempt
+def request_written_by_hand():
+    with socket.create_connection(("127.0.0.9", PORT)) as connection:
+        connection.sendall(b"GET /denied HTTP/1.0\r\n\r\n")
+        return connection.recv(12).decode()
+
+
 # What a policy does not stop.
 
 
@@ -164,9 +171,9 @@ def address_that_is_known():
 
 
 @attempt
-def request_written_by_hand():
+def request_written_for_another_host():
     with socket.create_connection(("127.0.0.9", PORT)) as connection:
-        connection.sendall(b"GET /denied HTTP/1.0\r\n\r\n")
+        connection.sendall(b"GET /denied HTTP/1.0\r\nHost: allowed.example\r\n\r\n")
         return connection.recv(12).decode()
 
 

@@ -365,6 +365,26 @@ def database_uri_through_a_link():
     return sqlite3.connect("file:links/folder/data.db?mode=ro", uri=True).execute("select 1").fetchall()
 
 
+@attempt
+def attached_database():
+    connection = sqlite3.connect(":memory:")
+    return connection.execute(f"attach '{ROOT}/protected/data.db' as other").fetchall()
+
+
+@attempt
+def database_of_an_object_of_its_own():
+    return sqlite3.connect(Own()).total_changes
+
+
+@attempt
+def by_the_c_library():
+    import ctypes
+
+    c = ctypes.CDLL(None)
+    descriptor = c.open(SECRET.encode(), os.O_RDONLY)
+    return os.read(descriptor, 100).decode()
+
+
 # What a policy does not stop.
 
 
@@ -380,17 +400,6 @@ def move_the_folder_above():
         return open("moved/protected/secret").read()
     finally:
         os.rename("moved", "above")
-
-
-@attempt
-def attached_database():
-    connection = sqlite3.connect(":memory:")
-    return connection.execute(f"attach '{ROOT}/protected/data.db' as other").fetchall()
-
-
-@attempt
-def database_of_an_object_of_its_own():
-    return sqlite3.connect(Own()).total_changes
 
 
 @attempt
@@ -410,15 +419,6 @@ def link_swapped_by_another_program():
     open("others/secret").close()
     subprocess.run(["ln", "-sfn", f"{ROOT}/protected", "others"], check=True)
     return open("others/secret").read()
-
-
-@attempt
-def by_the_c_library():
-    import ctypes
-
-    c = ctypes.CDLL(None)
-    descriptor = c.open(SECRET.encode(), os.O_RDONLY)
-    return os.read(descriptor, 100).decode()
 
 
 if __name__ == "__main__":

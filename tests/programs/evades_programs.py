@@ -102,6 +102,26 @@ for name, argv in ARGUMENTS.items():
 outcomes.ATTEMPTS["argv: shell"] = lambda: start("true --upload x", shell=True)
 
 
+def leave_mark():
+    Path(MARK).touch()
+
+
+@attempt
+def multiprocessing_spawn():
+    child = multiprocessing.get_context("spawn").Process(target=leave_mark)
+    child.start()
+    child.join()
+    was_there = os.path.exists(MARK)
+    if was_there:
+        os.remove(MARK)
+    return was_there
+
+
+@attempt
+def object_of_its_own():
+    return start([Own(TOOL)])
+
+
 # What a policy does not stop.
 
 
@@ -134,26 +154,6 @@ def found_in_a_search_path_of_its_own():
 @attempt
 def argv_in_quotes_of_a_shell():
     return start("true --up''load x", shell=True)
-
-
-def leave_mark():
-    Path(MARK).touch()
-
-
-@attempt
-def multiprocessing_spawn():
-    child = multiprocessing.get_context("spawn").Process(target=leave_mark)
-    child.start()
-    child.join()
-    was_there = os.path.exists(MARK)
-    if was_there:
-        os.remove(MARK)
-    return was_there
-
-
-@attempt
-def object_of_its_own():
-    return start([Own(TOOL)])
 
 
 if __name__ == "__main__":

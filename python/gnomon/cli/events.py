@@ -46,6 +46,12 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     parser.add_argument(
         "--rule", metavar="RULE", help="only what this rule spoke of: policy/rule, or either half"
     )
+    parser.add_argument(
+        "--source",
+        action="append",
+        metavar="SOURCE",
+        help="only what this saw: audit, native (libraries, without an audit event) or audit+native",
+    )
     parser.add_argument("--format", choices=("text", "jsonl"), default="text")
     parser.add_argument("--follow", action="store_true", help="go on as new records come, until Ctrl-C")
     parser.set_defaults(main=main)
@@ -62,6 +68,7 @@ def main(options: argparse.Namespace) -> int:
         options.since,
         options.verdict,
         options.rule,
+        options.source,
     )
     is_everything = not any(chosen)
     has_receipt = "receipt" in kinds or (is_everything and options.format == "jsonl")
@@ -95,6 +102,7 @@ def _open(options: argparse.Namespace, kinds: list[str]) -> Spool:
         host=options.host,
         verdicts=_words(options.verdict) or None,
         rule=options.rule,
+        sources=_words(options.source) or None,
     )
 
 
@@ -186,8 +194,25 @@ def _as_text(record: Record) -> str:
         words.append(f"({record.address})")
     if record.destination is not None:
         words.append(("from " if record.kind == "import" else "to ") + printable(record.destination))
-    words.extend(f"[{printable(said)}]" for said in _policy_words(record))
+    words.extend(f"[{printable(said)}]" for said in (*_native_words(record), *_policy_words(record)))
     return " ".join(words).rstrip()
+
+
+def _native_words(record: Record) -> Iterator[str]:
+    """What native code told: whether it failed, how many bytes went to and fro, and what did it."""
+    from ..text import bytes_in_words
+
+    if record.failed:
+        many = "" if record.outcome == "failed" else f"{record.failed:,} of them "
+        yield f"{many}failed: {record.errno}"
+    if record.bytes_out:
+        yield f"{bytes_in_words(record.bytes_out)} out"
+    if record.bytes_in:
+        yield f"{bytes_in_words(record.bytes_in)} in"
+    if record.kind == "blind":
+        yield record.detail or "?"
+    elif record.source == "native":
+        yield f"native: {record.distribution or (record.object or '').rpartition('/')[2] or '?'}"
 
 
 def _policy_words(record: Record) -> Iterator[str]:

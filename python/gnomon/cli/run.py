@@ -34,6 +34,9 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         "--imports", choices=("top", "all"), default="top", help="one record a package, or one a module"
     )
     parser.add_argument(
+        "--native", choices=("auto", "off"), help="watch what native libraries do (default: auto), or not"
+    )
+    parser.add_argument(
         "--policy", metavar="FILE", action="append", default=[], help="a policy to obey; may be given again"
     )
     parser.add_argument("--observe", action="store_true", help="say what the policy would do, and do nothing")
@@ -210,6 +213,8 @@ def _environment(
     environment["GNOMON_PARENT"] = run.id
     if options.imports == "all":
         environment["GNOMON_IMPORTS"] = "all"
+    if options.native:
+        environment["GNOMON_NATIVE"] = options.native
     if options.justify:
         environment["GNOMON_JUSTIFY"] = options.justify
     return environment

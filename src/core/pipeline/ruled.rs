@@ -155,7 +155,7 @@ impl Recorder {
         let verdict = judgement.verdict();
         let speaks = verdict.is_some_and(|verdict| speaks(&verdict));
         self.spoken.fetch_add(u64::from(speaks), Relaxed);
-        let keeps = made.keeps || speaks;
+        let keeps = made.keeps && !witness.is_told() || speaks;
         if known.is_none() {
             active.remember(key, ruling, keeps, now);
         }

@@ -20,6 +20,10 @@ pub trait Witness {
     fn source(&self) -> Source {
         Source::Audit
     }
+    /// Whether there is a record of the operation already: then there is another one only where a rule speaks.
+    fn is_told(&self) -> bool {
+        false
+    }
 }
 
 /// Who tells of an event.

@@ -1,6 +1,6 @@
 //! Modules made by hand for both processors, with nothing readable around them; and those of this process.
 
-use std::ffi::{CStr, CString, c_int, c_void};
+use std::ffi::{CString, c_int, c_void};
 
 use proptest::prelude::*;
 
@@ -115,7 +115,7 @@ impl Sample {
     fn dynamic(&self) -> [(u64, u64); 16] {
         let at = |offset: usize| (self.base + offset) as u64;
         [
-            (DT_SONAME, 31),
+            (14, 31),
             (DT_GNU_HASH, at(HASH)),
             (DT_STRTAB, at(STRINGS)),
             (DT_SYMTAB, at(SYMBOLS)),
@@ -258,14 +258,10 @@ fn an_undefined_function_among_the_defined_ones_is_found() {
 }
 
 #[test]
-fn what_a_module_defines_and_is_named_is_told() {
+fn what_a_module_is_and_where_it_is_is_told() {
     let sample = Sample::new(Machine::Aarch64);
     let module = sample.module().unwrap();
-    let mut defined = Vec::new();
-    module.defines(&Names::new(WANTED), |wanted| defined.push(wanted)).unwrap();
-    assert_eq!(defined, [CREAT]);
-    assert_eq!(module.soname(), Some(&b"libsample.so"[..]));
-    assert_eq!(module.build_id(), Some(&b"abcde"[..]));
+    assert_eq!(module.build_id().as_deref(), Some("6162636465"));
     let go = Note { name: b"Go\0\0", kind: 4, description: b"id" };
     assert_eq!(module.notes().nth(1), Some(go));
     assert_eq!(module.notes().count(), 2);
@@ -340,10 +336,9 @@ fn ask_all(sample: &Sample) {
         let data = sample.base + DATA..sample.base + END - 7;
         assert!(data.contains(&slot.address) && slot.wanted < WANTED.len());
     }
-    let _ = module.defines(&wanted, |index| assert!(index < WANTED.len()));
     let bytes: usize = module.notes().map(|note| note.name.len() + note.description.len()).sum();
     assert!(bytes <= END);
-    let _ = (module.soname(), module.build_id(), module.relro(), module.span());
+    let _ = (module.build_id(), module.relro(), module.span());
     assert!(module.code_bytes().map(<[u8]>::len).sum::<usize>() <= END);
 }
 
@@ -468,23 +463,129 @@ fn slots_are_found_however_a_library_was_linked() {
     }
 }
 
-#[test]
-fn libc_defines_what_is_wanted() {
-    extern "C" fn look(information: *mut libc::dl_phdr_info, _: usize, count: *mut c_void) -> c_int {
-        // SAFETY: the loader's word, in its callback; the counter is the caller's.
-        let (information, count) = unsafe { (&*information, &mut *count.cast::<usize>()) };
-        // SAFETY: the loader's name is a C string, or null.
-        let name = unsafe { information.dlpi_name.as_ref().map(|name| CStr::from_ptr(name)) };
-        // SAFETY: as above.
-        let module = unsafe { Module::loaded(information, Machine::HERE.unwrap()) }.unwrap();
-        if name.is_some_and(|name| name.to_bytes().windows(7).any(|part| part == b"libc.so")) {
-            module.defines(&Names::new(WANTED), |_| *count += 1).unwrap();
-            assert_eq!(module.soname(), Some(&b"libc.so.6"[..]));
+/// A library's file, where a loader would have put it, between pages that cannot be read.
+struct Copied {
+    start: usize,
+    length: usize,
+    headers: Vec<Elf64_Phdr>,
+}
+
+impl Copied {
+    fn new(file: &[u8]) -> Self {
+        let headers: Vec<Elf64_Phdr> = headers_of(file).collect();
+        let loads = || headers.iter().filter(|header| header.p_type == PT_LOAD);
+        let end = loads().map(|load| (load.p_vaddr + load.p_memsz) as usize).max().unwrap();
+        let length = end.next_multiple_of(PAGE) + 2 * PAGE;
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+        // SAFETY: new memory.
+        let start =
+            unsafe { libc::mmap(std::ptr::null_mut(), length, libc::PROT_NONE, flags, -1, 0) } as usize;
+        let copied = Self { start, length, headers };
+        for load in copied.headers.iter().filter(|header| header.p_type == PT_LOAD) {
+            let (from, to) = (load.p_vaddr as usize, (load.p_vaddr + load.p_memsz) as usize);
+            let (first, last) = (from / PAGE * PAGE, to.next_multiple_of(PAGE));
+            let bytes = &file[load.p_offset as usize..][..load.p_filesz as usize];
+            // SAFETY: pages of the mapping; the library's own bytes fit in.
+            unsafe {
+                let pages = (copied.base() + first) as *mut c_void;
+                assert_eq!(libc::mprotect(pages, last - first, libc::PROT_READ | libc::PROT_WRITE), 0);
+                std::ptr::copy_nonoverlapping(bytes.as_ptr(), (copied.base() + from) as *mut u8, bytes.len());
+            }
         }
-        0
+        copied
     }
-    let mut count = 0_usize;
-    // SAFETY: the callback gets the counter that it expects.
-    unsafe { libc::dl_iterate_phdr(Some(look), (&raw mut count).cast()) };
-    assert!(count == 0 || count == WANTED.len());
+
+    fn base(&self) -> usize {
+        self.start + PAGE
+    }
+
+    fn module(&self) -> Result<Module<'_>, Surprise> {
+        // SAFETY: the headers are those of the copy.
+        unsafe { Module::mapped(self.base(), &self.headers, Machine::HERE.unwrap()) }
+    }
+
+    /// Where the reader looks: the dynamic section, and the start of each table.
+    fn places(&self) -> Vec<usize> {
+        let Ok(module) = self.module() else { return Vec::new() };
+        let dynamic =
+            module.image.of_type(PT_DYNAMIC).next().map(|header| self.base() + header.p_vaddr as usize);
+        let notes = module.image.of_type(PT_NOTE).map(|header| self.base() + header.p_vaddr as usize);
+        let tables = module.dynamic.tables().into_iter().chain([module.dynamic.symbols]);
+        tables.chain(dynamic).chain(notes).filter(|place| *place != 0).collect()
+    }
+
+    /// Changes eight bytes, where there is memory.
+    fn put(&self, address: usize, value: u64) {
+        let is_there = |load: &Elf64_Phdr| {
+            let start = self.base() + load.p_vaddr as usize;
+            address >= start && address + 8 <= start + load.p_memsz as usize
+        };
+        if self.headers.iter().any(|header| header.p_type == PT_LOAD && is_there(header)) {
+            // SAFETY: memory of the copy.
+            unsafe { (address as *mut u64).write_unaligned(value) };
+        }
+    }
+}
+
+impl Drop for Copied {
+    fn drop(&mut self) {
+        // SAFETY: the mapping is the copy's own.
+        unsafe { libc::munmap(self.start as *mut c_void, self.length) };
+    }
+}
+
+/// The program headers of a file.
+fn headers_of(file: &[u8]) -> impl Iterator<Item = Elf64_Phdr> {
+    let [start] = words::<1>(&file[32..40]);
+    let count = usize::from(u16::from_le_bytes([file[56], file[57]]));
+    file[start as usize..].as_chunks::<56>().0[..count].iter().map(|header| {
+        let [kind, offset, address, _, in_file, in_memory, alignment] = words::<7>(header);
+        Elf64_Phdr {
+            p_type: kind as u32,
+            p_flags: (kind >> 32) as u32,
+            p_offset: offset,
+            p_vaddr: address,
+            p_paddr: 0,
+            p_filesz: in_file,
+            p_memsz: in_memory,
+            p_align: alignment,
+        }
+    })
+}
+
+/// The files of libraries that this process has, none of them large.
+fn real_files() -> Vec<Vec<u8>> {
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+    let mut paths: Vec<&str> = maps.lines().filter_map(|line| line.find('/').map(|at| &line[at..])).collect();
+    paths.dedup();
+    let paths = paths.into_iter().filter(|path| path.contains(".so"));
+    paths.filter_map(|path| std::fs::read(path).ok()).filter(|file| file.len() < 3 << 20).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    /// As above, of libraries as linkers make them. `PROPTEST_CASES` makes it as long as one likes.
+    #[test]
+    fn changed_bytes_of_real_libraries_lead_nowhere(
+        which in any::<prop::sample::Index>(),
+        changes in prop::collection::vec(
+            (any::<prop::sample::Index>(), 0_usize..0x400, prop_oneof![any::<u64>(), 0..0x2_0000_u64, Just(0), Just(u64::MAX)]),
+            1..12,
+        ),
+    ) {
+        let files = real_files();
+        let copied = Copied::new(which.get::<Vec<u8>>(&files));
+        let places = copied.places();
+        for (place, offset, value) in changes {
+            copied.put(place.get(&places) + offset, value);
+        }
+        let Ok(module) = copied.module() else { return Ok(()) };
+        let memory = copied.start..copied.start + copied.length;
+        for slot in module.slots(&Names::new(REAL)).unwrap_or_default() {
+            prop_assert!(memory.contains(&slot.address));
+        }
+        let _ = (module.build_id(), module.relro(), module.span());
+        let _ = crate::redirect::blind::is_go(module.notes(), module.code_bytes());
+    }
 }

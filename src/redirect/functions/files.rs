@@ -132,21 +132,32 @@ fn change(
 fn change_two(
     caller: usize,
     kind: Kind,
-    (from_at, from): (c_int, *const c_char),
-    (to_at, to): (c_int, *const c_char),
+    from: (c_int, *const c_char),
+    to: (c_int, *const c_char),
     act: impl FnOnce() -> c_int,
 ) -> c_int {
+    match begin_two(caller, kind, from, to) {
+        Some(step) => finish(step, act),
+        None => act(),
+    }
+}
+
+/// What is to be done with it; `None` for null pointers.
+pub fn begin_two(
+    caller: usize,
+    kind: Kind,
+    (from_at, from): (c_int, *const c_char),
+    (to_at, to): (c_int, *const c_char),
+) -> Option<Step> {
     // SAFETY: as in `change`.
-    let (from, to) = unsafe { (text(from), text(to)) };
-    let (Some(from), Some(to), Some(sort)) = (from, to, Sort::of(kind)) else { return act() };
-    let step = call::begin(caller, sort, from, || {
+    let (from, to) = unsafe { (text(from)?, text(to)?) };
+    Some(call::begin(caller, Sort::of(kind)?, from, || {
         let mut path = file_path(from_at, from);
         if kind == Kind::Symlink {
             path.base = Base::Verbatim;
         }
         Some(Event::new(kind, Target::Path { path, destination: Some(file_path(to_at, to)) }))
-    });
-    finish(step, act)
+    }))
 }
 
 fn finish(step: Step, act: impl FnOnce() -> c_int) -> c_int {
@@ -325,6 +336,12 @@ redirect!(UTIME, "utime", (path: Text, times: *const c_void) -> c_int, |caller, 
 redirect!(SETXATTR, "setxattr", (path: Text, name: Text, value: *const c_void, size: usize, flags: c_int) -> c_int, |caller, real| {
     change(caller, Kind::Xattr, AT_FDCWD, path, || attribute(b"set ", name), || real(path, name, value, size, flags))
 });
+redirect!(LSETXATTR, "lsetxattr", (path: Text, name: Text, value: *const c_void, size: usize, flags: c_int) -> c_int, |caller, real| {
+    change(caller, Kind::Xattr, AT_FDCWD, path, || attribute(b"set ", name), || real(path, name, value, size, flags))
+});
+redirect!(LREMOVEXATTR, "lremovexattr", (path: Text, name: Text) -> c_int, |caller, real| {
+    change(caller, Kind::Xattr, AT_FDCWD, path, || attribute(b"remove ", name), || real(path, name))
+});
 redirect!(REMOVEXATTR, "removexattr", (path: Text, name: Text) -> c_int, |caller, real| {
     change(caller, Kind::Xattr, AT_FDCWD, path, || attribute(b"remove ", name), || real(path, name))
 });
@@ -448,7 +465,9 @@ pub static ALL: &[&Function] = &[
     &UTIMES,
     &UTIME,
     &SETXATTR,
+    &LSETXATTR,
     &REMOVEXATTR,
+    &LREMOVEXATTR,
     &MKFIFO,
     &MKFIFOAT,
     &MKNOD,

@@ -8,10 +8,11 @@ use gnomon_core::event::{Event, Kind, Target};
 use libc::{FILE, pid_t};
 
 use super::super::call::{self, Step, text};
-use super::super::notes::Sort;
+use super::super::notes::{self, Sort};
 use super::super::stubs::{
     Function, Look, Registers, look_at, look_first, redirect, redirect_six, six, up_to_five,
 };
+use crate::fork;
 
 /// Arguments of a command that are looked at.
 const MAX_ARGUMENTS: usize = 4096;
@@ -45,22 +46,29 @@ fn begin<'a>(
     program: &'a [u8],
     argv: impl FnOnce() -> Vec<Cow<'a, [u8]>>,
 ) -> Step {
+    // Of a child that did nothing else so far: fork and exec are one.
+    let is_child = fork::is_unacknowledged_child() || call::is_vfork_child();
     call::with_own_memory(|| {
         let argv = argv();
-        call::begin(caller, Sort::Run, &argv.join(&0), || {
-            let kind = if call::is_vfork_child() { Kind::Spawn } else { kind };
+        call::begin(caller, Sort::Run, &notes::command(program, &argv), || {
+            let kind = if is_child { Kind::Spawn } else { kind };
             Some(Event::new(kind, Target::Command { program: Cow::Borrowed(program), argv }))
         })
     })
     .unwrap_or(Step::PASS)
 }
 
+/// What is to be done with a program that takes the place of this process.
+pub fn executing(caller: usize, program: &[u8], argv: Texts) -> Step {
+    // SAFETY: what the program gives to execve(2).
+    begin(caller, Kind::Exec, program, || unsafe { texts(argv) })
+}
+
 /// A program that takes the place of this process; the call returns only where it failed.
 fn replace(caller: usize, program: Text, argv: Texts, act: impl FnOnce() -> c_int) -> c_int {
     // SAFETY: what the program gives to execve(2).
     let Some(name) = (unsafe { text(program) }) else { return act() };
-    // SAFETY: as above.
-    let step = begin(caller, Kind::Exec, name, || unsafe { texts(argv) });
+    let step = executing(caller, name, argv);
     if call::is_refused(step) {
         return -1;
     }
@@ -87,8 +95,7 @@ redirect!(EXECVPE, "execvpe", (program: Text, argv: Texts, variables: Texts) -> 
 redirect!(FEXECVE, "fexecve", (file: c_int, argv: Texts, variables: Texts) -> c_int, |caller, real| {
     match gnomon_core::process::descriptor_path(file) {
         Some(path) => {
-            // SAFETY: what the program gives to fexecve(3).
-            let step = begin(caller, Kind::Exec, &path, || unsafe { texts(argv) });
+            let step = executing(caller, &path, argv);
             if call::is_refused(step) { -1 } else { real(file, argv, variables) }
         }
         None => real(file, argv, variables),
@@ -105,7 +112,7 @@ fn spawn(caller: usize, program: Text, argv: Texts, act: impl FnOnce() -> c_int)
     // SAFETY: what the program gives to posix_spawn(3).
     let Some(name) = (unsafe { text(program) }) else { return act() };
     // SAFETY: as above.
-    let step = begin(caller, Kind::Spawn, name, || unsafe { texts(argv) });
+    let step = starting(begin(caller, Kind::Spawn, name, || unsafe { texts(argv) }));
     if step.is_stopped {
         return libc::EACCES; // it returns its error
     }
@@ -114,12 +121,20 @@ fn spawn(caller: usize, program: Text, argv: Texts, act: impl FnOnce() -> c_int)
     error
 }
 
+/// The one call that an audit event told of.
+fn starting(step: Step) -> Step {
+    if step.is_told() {
+        notes::forget_start();
+    }
+    step
+}
+
 /// A line for the shell.
 fn shell(caller: usize, line: Text) -> Step {
     // SAFETY: what the program gives to system(3).
     let Some(line) = (unsafe { text(line) }) else { return Step::PASS };
     let argv = || vec![Cow::Borrowed(&b"sh"[..]), Cow::Borrowed(&b"-c"[..]), Cow::Borrowed(line)];
-    begin(caller, Kind::Spawn, b"/bin/sh", argv)
+    starting(begin(caller, Kind::Spawn, b"/bin/sh", argv))
 }
 
 redirect!(SYSTEM, "system", (line: Text) -> c_int, |caller, real| {

@@ -4,15 +4,16 @@
 use std::ffi::{c_char, c_int};
 use std::sync::atomic::AtomicUsize;
 
-use gnomon_core::event::{Event, Kind, Target};
+use gnomon_core::event::Kind;
 use libc::{AT_FDCWD, c_long, sockaddr};
 
 use super::super::blindness;
 use super::super::call::{self, Step, file_event, text};
 use super::super::notes::Sort;
 use super::super::stubs::Function;
-use super::files::{access_of_flags, opened, opening};
+use super::files::{access_of_flags, begin_two, opened, opening};
 use super::network::Address;
+use super::processes::executing;
 
 /// Numbers from which on all are alike on all machines.
 const OPENAT2: c_long = 437;
@@ -43,7 +44,7 @@ extern "C" fn is_of_interest(number: c_long) -> bool {
 }
 
 /// What is to be done with a system call.
-fn begin(caller: usize, number: c_long, [a, b, c, ..]: [usize; 6]) -> Step {
+fn begin(caller: usize, number: c_long, [a, b, c, d, ..]: [usize; 6]) -> Step {
     let path = |word: usize| std::ptr::with_exposed_provenance::<c_char>(word);
     let integer = |word: usize| word as c_int;
     #[cfg(target_arch = "x86_64")]
@@ -54,7 +55,7 @@ fn begin(caller: usize, number: c_long, [a, b, c, ..]: [usize; 6]) -> Step {
             return opening(caller, AT_FDCWD, path(a), access_of_flags(FLAGS), FLAGS);
         }
         libc::SYS_unlink => return changing(caller, Kind::Delete, AT_FDCWD, path(a)),
-        libc::SYS_rename => return changing(caller, Kind::Rename, AT_FDCWD, path(a)),
+        libc::SYS_rename => return moving(caller, (AT_FDCWD, path(a)), (AT_FDCWD, path(b))),
         libc::SYS_mkdir => return changing(caller, Kind::Mkdir, AT_FDCWD, path(a)),
         _ => {}
     }
@@ -66,7 +67,7 @@ fn begin(caller: usize, number: c_long, [a, b, c, ..]: [usize; 6]) -> Step {
             opening(caller, integer(a), path(b), access_of_flags(flags as c_int), flags as c_int)
         }
         libc::SYS_unlinkat => changing(caller, Kind::Delete, integer(a), path(b)),
-        libc::SYS_renameat2 => changing(caller, Kind::Rename, integer(a), path(b)),
+        libc::SYS_renameat2 => moving(caller, (integer(a), path(b)), (integer(c), path(d))),
         libc::SYS_mkdirat => changing(caller, Kind::Mkdir, integer(a), path(b)),
         libc::SYS_connect => {
             // SAFETY: what the program gives to connect(2).
@@ -78,10 +79,8 @@ fn begin(caller: usize, number: c_long, [a, b, c, ..]: [usize; 6]) -> Step {
         libc::SYS_execve => {
             // SAFETY: what the program gives to execve(2).
             let program = unsafe { text(path(a)) };
-            program.map_or(Step::PASS, |program| {
-                let target = Target::Command { program: program.into(), argv: vec![] };
-                call::begin(caller, Sort::Run, b"", || Some(Event::new(Kind::Exec, target)))
-            })
+            let argv = std::ptr::with_exposed_provenance(b);
+            program.map_or(Step::PASS, |program| executing(caller, program, argv))
         }
         IO_URING_SETUP => {
             blindness::ring_is_set_up(caller);
@@ -95,6 +94,10 @@ fn changing(caller: usize, kind: Kind, at: c_int, path: *const c_char) -> Step {
     // SAFETY: what the program gives to such a system call.
     let (Some(path), Some(sort)) = (unsafe { text(path) }, Sort::of(kind)) else { return Step::PASS };
     call::begin(caller, sort, path, || Some(file_event(kind, at, path)))
+}
+
+fn moving(caller: usize, from: (c_int, *const c_char), to: (c_int, *const c_char)) -> Step {
+    begin_two(caller, Kind::Rename, from, to).unwrap_or(Step::PASS)
 }
 
 type Real = unsafe extern "C-unwind" fn(c_long, usize, usize, usize, usize, usize, usize) -> c_long;

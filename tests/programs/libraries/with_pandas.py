@@ -32,7 +32,12 @@ print(len(pd.read_pickle("joined.pickle")))
 # > open read joined.pickle (pandas)
 with sqlite3.connect("orders.db") as database:
     # > database connect orders.db
+    # ? open read+write+create orders.db -- SQLite opens it when it is used
     joined.to_sql("orders", database, index=False)
+    # ? open read+write+create orders.db (pandas)
+    # ? open read+write+create orders.db-journal (pandas) -- and what SQLite does beside it
+    # ? open read $PLACE/cwd (pandas)
+    # ? delete orders.db-journal (pandas)
     print(len(pd.read_sql("SELECT * FROM orders", database)))
 database.close()
 joined.to_excel("joined.xlsx", index=False)
