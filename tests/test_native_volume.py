@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import resource
 import socket
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from commands import gnomon
 from obeying import policy, under
 from servers import dns_server, halving_server
 from watching import Kept, Record, armed, program
@@ -128,6 +130,11 @@ def test_what_a_parent_opened_counts_in_the_child(python: str, spool: Path, serv
         str(spool.parent / "folder" / "file"): 2000,
     }
     assert _of_files(kept, "open")["file"] == (17, 0)
+    told = json.loads(gnomon("show", spool, "--format", "json").checked().stdout)
+    (contact,) = [one for one in told["contacts"] if one["port"] == int(server)]
+    assert (contact["bytes_out"], contact["bytes_in"]) == (1000, 0)
+    (file,) = [one for one in told["files"] if one["path"] == str(spool.parent / "folder" / "file")]
+    assert file["bytes_written"] == 17 + 2000
 
 
 @pytest.mark.parametrize("protocol", ["udp", "tcp"])

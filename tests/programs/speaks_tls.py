@@ -64,12 +64,21 @@ def streams():
 
     async def main():
         reader, writer = await asyncio.open_connection(HOST, PORT, ssl=trusted())
-        fields = "".join(f"{name}: {value}\r\n" for name, value in {"Host": f"{HOST}:{PORT}", **HEADERS}.items())
+        fields = "".join(
+            f"{name}: {value}\r\n" for name, value in {"Host": f"{HOST}:{PORT}", **HEADERS}.items()
+        )
         get = f"GET /get{QUERY} HTTP/1.1\r\n{fields}\r\n".encode()
         post = f"POST /post HTTP/1.1\r\n{fields}Content-Length: {len(BODY)}\r\n\r\n".encode()
         put = f"PUT /put HTTP/1.1\r\n{fields}Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n".encode()
         chunks = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in (*PIECES, b""))
-        for piece in (get[:3], get[3:40], get[40:] + post[:20], post[20:], BODY[:99], BODY[99:] + put + chunks):
+        for piece in (
+            get[:3],
+            get[3:40],
+            get[40:] + post[:20],
+            post[20:],
+            BODY[:99],
+            BODY[99:] + put + chunks,
+        ):
             writer.write(piece)
             await writer.drain()
             await asyncio.sleep(0)
