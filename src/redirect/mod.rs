@@ -25,6 +25,7 @@ pub mod notes;
 mod patch;
 pub mod stubs;
 mod talks;
+mod transfers;
 
 use std::ffi::{CStr, CString, c_int, c_void};
 use std::sync::OnceLock;
@@ -329,9 +330,25 @@ impl Encrypting {
         // SAFETY: a handle of the loader's.
         let find = |name: &CStr| unsafe { libc::dlsym(handle, name.as_ptr()) }.expose_provenance();
         let (write, write_ex) = (find(c"SSL_write"), find(c"SSL_write_ex"));
+        let (read, read_ex) = (find(c"SSL_read"), find(c"SSL_read_ex"));
         let (free, server_name) = (find(c"SSL_free"), find(c"SSL_get_servername"));
-        if write != 0 && write_ex != 0 && free != 0 {
-            let _ = self.module.tls.set(modules::Tls { write, write_ex, free, server_name });
+        // Where the table has no room for the module, its calls could not be told from others'.
+        let is_known = modules::at(self.start).is_some_and(|module| std::ptr::eq(module, self.module));
+        if is_known && [write, write_ex, read, read_ex, free].iter().all(|address| *address != 0) {
+            let (new_error, set_error) = (find(c"ERR_new"), find(c"ERR_set_error"));
+            let put_error = find(c"ERR_put_error");
+            let tls = modules::Tls {
+                write,
+                write_ex,
+                read,
+                read_ex,
+                free,
+                server_name,
+                new_error,
+                set_error,
+                put_error,
+            };
+            let _ = self.module.tls.set(tls);
             // SAFETY: the callback takes the pointer for what it is, and is called only before this returns.
             unsafe {
                 libc::dl_iterate_phdr(Some(redirect_encrypting), std::ptr::from_ref(self).cast_mut().cast())

@@ -69,12 +69,23 @@ fn open_with(
     if call::is_refused(step) { -1 } else { opened(step, act()) }
 }
 
-/// The same for functions that return a pointer to what they opened.
-fn stream_with<T>(
+/// The same for functions that return a stream of it.
+fn stream_with(
+    caller: usize,
+    path: *const c_char,
+    access: Access,
+    act: impl FnOnce() -> *mut FILE,
+) -> *mut FILE {
+    pointer_with(caller, path, access, act, descriptor_of)
+}
+
+/// The same for functions that return a pointer to what they opened, which has a descriptor or -1.
+fn pointer_with<T>(
     caller: usize,
     path: *const c_char,
     access: Access,
     act: impl FnOnce() -> *mut T,
+    descriptor: impl FnOnce(*mut T) -> c_int,
 ) -> *mut T {
     let step = opening(caller, AT_FDCWD, path, access, 0);
     if call::is_refused(step) {
@@ -82,7 +93,20 @@ fn stream_with<T>(
     }
     let stream = act();
     call::end(step, if stream.is_null() { call::errno() } else { 0 });
+    descriptors::stands_for(descriptor(stream), step.key());
     stream
+}
+
+/// The descriptor of a stream; -1 where it has none.
+pub fn descriptor_of(stream: *mut FILE) -> c_int {
+    if stream.is_null() {
+        return -1;
+    }
+    let error = call::errno();
+    // SAFETY: a stream of the program's.
+    let descriptor = unsafe { libc::fileno(stream) };
+    call::set_errno(error);
+    descriptor
 }
 
 fn access_of_stream(mode: *const c_char) -> Access {
@@ -369,7 +393,7 @@ redirect!(SHM_UNLINK, "shm_unlink", (name: Text) -> c_int, |caller, real| {
 redirect!(SEM_OPEN, "sem_open", (name: Text, flags: c_int, mode: mode_t, value: c_uint) -> *mut c_void, |caller, real| {
     let path = shared_memory(name, b"sem.");
     let access = access_of_flags(libc::O_RDWR | flags);
-    stream_with(caller, path.as_ptr().cast(), access, || real(name, flags, mode, value))
+    pointer_with(caller, path.as_ptr().cast(), access, || real(name, flags, mode, value), |_| -1)
 });
 redirect!(CHDIR, "chdir", (path: Text) -> c_int, |caller, real| {
     let _ = caller;

@@ -176,7 +176,14 @@ look_at!(EXECL, "execl", |registers, _stack, caller| look_at_list(registers, cal
 look_at!(EXECLE, "execle", |registers, _stack, caller| look_at_list(registers, caller));
 look_at!(EXECLP, "execlp", |registers, _stack, caller| look_at_list(registers, caller));
 
+// Never called in our stead: it comes back twice.
+look_at!(VFORK, "vfork", |_registers, _stack, _caller| {
+    call::child_begins();
+    Look::GO
+});
+
 pub static ALL: &[&Function] = &[
+    &VFORK,
     &EXECVE,
     &EXECV,
     &EXECVP,
