@@ -137,6 +137,8 @@ fn take(recorder: &Recorder, decoded: Decoded<'_>) -> Outcome {
 struct Caller;
 
 impl Witness for Caller {
+    type Kept = Rc<Origin>;
+
     fn origin(&self) -> Option<Rc<Origin>> {
         frames::origin()
     }
