@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use gnomon_core::event::{Event, Kind};
 use gnomon_core::origin::Origin;
-use gnomon_core::pipeline::Recorder;
+use gnomon_core::pipeline::{Recorder, Settled};
 use gnomon_core::policy::judge::{Answer, Outcome, Witness};
 use gnomon_core::spool::format::Loss;
 use pyo3::ffi;
@@ -16,7 +16,7 @@ use pyo3::ffi;
 use crate::capi::{Object, event_name};
 use crate::decode::{Decoded, Decoder, code, decoder, forget_last_start, forget_what_was_told};
 use crate::redirect::notes;
-use crate::{denial, environment, frames, justify, notice, session, thread};
+use crate::{denial, environment, frames, justify, notice, redirect, session, thread};
 
 /// Raised once after arming: seeing it is the proof that the hook is really there.
 pub const CANARY: &std::ffi::CStr = c"gnomon.canary";
@@ -49,6 +49,7 @@ fn control(name: &[u8]) {
 
 #[inline(never)]
 fn handle(decode: Decoder, args: *mut ffi::PyObject) -> c_int {
+    redirect::settle_modules();
     let outcome = inside(|recorder| {
         // SAFETY: CPython keeps the arguments alive during this call.
         match unsafe { Object::borrowed(args) }.map(decode) {
@@ -113,16 +114,11 @@ fn take(recorder: &Recorder, decoded: Decoded<'_>) -> Outcome {
     }
     match decoded {
         Decoded::Event(event) => {
-            let settled = recorder.record(&event, thread::number(), &Caller);
+            let settled = record(recorder, &event);
             notes::leave_event(&event, settled.key);
-            if event.kind == Kind::Exec {
-                environment::prepare_for_exec();
-            }
-            if !is_start(&event) {
-                forget_last_start();
-            }
             return settled.outcome;
         }
+        Decoded::OfOpenFile(event) => return record(recorder, &event).outcome,
         Decoded::Counted(event) => return recorder.count(&event, &Caller).outcome,
         Decoded::Compiled(compiled) => code::remember(compiled, frames::origin()),
         Decoded::DirectoryChanges => recorder.directory_changes(thread::number()),
@@ -131,6 +127,17 @@ fn take(recorder: &Recorder, decoded: Decoded<'_>) -> Outcome {
         Decoded::Told | Decoded::Nothing => {}
     }
     Outcome::Go
+}
+
+fn record(recorder: &Recorder, event: &Event<'_>) -> Settled {
+    let settled = recorder.record(event, thread::number(), &Caller);
+    if event.kind == Kind::Exec {
+        environment::prepare_for_exec();
+    }
+    if !is_start(event) {
+        forget_last_start();
+    }
+    settled
 }
 
 /// What Python code knows of an event that it causes.

@@ -14,6 +14,7 @@ import pytest
 
 import gnomon as package
 from commands import gnomon, run
+from gnomon import _native
 from gnomon.coverage import LIMITS, Blindness, unseen, version_of
 from watching import Kept, armed, bare, environment, program
 
@@ -137,8 +138,9 @@ def test_what_watching_native_code_closes_is_not_told_as_open(
         gnomon("run", "--quiet", "--native", native, "--spool", place, python, "-c", "pass").checked()
         (not_raised,) = _receipt(place)["not_raised"].values()
         (version,) = _receipt(place)["pythons"]
-        is_told = native == "off" and version_of(version) < (3, 14)
-        assert ("_posixsubprocess.fork_exec" in not_raised) is is_told
+        for event, since in (("_posixsubprocess.fork_exec", (3, 14)), ("http.client.send", (3, 10))):
+            assert (event in not_raised) is (native == "off" and version_of(version) < since)
+        assert ("ctypes.call_function" in not_raised) is (version_of(version) < (3, 14))
 
 
 def test_the_option_is_stronger_than_the_environment(a_python: str, spool: Path) -> None:
@@ -178,19 +180,88 @@ def test_what_can_act_unseen_is_named() -> None:
     assert Blindness().found() == []
 
 
-def test_a_module_with_system_calls_of_its_own_is_in_every_report(
-    a_python: str, spool: Path, tmp_path: Path
-) -> None:
-    library = tmp_path / "libblind.so"
+def _library(path: Path, *flags: str, padding: int = 0) -> Path:
+    """Builds a library that makes a system call of its own, behind so many bytes of code that do nothing."""
     if shutil.which("cc") is None:
         pytest.skip("no C compiler")
     source = (
+        f'__asm__(".section .text\\n.fill {padding}, 1, 0x90");\n'
         'long own_socket(void) { long r; __asm__ volatile("mov $41, %%eax; syscall" : "=a"(r)); return r; }\n'
     )
-    (tmp_path / "blind.c").write_text(source)
-    built = subprocess.run(["cc", "-shared", "-fPIC", "-o", library, tmp_path / "blind.c"], check=False)
+    path.with_suffix(".c").write_text(source)
+    built = subprocess.run(
+        ["cc", "-shared", "-fPIC", *flags, "-o", path, path.with_suffix(".c")], check=False
+    )
     if built.returncode:
         pytest.skip("not for this processor")
+    return path
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A library that is too large to be searched while a program waits for it."""
+    return _library(tmp_path_factory.mktemp("large") / "liblarge.so", "-Wl,--build-id", padding=3 << 20)
+
+
+def _blind_records(spool: Path) -> list[package.Record]:
+    return [record for record in package.Spool(spool).records() if record.kind == "blind"]
+
+
+def test_a_large_library_is_examined_by_who_reads(
+    large: Path, a_python: str, spool: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = f"import ctypes, os; ctypes.CDLL({str(large)!r}); open(os.devnull)"
+    for _ in range(2):
+        gnomon("run", "--spool", spool, a_python, "-c", code).checked()
+    records = _blind_records(spool)
+    said = [record.detail or "" for record in records if record.target == str(large)]
+    assert len(said) == 2 and all(one.startswith("not examined: 3 MB of code, build id ") for one in said)
+    asked, of_rust = [], _native.examine
+
+    def examine(path: str, build_id: str | None = None) -> str | None:
+        asked.append(path)
+        return of_rust(path, build_id)
+
+    monkeypatch.setattr("gnomon.blindness._FOUND", {})
+    monkeypatch.setattr("gnomon._native.examine", examine)
+    blindness = Blindness()
+    for record in records:
+        blindness.add(record)
+    assert asked.count(str(large)) == 1
+    assert unseen(blindness.found()) == "can act unseen: liblarge.so (system calls of its own: socket)"
+
+
+def test_a_large_library_that_was_replaced_since_stays_not_examined(
+    large: Path, a_python: str, spool: Path, tmp_path: Path
+) -> None:
+    library = tmp_path / "liblarge.so"
+    shutil.copy(large, library)
+    code = f"import ctypes; ctypes.CDLL({str(library)!r}).own_socket"
+    gnomon("run", "--spool", spool, a_python, "-c", code).checked()
+    said = "can act unseen: liblarge.so (not examined: 3 MB of code)"
+    library.unlink()
+    assert said in _sentences(spool)
+    _library(library, "-Wl,--build-id", padding=2 << 20)
+    assert said in _sentences(spool)
+    library.unlink()
+    shutil.copy(large, library)
+    assert "can act unseen: liblarge.so (system calls of its own: socket)" in _sentences(spool)
+
+
+def test_a_file_that_is_no_shared_object_is_an_error(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    for content in (b"", b"text", b"\x7fELF\x02\x01" + b"\xff" * 500):
+        file.write_bytes(content)
+        with pytest.raises(ValueError, match="is no shared object"):
+            _native.examine(file)
+    with pytest.raises(FileNotFoundError):
+        _native.examine(tmp_path / "none")
+
+
+def test_a_module_with_system_calls_of_its_own_is_in_every_report(
+    a_python: str, spool: Path, tmp_path: Path
+) -> None:
+    library = _library(tmp_path / "libblind.so")
     code = f"import ctypes; ctypes.CDLL({str(library)!r}).own_socket"
     said = "can act unseen: libblind.so (system calls of its own: socket)"
     done = gnomon("run", "--spool", spool, a_python, "-c", code, COLUMNS="140").checked()

@@ -215,6 +215,20 @@ def test_the_interpreter_s_own_reads_are_decided_by_its_events(
         assert (done.stdout, done.stderr) == (b"refused\n", b"")
 
 
+def test_what_libraries_ask_of_the_machine_is_not_stopped(a_python: str, tmp_path: Path, spool: Path) -> None:
+    """Nobody has a rule for it, as no record tells of it; and DuckDB ends the program where it is refused."""
+    rules = '[[rule]]\nid = "no"\nevent = "open"\npath = "/"\naction = "deny"\n'
+    files = ["/proc/meminfo", "/proc/self/status", "/dev/urandom", "/etc/hostname", "/proc/self/environ"]
+    code = (
+        "import sys, functions_of_c\n"
+        "print(*(functions_of_c.answer('open', file, 0)[1] for file in sys.argv[1:]))"
+    )
+    path = str(Path(program("functions_of_c.py")).parent)
+    done = under(policy(rules, tmp_path), [a_python, "-c", code, *files], spool, PYTHONPATH=path).checked()
+    assert done.stdout.decode().split() == ["no", "error"] * 3 + ["EACCES"] * 2
+    assert {Path(str(record.target)).name for record in native(spool)} == {"hostname", "environ"}
+
+
 CONTEXTS = {
     "forked": b'"refused"\n',
     "forked_twice": b'"refused"\n',

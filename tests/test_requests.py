@@ -25,15 +25,23 @@ TABLE: list[tuple[str, tuple[int, int], list[_Row]]] = [
         [("http", "GET", f"{HTTP}/here", None, 1), ("http", "GET", "http://127.0.0.1:FIRST/there", None, 1)],
     ),
     ("urllib_proxy", (9, 99), [("http", "GET", "http://name.invalid/a", None, 1)]),
-    ("urllib_tunnel", (9, 99), [("http", "GET", "https://name.invalid/a", None, 1)]),
+    ("urllib_tunnel", (10, 99), [("http", "GET", "https://name.invalid/a", None, 1)]),
+    (
+        "urllib_tunnel",
+        (9, 9),  # where nothing tells that the tunnel is part of it
+        [
+            ("http", "CONNECT", "https://name.invalid", None, 1),
+            ("http", "GET", "https://name.invalid/a", None, 1),
+        ],
+    ),
     ("urllib_file", (9, 99), []),
     (
         "urllib_refused_then_client",
         (10, 99),
         [("http", "GET", "http://127.0.0.1:1/a", None, 1), ("http", "GET", f"{HTTP}/a", None, 1)],
     ),
-    ("client_get", (10, 99), [("http", "GET", f"{HTTP}/a?b=c", None, 1)]),
-    ("client_get", (9, 9), []),  # 3.9 raises no event
+    # 3.9 raises no event: what is sent tells.
+    ("client_get", (9, 99), [("http", "GET", f"{HTTP}/a?b=c", None, 1)]),
     ("client_other_host", (10, 99), [("http", "GET", f"{HTTP}/a", None, 1)]),
     ("client_repeats", (10, 99), [("http", "GET", f"{HTTP}/again", None, 10)]),
     (

@@ -225,6 +225,7 @@ def test_what_failed_is_told_apart() -> None:
         _record("open", "/desk/odd", access="read", **_told("failed", "ELOOP"), **_by(4)),
         _record("open", "/desk/x/y", access="write", **_told("failed", "ENOENT"), **_by(5)),
         _record("open", "/usr/share/none", access="read", **_told("failed", "ENOENT"), **_by(6)),
+        _record("open", "/etc/hosts", access="write", **_told("failed", "EACCES"), **_by(6)),
         _record("mkdir", "/desk/made", **_told("failed", "EEXIST"), **_by(7)),
         _record("connect", "db:5432", host="db", port=5432, **_told("failed", "ECONNREFUSED"), **_by(8)),
         _record("resolve", "db:5432", host="db", port=5432, **_told("done"), **_by(8)),
@@ -241,6 +242,7 @@ def test_what_failed_is_told_apart() -> None:
         "odd  failed: ELOOP",
     ]
     assert _section(text, "Wrote")[0].startswith("x/y  failed: there is no such folder")
+    assert _section(text, "Wrote")[1].startswith("/etc/hosts  refused")
     assert _section(text, "Changed")[0].startswith("mkdir made  there already")
     assert [line.partition(")")[0] for line in _section(text, "Contacted")] == [
         "db:5432  (refused",

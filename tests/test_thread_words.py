@@ -1,4 +1,4 @@
-"""What gnomon notes of a thread lies beside the thread's own words, where nothing has to be allocated for it."""
+"""What gnomon notes of a thread lies beside the thread's own words: nothing has to be allocated for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Examines large shared objects on behalf of the records: they were not searched while a program waited for them."""
+"""Examines large shared objects for the records: they were not searched while a program waited for them."""
 
 from __future__ import annotations
 

@@ -44,6 +44,7 @@ LIMITS = (
         "http.client.send",
         "3.10",
         "requests of http.client, urllib3 and requests show as connections only",
+        is_seen_natively=True,
     ),
     Limit(
         "_posixsubprocess.fork_exec",

@@ -440,10 +440,14 @@ def _file_sections(answer: Answer, directory: str | None) -> Iterable[tuple[str,
     system = {use.path for use in read if use.path.startswith(places)}
     vague = [use for use in read if not use.path.startswith("/")]
     mine = [use for use in read if use.path.startswith("/") and not use.path.startswith(places)]
-    failed = [one for one in answer.failed if one.kind == "open" and not one.target.startswith(places)]
+    failed = [one for one in answer.failed if one.kind == "open"]
     # What was there the next time is told already.
     known = {use.path for use in answer.files if use.reads or use.writes}
-    in_vain = [one for one in failed if one.doing == "read" and one.target not in known]
+    in_vain = [
+        one
+        for one in failed
+        if one.doing == "read" and one.target not in known and not one.target.startswith(places)
+    ]
 
     reads = _file_rows(((use.path, use.reads, use.read_by) for use in mine), directory)
     reads = _some_rows(reads, "gnomon events --kind open")

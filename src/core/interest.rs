@@ -34,11 +34,11 @@ impl Interest {
             || self.is_own(path))
     }
 
-    /// Whether opening `path` is kept where only native code told of it: what libraries ask of the machine is not what a
-    /// program does with files.
+    /// Whether native code asks the machine for something by opening `path`: that is not what a program does with files.
+    /// Nobody could write a rule that allows it, and libraries end the program where it is refused.
     #[must_use]
-    pub fn keeps_native_open(&self, path: &[u8], access: Access) -> bool {
-        const MACHINE: [&[u8]; 12] = [
+    pub fn is_question_to_machine(&self, path: &[u8], access: Access) -> bool {
+        const MACHINE: [&[u8]; 18] = [
             b"/sys/devices/system/",
             b"/sys/fs/cgroup/",
             b"/sys/kernel/mm/",
@@ -48,12 +48,17 @@ impl Interest {
             b"/proc/stat",
             b"/proc/loadavg",
             b"/proc/filesystems",
+            b"/proc/mounts",
             b"/proc/sys/",
+            b"/proc/self/cgroup",
+            b"/proc/self/maps",
+            b"/proc/self/mountinfo",
+            b"/proc/self/mounts",
+            b"/proc/self/stat",
             b"/dev/urandom",
             b"/dev/random",
         ];
-        let is_machine = MACHINE.iter().any(|start| path.starts_with(start));
-        self.keeps_open(path, access) && (access.changes() || climbs(path) || !is_machine)
+        !access.changes() && !climbs(path) && MACHINE.iter().any(|start| path.starts_with(start))
     }
 
     /// Whether listing the directory `path` is kept.
@@ -162,6 +167,22 @@ mod tests {
         ] {
             assert!(interest().keeps_open(path.as_bytes(), Access::READ), "{path}");
         }
+    }
+
+    #[test]
+    fn what_is_asked_of_the_machine_is_read_there_and_nowhere_else() {
+        for (path, is_asked) in [
+            ("/proc/meminfo", true),
+            ("/sys/fs/cgroup/memory.max", true),
+            ("/proc/self/status", true),
+            ("/sys/class/../../home/ann/secret", false),
+            ("/proc/self/root/home/ann/secret", false),
+            ("/proc/self/environ", false),
+            ("/proc/1/status", false),
+        ] {
+            assert_eq!(interest().is_question_to_machine(path.as_bytes(), Access::READ), is_asked, "{path}");
+        }
+        assert!(!interest().is_question_to_machine(b"/proc/sys/kernel/hostname", Access::WRITE));
     }
 
     #[test]

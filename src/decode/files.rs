@@ -22,7 +22,8 @@ pub fn open(args: Object<'_>) -> Decoded<'_> {
         return Decoded::Nothing; // a file without a name, gone when it is closed; linking it is an event
     }
     let access = access_of(mode, flags);
-    let path = match target.integer() {
+    let descriptor = target.integer();
+    let path = match descriptor {
         Some(descriptor) => match open_file(descriptor) {
             Some(path) => FilePath::current(Cow::Owned(path)),
             None => return Decoded::Nothing, // a pipe, a socket, a terminal
@@ -37,7 +38,9 @@ pub fn open(args: Object<'_>) -> Decoded<'_> {
             None => return Decoded::Odd,
         },
     };
-    notes::leave(Sort::Open, &path.given, 0);
+    if descriptor.is_none() {
+        notes::leave(Sort::Open, &path.given, 0);
+    }
     if mode.is_some() && access.changes() && is_directory_with_opener(&path.given) {
         return Decoded::Nothing;
     }
@@ -54,7 +57,8 @@ pub fn open(args: Object<'_>) -> Decoded<'_> {
     if by_interpreter || is_import_system_at_work(&path.given) {
         return Decoded::Nothing; // its import is recorded; bytecode is a cache
     }
-    Decoded::Event(Event { access, ..Event::new(Kind::Open, Target::Path { path, destination: None }) })
+    let event = Event { access, ..Event::new(Kind::Open, Target::Path { path, destination: None }) };
+    if descriptor.is_some() { Decoded::OfOpenFile(event) } else { Decoded::Event(event) }
 }
 
 /// Python 3.12 opens a temporary file by naming its *directory* and an opener, which raises the event of the
@@ -224,10 +228,17 @@ pub fn symlink(args: Object<'_>) -> Decoded<'_> {
 
 /// A descriptor that is no file on disk (a pipe) is of no interest.
 fn change_of_open_file(kind: Kind, args: Object<'_>, directory: Option<usize>) -> Decoded<'_> {
-    match path_at(args, 0, directory) {
-        None if args.item(0).is_some_and(|value| value.integer().is_some()) => Decoded::Nothing,
-        path => change(kind, path, None),
+    let path = path_at(args, 0, directory);
+    if !is_descriptor(args) {
+        return change(kind, path, None);
     }
+    let target = |path| Target::Path { path, destination: None };
+    path.map_or(Decoded::Nothing, |path| Decoded::OfOpenFile(Event::new(kind, target(path))))
+}
+
+/// Whether the first argument is the descriptor of a file that is open.
+fn is_descriptor(args: Object<'_>) -> bool {
+    args.item(0).is_some_and(|value| value.integer().is_some())
 }
 
 /// A change of what is known about a file. Where shutil copies it, the copy has told it.
@@ -287,6 +298,7 @@ fn xattr<'a>(args: Object<'a>, how: &[u8]) -> Decoded<'a> {
 fn with_detail(decoded: Decoded<'_>, detail: Vec<u8>) -> Decoded<'_> {
     match decoded {
         Decoded::Event(event) => Decoded::Event(event.with_detail(detail)),
+        Decoded::OfOpenFile(event) => Decoded::OfOpenFile(event.with_detail(detail)),
         other => other,
     }
 }
@@ -297,12 +309,14 @@ pub fn list(args: Object<'_>) -> Decoded<'_> {
         Some(current) if current.is_none() => FilePath::current(Cow::Borrowed(&b"."[..])),
         Some(_) => match path_at(args, 0, None) {
             Some(path) => path,
-            None if args.item(0).is_some_and(|value| value.integer().is_some()) => return Decoded::Nothing,
+            None if is_descriptor(args) => return Decoded::Nothing,
             None => return Decoded::Odd,
         },
         None => return Decoded::Odd,
     };
-    told(Kind::List, &path);
+    if !is_descriptor(args) {
+        told(Kind::List, &path);
+    }
     if path.given.first() == Some(&b'/')
         && !session::recorder().is_some_and(|recorder| matters(recorder, &path.given))
     {
@@ -311,7 +325,8 @@ pub fn list(args: Object<'_>) -> Decoded<'_> {
     if is_module_search() || copies::has_told_list() {
         return Decoded::Nothing;
     }
-    Decoded::Event(Event::new(Kind::List, Target::Path { path, destination: None }))
+    let event = Event::new(Kind::List, Target::Path { path, destination: None });
+    if is_descriptor(args) { Decoded::OfOpenFile(event) } else { Decoded::Event(event) }
 }
 
 /// Whether the listing of an absolute path is kept, or may be denied.

@@ -36,6 +36,8 @@ pub fn forget_what_was_told() {
 pub enum Decoded<'a> {
     /// Something the program does.
     Event(Event<'a>),
+    /// The same, of a file that is open already: no call of the C library will name it.
+    OfOpenFile(Event<'a>),
     /// The same, for what may come by the million: one record counts all of it.
     Counted(Event<'a>),
     /// Text that was compiled; what comes next tells what for.

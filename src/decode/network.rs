@@ -4,10 +4,11 @@ use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr};
 
 use gnomon_core::event::{Event, FilePath, Kind, Target};
-use gnomon_core::hosts::parse_address;
+use gnomon_core::hosts::{self, parse_address};
 
 use super::Decoded;
 use crate::capi::Object;
+use crate::redirect::notes::{self, Sort};
 
 /// `socket.connect(socket, address)`.
 pub fn connect(args: Object<'_>) -> Decoded<'_> {
@@ -77,7 +78,10 @@ pub fn gethostbyname(args: Object<'_>) -> Decoded<'_> {
 pub fn gethostbyaddr(args: Object<'_>) -> Decoded<'_> {
     let own = rustix::system::uname();
     match args.item(0).and_then(text_of) {
-        Some(name) if name.as_bytes() == own.nodename().to_bytes() => Decoded::Nothing,
+        Some(name) if name.as_bytes() == own.nodename().to_bytes() => {
+            notes::leave(Sort::Resolve, hosts::normalised(&name).as_bytes(), 0);
+            Decoded::Nothing
+        }
         _ => resolve(args.item(0), None),
     }
 }

@@ -13,6 +13,7 @@ use gnomon_core::event::{Event, Kind, Target};
 use super::Decoded;
 use super::network::text_of;
 use crate::capi::Object;
+use crate::redirect::notes::{self, Sort};
 
 thread_local! {
     /// The request that urllib told, and http.client is about to tell again.
@@ -80,6 +81,9 @@ pub fn http_send(args: Object<'_>) -> Decoded<'_> {
     BODY.with(|body| body.set((connection.address(), head.size.unwrap_or(0).saturating_sub(rest))));
     let url = head.url(Server::of(connection));
     if is_told(&head, &url) {
+        if head.method == "CONNECT" {
+            notes::leave(Sort::Request, &notes::request(head.method, &head.target), 0);
+        }
         return Decoded::Told;
     }
     Decoded::Event(url.event(Kind::Http, Cow::Borrowed(head.method), head.size))

@@ -27,3 +27,10 @@ pub fn begin() {}
 
 /// Does nothing.
 pub fn forked() {}
+
+/// Does nothing.
+pub fn pause() {}
+
+/// Does nothing.
+#[inline]
+pub fn settle_modules() {}

@@ -83,7 +83,7 @@ fn examined(path: &Path, wanted: Option<&str>) -> Result<Option<String>, NotExam
     Ok(search.found().words(object.machine))
 }
 
-/// What a file's headers say of it.
+/// What a file's headers say of its notes and its code.
 struct Object {
     machine: Machine,
     parts: Vec<Part>,
@@ -116,22 +116,22 @@ impl Object {
             return Err(NotExamined::Broken);
         }
         file.read_exact_at(&mut headers, start)?;
-        let parts: Vec<Part> = headers.as_chunks::<HEADER_BYTES>().0.iter().filter_map(Part::of).collect();
-        let object = Self { machine, parts };
-        let notes = object.parts.iter().filter(|part| part.kind == PT_NOTE);
-        let is_right =
-            total(notes, MAX_NOTES_BYTES.min(length)) && total(object.code(), MAX_CODE_BYTES.min(length));
+        let headers = headers.as_chunks::<HEADER_BYTES>().0;
+        let parts = headers.iter().filter_map(Part::of).filter(|part| part.is_note() || part.is_code());
+        let object = Self { machine, parts: parts.collect() };
+        let is_right = is_within(object.parts.iter().filter(|part| part.is_note()), MAX_NOTES_BYTES, length)
+            && is_within(object.code(), MAX_CODE_BYTES, length);
         if is_right { Ok(object) } else { Err(NotExamined::Broken) }
     }
 
     fn code(&self) -> impl Iterator<Item = &Part> {
-        self.parts.iter().filter(|part| part.kind == PT_LOAD && part.flags & EXECUTABLE != 0)
+        self.parts.iter().filter(|part| part.is_code())
     }
 
     /// The bytes of its notes, and to what they are padded.
     fn notes(&self, file: &File) -> Result<Vec<(Vec<u8>, usize)>, NotExamined> {
         let mut notes = Vec::new();
-        for part in self.parts.iter().filter(|part| part.kind == PT_NOTE) {
+        for part in self.parts.iter().filter(|part| part.is_note()) {
             let mut bytes = vec![0; part.bytes as usize];
             file.read_exact_at(&mut bytes, part.offset)?;
             notes.push((bytes, if part.alignment == 8 { 8 } else { 4 }));
@@ -140,10 +140,13 @@ impl Object {
     }
 }
 
-/// Whether some parts have no more bytes than `most` together.
-fn total<'a>(mut parts: impl Iterator<Item = &'a Part>, most: u64) -> bool {
-    let sum = parts.try_fold(0_u64, |sum, part| sum.checked_add(part.bytes));
-    sum.is_some_and(|sum| sum <= most)
+/// Whether some parts are all in a file of `length` bytes, and have no more than `most` together.
+fn is_within<'a>(mut parts: impl Iterator<Item = &'a Part>, most: u64, length: u64) -> bool {
+    let sum = parts.try_fold(0_u64, |sum, part| {
+        let is_inside = part.offset.checked_add(part.bytes).is_some_and(|end| end <= length);
+        sum.checked_add(part.bytes).filter(|_| is_inside)
+    });
+    sum.is_some_and(|sum| sum <= most.min(length))
 }
 
 impl Part {
@@ -154,6 +157,14 @@ impl Part {
         Some(Self { kind, flags, offset: offset?, bytes: bytes?, alignment: alignment? })
     }
 
+    fn is_note(&self) -> bool {
+        self.kind == PT_NOTE
+    }
+
+    fn is_code(&self) -> bool {
+        self.kind == PT_LOAD && self.flags & EXECUTABLE != 0
+    }
+
     /// Searches its code, piece by piece. Each begins with the end of the one before, so that no call lies in two.
     fn search(&self, file: &File, search: &mut Search, buffer: &mut Vec<u8>) -> io::Result<()> {
         buffer.resize(BEFORE + PIECE_BYTES, 0);
@@ -161,8 +172,7 @@ impl Part {
         while done < self.bytes && !search.is_over() {
             let piece = (self.bytes - done).min(PIECE_BYTES as u64) as usize;
             let end = kept + piece;
-            let offset = self.offset.checked_add(done).ok_or(io::ErrorKind::UnexpectedEof)?;
-            file.read_exact_at(buffer.get_mut(kept..end).unwrap_or_default(), offset)?;
+            file.read_exact_at(buffer.get_mut(kept..end).unwrap_or_default(), self.offset + done)?;
             search.add(buffer.get(..end).unwrap_or_default(), done == 0);
             done += piece as u64;
             kept = end.min(BEFORE);

@@ -6,9 +6,12 @@
 #![expect(unsafe_code, reason = "asks the loader for all modules, and writes into their tables")]
 
 mod absence;
+#[cfg(test)]
+mod assembled;
 pub mod blind;
 pub mod blindness;
 pub mod call;
+mod check;
 #[cfg(test)]
 mod compiled;
 pub mod descriptors;
@@ -40,6 +43,8 @@ use stubs::Function;
 static IS_ON: AtomicBool = AtomicBool::new(false);
 /// Whether a thread is at the modules.
 static IS_BUSY: AtomicBool = AtomicBool::new(false);
+/// Whether there may be modules that are not redirected, though nothing is loaded or looked up.
+static IS_UNSETTLED: AtomicBool = AtomicBool::new(false);
 /// Loads and unloads that the loader had counted when the modules were last looked at.
 static SEEN: AtomicU64 = AtomicU64::new(u64::MAX);
 /// How many modules at the head of the loader's list need no more visit, as long as none of them is unloaded: those
@@ -101,7 +106,7 @@ pub fn prepare(is_asked_for: bool) -> Result<(), Absence> {
         let python = capi::symbol(c"PySys_AddAuditHook").map_or(0, |address| address.expose_provenance());
         Wanted { names, functions, first_tls, python }
     });
-    if is_stub_right() { Ok(()) } else { Err(Absence::Failed) }
+    if check::is_right() { Ok(()) } else { Err(Absence::Failed) }
 }
 
 /// Finds the function itself, or what was preloaded before it.
@@ -110,23 +115,6 @@ fn look_up(function: &Function) -> bool {
     let Some(address) = capi::symbol(&name) else { return false };
     function.real.store(address.expose_provenance(), Release);
     true
-}
-
-/// Whether a call through a stub does what the function does: with arguments in three registers, and its error.
-fn is_stub_right() -> bool {
-    type Open = unsafe extern "C" fn(*const std::ffi::c_char, c_int, c_int) -> c_int;
-    // SAFETY: the stub takes what open(2) takes.
-    let opened = unsafe {
-        let open = std::mem::transmute::<usize, Open>((functions::files::OPEN.stub)());
-        [open(c"/".as_ptr(), libc::O_PATH | libc::O_CLOEXEC, 0), open(c"/".as_ptr(), libc::O_WRONLY, 0)]
-    };
-    let [directory, refused] = opened;
-    let is_right = directory >= 0 && refused == -1 && call::errno() == libc::EISDIR;
-    if directory >= 0 {
-        // SAFETY: opened just now.
-        unsafe { libc::close(directory) };
-    }
-    is_right
 }
 
 /// Redirects what is loaded, now that there is a recorder.
@@ -167,6 +155,23 @@ pub fn forked() {
     IS_BUSY.store(false, Release);
 }
 
+/// Redirects what is there before something is loaded. What is being loaded is looked at when one of its functions is
+/// looked up, or with the next audit event: a library need only be loaded to act later.
+pub fn load_begins() {
+    take_up_modules();
+    IS_UNSETTLED.store(true, Relaxed);
+}
+
+/// Looks again, once, at modules that were being loaded, or were not ready. Some profilers leave writable what
+/// the loader protects, so that a module looks unready until it is looked at again.
+#[inline]
+pub fn settle_modules() {
+    if IS_UNSETTLED.load(Relaxed) {
+        take_up_modules();
+        IS_UNSETTLED.store(false, Relaxed);
+    }
+}
+
 /// What one visit of all modules gathers.
 #[derive(Default)]
 struct Visit {
@@ -200,6 +205,7 @@ fn visit_modules(blind: &mut Vec<Blind>) -> bool {
     SETTLED.store(if is_known { settled } else { visit.settled }, Relaxed);
     UNLOADED.store(visit.unloaded, Relaxed);
     if visit.unsettled.is_some() {
+        IS_UNSETTLED.store(true, Relaxed);
         return false; // the next call looks again
     }
     SEEN.swap(visit.counted, Relaxed) != visit.counted

@@ -141,8 +141,7 @@ fn request_begins(
     peer: Option<(IpAddr, u16)>,
     server: Option<&str>,
 ) -> Step {
-    let name = [request.method.as_bytes(), b" ", request.target.as_bytes()].concat();
-    if notes::take(Sort::Request, &name).is_some() {
+    if notes::take(Sort::Request, &notes::request(&request.method, &request.target)).is_some() {
         return Step::PASS;
     }
     call::begin_untold(caller, Sort::Request, || {

@@ -107,6 +107,10 @@ impl Recorder {
         if let Some(own) = self.own_file(event, &target, destination.as_deref()) {
             return self.record_plain(&own, cause, witness);
         }
+        let is_native_open = event.kind == Kind::Open && witness.source() == Source::Native;
+        if is_native_open && self.interest.is_question_to_machine(&target, event.access) {
+            return Settled::default();
+        }
         let settled = self.settle_new(event.kind, key, cause, witness, |active| {
             let mut made = Made::kept(Draft {
                 access: event.access,
@@ -121,9 +125,6 @@ impl Recorder {
             }
             let target = made.draft.target.as_deref().unwrap_or_default();
             made.keeps = match event.kind {
-                Kind::Open if witness.source() == Source::Native => {
-                    self.interest.keeps_native_open(target, event.access)
-                }
                 Kind::Open | Kind::Map => self.interest.keeps_open(target, event.access),
                 Kind::List => self.interest.keeps_list(target),
                 _ => true,
@@ -387,7 +388,8 @@ fn follow<'a>(links: &Links, event: &Event<'_>, path: &FilePath<'_>, made: &mut 
 }
 
 /// The file, as given, that SQLite opens for `file:///data/x.db?mode=ro`, where it is told to take that for a URI.
-pub(crate) fn file_of_uri(text: &[u8]) -> Option<Vec<u8>> {
+#[must_use]
+pub fn file_of_uri(text: &[u8]) -> Option<Vec<u8>> {
     let rest = text.strip_prefix(b"file:")?;
     let rest = rest.split(|byte| matches!(byte, b'?' | b'#')).next()?;
     let path = match rest.strip_prefix(b"//") {

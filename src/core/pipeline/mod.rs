@@ -5,6 +5,7 @@
 pub(crate) mod events;
 mod ruled;
 
+pub use events::file_of_uri;
 pub use ruled::Settled;
 
 use std::hash::{BuildHasher as _, Hasher as _};

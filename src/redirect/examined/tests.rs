@@ -133,8 +133,10 @@ fn said_twice() -> Vec<[Option<String>; 2]> {
         let module = unsafe { Module::loaded(information, machine) }.unwrap();
         // SAFETY: the loader's name is a text of C.
         let path = unsafe { text(information.dlpi_name) }.unwrap_or_default();
-        if path.starts_with(b"/") {
-            let found = examined(Path::new(OsStr::from_bytes(path)), module.build_id().as_deref());
+        let file = Path::new(OsStr::from_bytes(path));
+        // Other tests load libraries that are gone.
+        if file.is_absolute() && file.exists() {
+            let found = examined(file, module.build_id().as_deref());
             let loaded = blind::unseen(module.notes(), module.code_bytes(), machine);
             all.push([found.unwrap_or_else(|error| Some(format!("{error:?}"))), loaded.words(machine)]);
         }

@@ -312,6 +312,12 @@ redirect!(UTIME, "utime", (path: Text, times: *const c_void) -> c_int, |caller, 
 redirect!(SETXATTR, "setxattr", (path: Text, name: Text, value: *const c_void, size: usize, flags: c_int) -> c_int, |caller, real| {
     change(caller, Kind::Xattr, AT_FDCWD, path, || attribute(b"set ", name), || real(path, name, value, size, flags))
 });
+redirect!(LSETXATTR, "lsetxattr", (path: Text, name: Text, value: *const c_void, size: usize, flags: c_int) -> c_int, |caller, real| {
+    change(caller, Kind::Xattr, AT_FDCWD, path, || attribute(b"set ", name), || real(path, name, value, size, flags))
+});
+redirect!(LREMOVEXATTR, "lremovexattr", (path: Text, name: Text) -> c_int, |caller, real| {
+    change(caller, Kind::Xattr, AT_FDCWD, path, || attribute(b"remove ", name), || real(path, name))
+});
 redirect!(REMOVEXATTR, "removexattr", (path: Text, name: Text) -> c_int, |caller, real| {
     change(caller, Kind::Xattr, AT_FDCWD, path, || attribute(b"remove ", name), || real(path, name))
 });
@@ -435,7 +441,9 @@ pub static ALL: &[&Function] = &[
     &UTIMES,
     &UTIME,
     &SETXATTR,
+    &LSETXATTR,
     &REMOVEXATTR,
+    &LREMOVEXATTR,
     &MKFIFO,
     &MKFIFOAT,
     &MKNOD,

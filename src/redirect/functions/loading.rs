@@ -7,14 +7,14 @@
 use std::ffi::{CStr, c_char, c_void};
 
 use super::super::stubs::{Function, Look, look_at, look_first};
-use super::super::{by_name, take_up_modules};
+use super::super::{by_name, load_begins, take_up_modules};
 
 look_at!(DLOPEN, "dlopen", |_registers, _stack, _caller| {
-    take_up_modules();
+    load_begins();
     Look::GO
 });
 look_at!(DLMOPEN, "dlmopen", |_registers, _stack, _caller| {
-    take_up_modules();
+    load_begins();
     Look::GO
 });
 look_at!(DLSYM, "dlsym", |registers, _stack, _caller| {

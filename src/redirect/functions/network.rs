@@ -7,12 +7,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use gnomon_core::errno::RESOLVER;
 use gnomon_core::event::{Event, FilePath, Kind, Target};
+use gnomon_core::hosts;
 use libc::{addrinfo, hostent, msghdr, sockaddr, socklen_t, ssize_t};
 
 use super::super::call::{self, Step, text};
 use super::super::notes::{self, Sort};
 use super::super::stubs::{Function, redirect, redirect_six, six, up_to_five};
-use super::super::{descriptors, talks};
+use super::super::{descriptors, modules, talks};
 
 /// What a socket's address names.
 #[derive(Clone, Copy)]
@@ -249,11 +250,15 @@ fn resolve(caller: usize, host: *const c_char, service: *const c_char) -> Step {
     // SAFETY: what the program gives to getaddrinfo(3).
     let (host, service) = unsafe { (text(host), text(service)) };
     let Some(host) = host.filter(|host| !host.is_empty()) else { return Step::PASS };
-    call::begin(caller, Sort::Resolve, host, || {
-        let port = service.and_then(|service| std::str::from_utf8(service).ok()?.parse().ok());
-        let host = Some(String::from_utf8_lossy(host));
-        Some(Event::new(Kind::Resolve, Target::Endpoint { host, address: None, port }))
+    call::with_own_memory(|| {
+        let host = String::from_utf8_lossy(host);
+        call::begin(caller, Sort::Resolve, hosts::normalised(&host).as_bytes(), || {
+            let port = service.and_then(|service| std::str::from_utf8(service).ok()?.parse().ok());
+            let host = Some(Cow::Borrowed(&*host));
+            Some(Event::new(Kind::Resolve, Target::Endpoint { host, address: None, port }))
+        })
     })
+    .unwrap_or(Step::PASS)
 }
 
 redirect!(GETADDRINFO, "getaddrinfo", (host: *const c_char, service: *const c_char, hints: *const addrinfo, found: *mut *mut addrinfo) -> c_int, |caller, real| {
@@ -316,7 +321,9 @@ host_by_name!(GETHOSTBYNAME, "gethostbyname", ());
 host_by_name!(GETHOSTBYNAME2, "gethostbyname2", (family: c_int));
 
 redirect_six!(GETHOSTBYNAME_R, "gethostbyname_r", (host: *const c_char, entry: *mut hostent, buffer: *mut c_char, size: usize, found: *mut *mut hostent, error: *mut c_int) -> c_int, |caller, real| {
-    let step = resolve(caller, host, std::ptr::null());
+    // Python's gethostbyname_ex asks getaddrinfo first.
+    let is_second = modules::at(caller).is_some_and(|module| module.is_interpreter);
+    let step = if is_second { Step::PASS } else { resolve(caller, host, std::ptr::null()) };
     if call::is_refused(step) {
         libc::EACCES
     } else {

@@ -112,7 +112,7 @@ fn spawn(caller: usize, program: Text, argv: Texts, act: impl FnOnce() -> c_int)
     // SAFETY: what the program gives to posix_spawn(3).
     let Some(name) = (unsafe { text(program) }) else { return act() };
     // SAFETY: as above.
-    let step = begin(caller, Kind::Spawn, name, || unsafe { texts(argv) });
+    let step = starting(begin(caller, Kind::Spawn, name, || unsafe { texts(argv) }));
     if step.is_stopped {
         return libc::EACCES; // it returns its error
     }
@@ -121,12 +121,20 @@ fn spawn(caller: usize, program: Text, argv: Texts, act: impl FnOnce() -> c_int)
     error
 }
 
+/// The one call that an audit event told of.
+fn starting(step: Step) -> Step {
+    if step.is_told() {
+        notes::forget_start();
+    }
+    step
+}
+
 /// A line for the shell.
 fn shell(caller: usize, line: Text) -> Step {
     // SAFETY: what the program gives to system(3).
     let Some(line) = (unsafe { text(line) }) else { return Step::PASS };
     let argv = || vec![Cow::Borrowed(&b"sh"[..]), Cow::Borrowed(&b"-c"[..]), Cow::Borrowed(line)];
-    begin(caller, Kind::Spawn, b"/bin/sh", argv)
+    starting(begin(caller, Kind::Spawn, b"/bin/sh", argv))
 }
 
 redirect!(SYSTEM, "system", (line: Text) -> c_int, |caller, real| {
