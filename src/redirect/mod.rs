@@ -390,9 +390,11 @@ fn path_of(information: &dl_phdr_info) -> Vec<u8> {
 
 /// Whether a module is gnomon itself, or part of the C library: what that does for a program, the program's call tells.
 fn is_left_alone(path: &[u8], span: &std::ops::Range<usize>) -> bool {
-    const SYSTEM: [&[u8]; 11] = [
+    const SYSTEM: [&[u8]; 13] = [
         b"libc.so.",
         b"libc-2.",
+        b"libm.so.",
+        b"libm-2.",
         b"ld-linux",
         b"ld-2.",
         b"libpthread",
