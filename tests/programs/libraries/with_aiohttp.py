@@ -42,7 +42,6 @@ async def main():
     async with aiohttp.ClientSession(headers=headers) as session:
         print(*await asyncio.gather(*(fetch(session, page) for page in range(3))))
         async with session.post(f"{server}/orders", json={"card": "body-secret-1177"}) as answer:
-            # > http POST http://localhost:PORT/orders (aiohttp)
             print(answer.status)
         runner, port = await serve()
         async with session.get(f"http://127.0.0.1:{port}/hello/ann") as answer:
@@ -53,4 +52,5 @@ async def main():
 
 
 asyncio.run(main())
+# > http POST http://localhost:PORT/orders (aiohttp)
 # ~ resolve localhost:PORT
