@@ -192,7 +192,11 @@ enum Class {
 struct Known {
     codes: Codes,
     origins: Origins,
+    combined: Vec<Option<Combined>>,
 }
+
+/// An origin, the hash of what was added to it, and what both are together.
+type Combined = (Rc<Origin>, u64, Rc<Origin>);
 
 /// What is known of pieces of code, by where they are.
 #[derive(Default)]
@@ -236,6 +240,27 @@ pub fn origin_of_this_thread() -> Option<Rc<Origin>> {
     session::recorder()?; // a fork's child becomes one before its state is held
     let held = ending::hold()?;
     origin_in(Stack::of(&held)?)
+}
+
+/// What `combine` makes of `origin` and of something else that has this hash.
+pub fn remembered_with(
+    origin: Rc<Origin>,
+    hash: u64,
+    combine: impl FnOnce(&Origin) -> Origin,
+) -> Option<Rc<Origin>> {
+    with_known(|known| {
+        let slot = (origin.hash ^ hash) as usize;
+        let place = place_in(&mut known.combined, REMEMBERED_ORIGINS, slot)?;
+        if let Some((with, other, combined)) = place
+            && Rc::ptr_eq(with, &origin)
+            && *other == hash
+        {
+            return Some(Rc::clone(combined));
+        }
+        let combined = Rc::new(combine(&origin));
+        *place = Some((origin, hash, Rc::clone(&combined)));
+        Some(combined)
+    })
 }
 
 fn origin_in(stack: Stack<'_>) -> Option<Rc<Origin>> {

@@ -144,6 +144,8 @@ fn record(recorder: &Recorder, event: &Event<'_>) -> Settled {
 struct Caller;
 
 impl Witness for Caller {
+    type Kept = Rc<Origin>;
+
     fn origin(&self) -> Option<Rc<Origin>> {
         frames::origin()
     }

@@ -6,6 +6,7 @@
 
 use std::ffi::{CStr, c_char, c_int};
 use std::net::IpAddr;
+use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
@@ -307,12 +308,32 @@ struct Caller<'a> {
     is_told: bool,
 }
 
-impl Witness for Caller<'_> {
-    fn origin(&self) -> Option<Rc<Origin>> {
-        Some(Rc::new(match frames::origin_of_this_thread() {
-            Some(python) => combined(&python, self.origin),
-            None => self.origin.clone(),
-        }))
+/// The origin of a call.
+enum Cause<'a> {
+    /// Of a thread that runs no Python: all that is known is the shared object.
+    Object(&'a Origin),
+    Combined(Rc<Origin>),
+}
+
+impl Deref for Cause<'_> {
+    type Target = Origin;
+
+    fn deref(&self) -> &Origin {
+        match self {
+            Self::Object(origin) => origin,
+            Self::Combined(origin) => origin,
+        }
+    }
+}
+
+impl<'a> Witness for Caller<'a> {
+    type Kept = Cause<'a>;
+
+    fn origin(&self) -> Option<Cause<'a>> {
+        let python = frames::origin_of_this_thread().and_then(|python| {
+            frames::remembered_with(python, self.origin.hash, |python| combined(python, self.origin))
+        });
+        Some(python.map_or(Cause::Object(self.origin), Cause::Combined))
     }
 
     fn ask(&self, _question: &str) -> Answer {

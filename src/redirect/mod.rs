@@ -18,6 +18,7 @@ pub mod descriptors;
 pub mod elf;
 pub mod examined;
 pub mod functions;
+mod lookup;
 mod modules;
 mod names;
 pub mod notes;
@@ -99,8 +100,7 @@ pub fn prepare(is_asked_for: bool) -> Result<(), Absence> {
         return Err(Absence::Unsupported);
     }
     WANTED.get_or_init(|| {
-        let found = functions::all().filter(|function| look_up(function));
-        let mut functions: Vec<&'static Function> = found.collect();
+        let mut functions = lookup::present(functions::all());
         let first_tls = functions.len();
         functions.extend_from_slice(functions::tls::ALL);
         let names = Names::new(functions.iter().map(|function| function.name));
@@ -108,14 +108,6 @@ pub fn prepare(is_asked_for: bool) -> Result<(), Absence> {
         Wanted { names, functions, first_tls, python }
     });
     if check::is_right() { Ok(()) } else { Err(Absence::Failed) }
-}
-
-/// Finds the function itself, or what was preloaded before it.
-fn look_up(function: &Function) -> bool {
-    let Ok(name) = CString::new(function.name) else { return false };
-    let Some(address) = capi::symbol(&name) else { return false };
-    function.real.store(address.expose_provenance(), Release);
-    true
 }
 
 /// Redirects what is loaded, now that there is a recorder.
@@ -398,9 +390,11 @@ fn path_of(information: &dl_phdr_info) -> Vec<u8> {
 
 /// Whether a module is gnomon itself, or part of the C library: what that does for a program, the program's call tells.
 fn is_left_alone(path: &[u8], span: &std::ops::Range<usize>) -> bool {
-    const SYSTEM: [&[u8]; 11] = [
+    const SYSTEM: [&[u8]; 13] = [
         b"libc.so.",
         b"libc-2.",
+        b"libm.so.",
+        b"libm-2.",
         b"ld-linux",
         b"ld-2.",
         b"libpthread",

@@ -1,5 +1,6 @@
 //! From a ruling to the last step: what is stored, whether the operation goes on, and what the person is told.
 
+use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -12,8 +13,11 @@ use crate::verdict::{Action, Verdict};
 
 /// Whoever saw an event, asked for more where that matters.
 pub trait Witness {
+    /// An origin, kept for as long as it is needed.
+    type Kept: Deref<Target = Origin>;
+
     /// Who caused the event.
-    fn origin(&self) -> Option<Rc<Origin>>;
+    fn origin(&self) -> Option<Self::Kept>;
     /// The person's answer to `question`.
     fn ask(&self, question: &str) -> Answer;
     /// Who tells of the event.
@@ -37,6 +41,8 @@ pub enum Source {
 
 /// Where there is nobody to ask, knowing the origin is enough.
 impl<F: Fn() -> Option<Rc<Origin>>> Witness for F {
+    type Kept = Rc<Origin>;
+
     fn origin(&self) -> Option<Rc<Origin>> {
         self()
     }

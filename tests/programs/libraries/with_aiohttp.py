@@ -16,6 +16,9 @@ server = sys.argv[1]
 async def fetch(session, page):
     async with session.get(f"{server}/pages", params={"page": page}) as answer:
         # > connect localhost:PORT (aiohappyeyeballs via aiohttp)
+        # > http GET http://localhost:PORT/pages?page=0 (aiohttp)
+        # > http GET http://localhost:PORT/pages?page=1 (aiohttp)
+        # > http GET http://localhost:PORT/pages?page=2 (aiohttp)
         return (await answer.json())["path"]
 
 
@@ -39,10 +42,12 @@ async def main():
     async with aiohttp.ClientSession(headers=headers) as session:
         print(*await asyncio.gather(*(fetch(session, page) for page in range(3))))
         async with session.post(f"{server}/orders", json={"card": "body-secret-1177"}) as answer:
+            # > http POST http://localhost:PORT/orders (aiohttp)
             print(answer.status)
         runner, port = await serve()
         async with session.get(f"http://127.0.0.1:{port}/hello/ann") as answer:
-            # > connect 127.0.0.1:* (aiohappyeyeballs via aiohttp)
+            # > connect localhost:* (aiohappyeyeballs via aiohttp)
+            # > http GET http://127.0.0.1:*/hello/ann (aiohttp)
             print(await answer.text())
         await runner.cleanup()
 
