@@ -24,7 +24,7 @@ struct Resolved {
     time: u64,
 }
 
-/// A name, one of its addresses, and the thread that asked for it last. The name is empty where a thread gave an address.
+/// A name, one of its addresses, and the thread that asked for it last.
 #[derive(Clone)]
 struct Found {
     thread: u64,
@@ -60,15 +60,14 @@ impl Hosts {
 
     /// Remembers that `thread` found `host` to be at `addresses`: no inference any more.
     pub fn answered(&self, thread: u64, host: &str, addresses: &[IpAddr]) {
-        let host = if is_address(host) { "" } else { host };
+        if is_address(host) {
+            return; // libraries look up what they have just found
+        }
         if let Some(mut recent) = self.recent.try_lock() {
             recent.retain(|entry| entry.host.as_deref() != Some(host));
         }
         let Some(mut answers) = self.answers.try_lock() else { return };
-        answers.retain(|found| {
-            let is_own = !host.is_empty() || found.thread == thread;
-            *found.host != *host || !addresses.contains(&found.address) || !is_own
-        });
+        answers.retain(|found| *found.host != *host || !addresses.contains(&found.address));
         let room = REMEMBERED_ANSWERS.saturating_sub(addresses.len());
         let excess = answers.len().saturating_sub(room);
         answers.drain(..excess);
@@ -83,7 +82,7 @@ impl Hosts {
     #[must_use]
     pub fn name_at(&self, address: IpAddr) -> Option<String> {
         let answers = self.answers.try_lock()?;
-        let found = answers.iter().rev().find(|found| found.address == address && !found.host.is_empty());
+        let found = answers.iter().rev().find(|found| found.address == address);
         found.map(|found| found.host.to_string())
     }
 
@@ -104,19 +103,16 @@ impl Hosts {
         port: Option<u16>,
         time: u64,
     ) -> Option<String> {
-        match address.and_then(|address| self.name_found(thread, address)) {
-            Some(found) => Some(found).filter(|host| !host.is_empty()).map(String::from),
-            None => self.name_for(thread, port, time),
-        }
+        let found = address.and_then(|address| self.name_found(thread, address));
+        found.or_else(|| self.name_for(thread, port, time))
     }
 
-    /// Empty where the thread asked for the address itself.
-    fn name_found(&self, thread: u64, address: IpAddr) -> Option<Box<str>> {
+    fn name_found(&self, thread: u64, address: IpAddr) -> Option<String> {
         let answers = self.answers.try_lock()?;
         let mut there = answers.iter().rev().filter(|found| found.address == address);
-        let newest = there.clone().find(|found| !found.host.is_empty());
+        let newest = there.clone().next();
         let own = there.find(|found| found.thread == thread);
-        own.or(newest).map(|found| found.host.clone())
+        own.or(newest).map(|found| found.host.to_string())
     }
 
     /// Tells the recorder of a fork's child what is known.
@@ -255,7 +251,7 @@ mod tests {
         assert_eq!(name(2, two).as_deref(), Some("b.example"));
         assert_eq!(name(3, one).as_deref(), Some("c.example"));
         hosts.answered(1, "10.0.0.1", &[one]);
-        assert_eq!((name(1, one), name(3, one).as_deref()), (None, Some("c.example")));
+        assert_eq!(name(1, one).as_deref(), Some("a.example"));
         assert_eq!(name(3, IpAddr::from([10, 0, 0, 3])), None);
     }
 
