@@ -567,8 +567,6 @@ fn real_files() -> Vec<Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
-
     /// As above, of libraries as linkers make them. `PROPTEST_CASES` makes it as long as one likes.
     #[test]
     fn changed_bytes_of_real_libraries_lead_nowhere(
