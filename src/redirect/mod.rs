@@ -176,6 +176,8 @@ struct Visit {
     /// The first one that has to be visited again, counted from 0.
     unsettled: Option<usize>,
     unloaded: u64,
+    /// Where modules start, where some were unloaded.
+    starts: Option<Vec<usize>>,
     found: Vec<modules::Range>,
     blind: Vec<Blind>,
     tls: Vec<Encrypting>,
@@ -193,6 +195,9 @@ fn visit_modules(blind: &mut Vec<Blind>) -> bool {
     blind.append(&mut visit.blind);
     let encrypting = std::mem::take(&mut visit.tls);
     let is_known = visit.found.is_empty() || modules::add(std::mem::take(&mut visit.found));
+    if let Some(starts) = &visit.starts {
+        modules::retain(starts);
+    }
     encrypting.iter().for_each(Encrypting::take_up);
     let settled = visit.unsettled.unwrap_or(visit.shown);
     SETTLED.store(if is_known { settled } else { visit.settled }, Relaxed);
@@ -217,6 +222,7 @@ unsafe extern "C" fn visit_module(information: *mut dl_phdr_info, size: usize, v
         visit.unloaded = information.dlpi_subs;
         let is_same = visit.unloaded == UNLOADED.load(Relaxed);
         visit.settled = if is_same { SETTLED.load(Relaxed) } else { 0 };
+        visit.starts = (!is_same).then(Vec::new);
     }
     if visit.shown >= visit.settled {
         take_up(information, visit);
@@ -244,7 +250,13 @@ fn take_up(information: &dl_phdr_info, visit: &mut Visit) -> Option<()> {
         }
     };
     let span = module.span();
-    let before = modules::known(span.start, &path);
+    if let Some(starts) = &mut visit.starts {
+        starts.push(span.start);
+    }
+    // One that calls an OpenSSL may have found another one by now.
+    let is_known =
+        |(module, left): &(&modules::Module, u8)| *left != modules::UNLOADED || module.tls.get().is_none();
+    let before = modules::known(span.start, &path).filter(is_known);
     if is_left_alone(&path, &span) || before.is_some_and(|(_, visits_left)| visits_left == 0) {
         return None;
     }
@@ -256,14 +268,15 @@ fn take_up(information: &dl_phdr_info, visit: &mut Visit) -> Option<()> {
         visit.blind.push(Blind::skipped(&known.path, surprise.word()));
         Default::default()
     });
-    if !encrypting.is_empty() && before.is_none() {
+    let is_again = before.is_some_and(|(_, visits_left)| visits_left != modules::UNLOADED);
+    if !encrypting.is_empty() && !is_again {
         visit.tls.push(Encrypting { module: known, start: span.start, redirections: encrypting });
     }
-    let is_unsettled = is_unsettled_after(&module, &slots, before.is_some(), known, visit);
+    let is_unsettled = is_unsettled_after(&module, &slots, is_again, known, visit);
     let visits_left = match before {
         _ if !is_unsettled => 0,
-        Some((_, visits_left)) => visits_left - 1,
-        None => VISITS,
+        Some((_, visits_left)) if is_again => visits_left - 1,
+        _ => VISITS,
     };
     if visits_left > 0 {
         visit.unsettled.get_or_insert(visit.shown);

@@ -48,6 +48,9 @@ pub struct Range {
     pub visits_left: u8,
 }
 
+/// In place of how often it has to be visited again: it was unloaded, and is new when it comes again.
+pub const UNLOADED: u8 = u8::MAX;
+
 /// Sorted by where they start.
 static TABLE: Swap<Vec<Range>> = Swap::new();
 
@@ -68,6 +71,14 @@ pub fn add(ranges: Vec<Range>) -> bool {
     table.extend(ranges);
     table.sort_unstable_by_key(|range| range.start);
     TABLE.replace(table).is_ok()
+}
+
+/// Notes which modules are no longer loaded: all that do not start at one of `starts`.
+pub fn retain(starts: &[usize]) {
+    let Some(mut table) = TABLE.get().map(|table| table.to_vec()) else { return };
+    let is_gone = |range: &&mut Range| !starts.contains(&range.start);
+    table.iter_mut().filter(is_gone).for_each(|range| range.visits_left = UNLOADED);
+    let _ = TABLE.replace(table);
 }
 
 /// What is known of the module that the loader calls `name`, at `start`, and how often it is to be visited again.
