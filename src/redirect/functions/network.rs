@@ -89,7 +89,8 @@ fn begin(caller: usize, kind: Kind, address: *const sockaddr, length: socklen_t)
     }
 }
 
-redirect!(CONNECT, "connect", (socket: c_int, address: *const sockaddr, length: socklen_t) -> c_int, |caller, real| {
+redirect!(CONNECT, "connect",
+    (socket: c_int, address: *const sockaddr, length: socklen_t) -> c_int, |caller, real| {
     let step = begin(caller, Kind::Connect, address, length);
     if call::is_refused(step) {
         -1
@@ -117,7 +118,8 @@ redirect!(BIND, "bind", (socket: c_int, address: *const sockaddr, length: sockle
         result
     }
 });
-redirect!(GETSOCKOPT, "getsockopt", (socket: c_int, level: c_int, name: c_int, value: *mut c_void, length: *mut socklen_t) -> c_int, |caller, real| {
+redirect!(GETSOCKOPT, "getsockopt",
+    (socket: c_int, level: c_int, name: c_int, value: *mut c_void, length: *mut socklen_t) -> c_int, |caller, real| {
     let _ = caller;
     let result = real(socket, level, name, value, length);
     if result == 0 && level == libc::SOL_SOCKET && name == libc::SO_ERROR {
@@ -137,7 +139,8 @@ fn fails_later(socket: c_int, key: u64, error: c_int) {
     }
 }
 
-redirect_six!(SENDTO, "sendto", (socket: c_int, data: *const c_void, size: usize, flags: c_int, address: *const sockaddr, length: socklen_t) -> ssize_t, |caller, real| {
+redirect_six!(SENDTO, "sendto",
+    (socket: c_int, data: *const c_void, size: usize, flags: c_int, address: *const sockaddr, length: socklen_t) -> ssize_t, |caller, real| {
     let step = begin(caller, Kind::Send, address, length);
     // SAFETY: what the program gives to sendto(2).
     if let Some(Address::Internet(_, 53)) = unsafe { Address::read(address, length as usize) } {
@@ -163,7 +166,8 @@ redirect!(SENDMSG, "sendmsg", (socket: c_int, message: *const msghdr, flags: c_i
         sent_datagram(step, socket, sent)
     }
 });
-redirect!(SENDMMSG, "sendmmsg", (socket: c_int, messages: *mut libc::mmsghdr, count: c_uint, flags: c_int) -> c_int, |caller, real| {
+redirect!(SENDMMSG, "sendmmsg",
+    (socket: c_int, messages: *mut libc::mmsghdr, count: c_uint, flags: c_int) -> c_int, |caller, real| {
     // SAFETY: what the program gives to sendmmsg(2): so many messages.
     let first = if messages.is_null() || count == 0 { std::ptr::null() } else { unsafe { &raw const (*messages).msg_hdr } };
     let step = begin_message(caller, first);
@@ -281,7 +285,8 @@ fn resolve(caller: usize, host: *const c_char, service: *const c_char) -> Step {
     .unwrap_or(Step::PASS)
 }
 
-redirect!(GETADDRINFO, "getaddrinfo", (host: *const c_char, service: *const c_char, hints: *const addrinfo, found: *mut *mut addrinfo) -> c_int, |caller, real| {
+redirect!(GETADDRINFO, "getaddrinfo",
+    (host: *const c_char, service: *const c_char, hints: *const addrinfo, found: *mut *mut addrinfo) -> c_int, |caller, real| {
     let step = resolve(caller, host, service);
     if call::is_refused(step) {
         libc::EAI_FAIL
@@ -368,7 +373,8 @@ macro_rules! host_by_name {
 host_by_name!(GETHOSTBYNAME, "gethostbyname", ());
 host_by_name!(GETHOSTBYNAME2, "gethostbyname2", (family: c_int));
 
-redirect_six!(GETHOSTBYNAME_R, "gethostbyname_r", (host: *const c_char, entry: *mut hostent, buffer: *mut c_char, size: usize, found: *mut *mut hostent, error: *mut c_int) -> c_int, |caller, real| {
+redirect_six!(GETHOSTBYNAME_R, "gethostbyname_r",
+    (host: *const c_char, entry: *mut hostent, buffer: *mut c_char, size: usize, found: *mut *mut hostent, error: *mut c_int) -> c_int, |caller, real| {
     // Python's gethostbyname_ex asks getaddrinfo first.
     let is_second = modules::at(caller).is_some_and(|module| module.is_interpreter);
     let step = if is_second { Step::PASS } else { resolve(caller, host, std::ptr::null()) };
@@ -387,7 +393,8 @@ redirect_six!(GETHOSTBYNAME_R, "gethostbyname_r", (host: *const c_char, entry: *
 
 macro_rules! query {
     ($function:ident, $symbol:literal) => {
-        redirect!($function, $symbol, (name: *const c_char, class: c_int, kind: c_int, answer: *mut u8, length: c_int) -> c_int, |caller, real| {
+        redirect!($function, $symbol,
+            (name: *const c_char, class: c_int, kind: c_int, answer: *mut u8, length: c_int) -> c_int, |caller, real| {
             let step = resolve(caller, name, std::ptr::null());
             if call::is_refused(step) {
                 -1

@@ -101,10 +101,12 @@ redirect!(FEXECVE, "fexecve", (file: c_int, argv: Texts, variables: Texts) -> c_
         None => real(file, argv, variables),
     }
 });
-redirect_six!(POSIX_SPAWN, "posix_spawn", (child: *mut pid_t, program: Text, actions: *const c_void, attributes: *const c_void, argv: Texts, variables: Texts) -> c_int, |caller, real| {
+redirect_six!(POSIX_SPAWN, "posix_spawn",
+    (child: *mut pid_t, program: Text, actions: *const c_void, attributes: *const c_void, argv: Texts, variables: Texts) -> c_int, |caller, real| {
     spawn(caller, program, argv, || real(child, program, actions, attributes, argv, variables))
 });
-redirect_six!(POSIX_SPAWNP, "posix_spawnp", (child: *mut pid_t, program: Text, actions: *const c_void, attributes: *const c_void, argv: Texts, variables: Texts) -> c_int, |caller, real| {
+redirect_six!(POSIX_SPAWNP, "posix_spawnp",
+    (child: *mut pid_t, program: Text, actions: *const c_void, attributes: *const c_void, argv: Texts, variables: Texts) -> c_int, |caller, real| {
     spawn(caller, program, argv, || real(child, program, actions, attributes, argv, variables))
 });
 

@@ -57,7 +57,8 @@ fn refuse(tls: &Tls) {
     call::set_errno(libc::EACCES);
 }
 
-redirect!(WRITE, "SSL_write", (connection: *mut c_void, data: *const c_void, size: c_int) -> c_int, |caller, _real| {
+redirect!(WRITE, "SSL_write",
+    (connection: *mut c_void, data: *const c_void, size: c_int) -> c_int, |caller, _real| {
     type Write = unsafe extern "C-unwind" fn(*mut c_void, *const c_void, c_int) -> c_int;
     let Some(tls) = own(caller) else { return usize::MAX };
     let length = usize::try_from(size).unwrap_or(0);
@@ -71,7 +72,8 @@ redirect!(WRITE, "SSL_write", (connection: *mut c_void, data: *const c_void, siz
         written
     }
 });
-redirect!(WRITE_EX, "SSL_write_ex", (connection: *mut c_void, data: *const c_void, size: usize, written: *mut usize) -> c_int, |caller, _real| {
+redirect!(WRITE_EX, "SSL_write_ex",
+    (connection: *mut c_void, data: *const c_void, size: usize, written: *mut usize) -> c_int, |caller, _real| {
     type Write = unsafe extern "C-unwind" fn(*mut c_void, *const c_void, usize, *mut usize) -> c_int;
     let Some(tls) = own(caller) else { return 0 };
     if says(caller, tls, connection, data, size) {
@@ -87,7 +89,8 @@ redirect!(WRITE_EX, "SSL_write_ex", (connection: *mut c_void, data: *const c_voi
     }
 });
 // After a request that was stopped nothing is to be waited for: some clients go on to read the answer.
-redirect!(READ, "SSL_read", (connection: *mut c_void, data: *mut c_void, size: c_int) -> c_int, |caller, _real| {
+redirect!(READ, "SSL_read",
+    (connection: *mut c_void, data: *mut c_void, size: c_int) -> c_int, |caller, _real| {
     type Read = unsafe extern "C-unwind" fn(*mut c_void, *mut c_void, c_int) -> c_int;
     let Some(tls) = own(caller) else { return usize::MAX };
     if talks::is_refused(connection.addr()) {
@@ -98,7 +101,8 @@ redirect!(READ, "SSL_read", (connection: *mut c_void, data: *mut c_void, size: c
         unsafe { std::mem::transmute::<usize, Read>(tls.read)(connection, data, size) }
     }
 });
-redirect!(READ_EX, "SSL_read_ex", (connection: *mut c_void, data: *mut c_void, size: usize, read: *mut usize) -> c_int, |caller, _real| {
+redirect!(READ_EX, "SSL_read_ex",
+    (connection: *mut c_void, data: *mut c_void, size: usize, read: *mut usize) -> c_int, |caller, _real| {
     type Read = unsafe extern "C-unwind" fn(*mut c_void, *mut c_void, usize, *mut usize) -> c_int;
     let Some(tls) = own(caller) else { return 0 };
     if talks::is_refused(connection.addr()) {

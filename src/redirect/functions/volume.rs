@@ -102,14 +102,16 @@ outgoing!(PWRITEV2, "pwritev2", (to: c_int, parts: *const iovec, count: c_int, a
 outgoing!(PWRITEV64V2, "pwritev64v2", (to: c_int, parts: *const iovec, count: c_int, at: i64, flags: c_int));
 outgoing!(PWRITEV64, "pwritev64", (to: c_int, parts: *const iovec, count: c_int, at: i64));
 
-redirect_six!(RECVFROM, "recvfrom", (from: c_int, data: *mut c_void, size: usize, flags: c_int, address: *mut sockaddr, length: *mut socklen_t) -> ssize_t, |caller, real| {
+redirect_six!(RECVFROM, "recvfrom",
+    (from: c_int, data: *mut c_void, size: usize, flags: c_int, address: *mut sockaddr, length: *mut socklen_t) -> ssize_t, |caller, real| {
     let _ = caller;
     let count = real(from, data, size, flags, address, length);
     descriptors::moved(from, 0, count);
     heard(from, data, count);
     count
 });
-redirect!(RECVMMSG, "recvmmsg", (from: c_int, messages: *mut mmsghdr, count: c_uint, flags: c_int, timeout: *mut c_void) -> c_int, |caller, real| {
+redirect!(RECVMMSG, "recvmmsg",
+    (from: c_int, messages: *mut mmsghdr, count: c_uint, flags: c_int, timeout: *mut c_void) -> c_int, |caller, real| {
     let _ = caller;
     let received = real(from, messages, count, flags, timeout);
     for index in 0..usize::try_from(received).unwrap_or(0) {
@@ -119,22 +121,26 @@ redirect!(RECVMMSG, "recvmmsg", (from: c_int, messages: *mut mmsghdr, count: c_u
     }
     received
 });
-redirect_six!(SPLICE, "splice", (from: c_int, from_at: *mut i64, to: c_int, to_at: *mut i64, size: usize, flags: c_uint) -> ssize_t, |caller, real| {
+redirect_six!(SPLICE, "splice",
+    (from: c_int, from_at: *mut i64, to: c_int, to_at: *mut i64, size: usize, flags: c_uint) -> ssize_t, |caller, real| {
     let _ = caller;
     let count = real(from, from_at, to, to_at, size, flags);
     both(from, to, count)
 });
-redirect!(SENDFILE, "sendfile", (to: c_int, from: c_int, at: *mut off_t, size: usize) -> ssize_t, |caller, real| {
+redirect!(SENDFILE, "sendfile",
+    (to: c_int, from: c_int, at: *mut off_t, size: usize) -> ssize_t, |caller, real| {
     let _ = caller;
     let count = real(to, from, at, size);
     both(from, to, count)
 });
-redirect!(SENDFILE64, "sendfile64", (to: c_int, from: c_int, at: *mut i64, size: usize) -> ssize_t, |caller, real| {
+redirect!(SENDFILE64, "sendfile64",
+    (to: c_int, from: c_int, at: *mut i64, size: usize) -> ssize_t, |caller, real| {
     let _ = caller;
     let count = real(to, from, at, size);
     both(from, to, count)
 });
-redirect_six!(COPY_FILE_RANGE, "copy_file_range", (from: c_int, from_at: *mut i64, to: c_int, to_at: *mut i64, size: usize, flags: c_uint) -> ssize_t, |caller, real| {
+redirect_six!(COPY_FILE_RANGE, "copy_file_range",
+    (from: c_int, from_at: *mut i64, to: c_int, to_at: *mut i64, size: usize, flags: c_uint) -> ssize_t, |caller, real| {
     let _ = caller;
     let count = real(from, from_at, to, to_at, size, flags);
     both(from, to, count)
@@ -193,11 +199,13 @@ redirect!(SOCKET, "socket", (domain: c_int, kind: c_int, protocol: c_int) -> c_i
     let _ = caller;
     fresh(real(domain, kind, protocol))
 });
-redirect!(ACCEPT, "accept", (socket: c_int, address: *mut sockaddr, length: *mut socklen_t) -> c_int, |caller, real| {
+redirect!(ACCEPT, "accept",
+    (socket: c_int, address: *mut sockaddr, length: *mut socklen_t) -> c_int, |caller, real| {
     let _ = caller;
     fresh(real(socket, address, length))
 });
-redirect!(ACCEPT4, "accept4", (socket: c_int, address: *mut sockaddr, length: *mut socklen_t, flags: c_int) -> c_int, |caller, real| {
+redirect!(ACCEPT4, "accept4",
+    (socket: c_int, address: *mut sockaddr, length: *mut socklen_t, flags: c_int) -> c_int, |caller, real| {
     let _ = caller;
     fresh(real(socket, address, length, flags))
 });
