@@ -120,3 +120,19 @@ def test_the_answer_for_a_person_names_all_of_it(watched: Watched) -> None:
     for thing in (r"orders\.parquet\s.*polars", r"orders\.parquet\s.*duckdb", r"localhost.*psycopg"):
         assert re.search(thing, said)
     assert "no host" not in said
+
+
+@pytest.mark.skipif(sys.version_info[:2] in ((3, 9), (3, 14)), reason="other lines than the document shows")
+def test_the_document_shows_what_it_prints(watched: Watched) -> None:
+    (shown,) = re.findall(r"```text\n(.*?)```", (ROOT / "docs" / "native.md").read_text(), re.DOTALL)
+    said = gnomon("show", watched.kept.spool).checked().stdout.decode()
+    labels, through = r"^  ([A-Z][a-z]+) ", r"through \w+"
+    for name in ("Read", "Wrote", "Called", "Contacted", "Started", "Coverage"):
+        assert name in re.findall(labels, said, re.MULTILINE)
+        assert name in re.findall(labels, shown, re.MULTILINE)
+    assert set(re.findall(through, said)) == set(re.findall(through, shown))
+    for line in (
+        "GET http://localhost:",
+        "can act unseen: polars (system calls of its own: socket connect sendmsg)",
+    ):
+        assert line in said and line in shown
