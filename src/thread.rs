@@ -19,6 +19,8 @@ pub struct Block {
     pub is_inside: Cell<bool>,
     /// How many redirected calls this thread is in. While it is not 0, memory comes from gnomon's own pool.
     pub redirected: Cell<u8>,
+    /// It was in vfork(2), and may be the child.
+    pub has_vforked: Cell<bool>,
     /// What the audit hook noted of an operation, for the redirected call that carries it out.
     pub notes: [Cell<u64>; 12],
 }
@@ -110,7 +112,12 @@ fn place() -> *const Block {
 #[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
 fn place() -> *const Block {
     thread_local!(static BLOCK: Block = const {
-        Block { is_inside: Cell::new(false), redirected: Cell::new(0), notes: [const { Cell::new(0) }; 12] }
+        Block {
+            is_inside: Cell::new(false),
+            redirected: Cell::new(0),
+            has_vforked: Cell::new(false),
+            notes: [const { Cell::new(0) }; 12],
+        }
     });
     BLOCK.with(std::ptr::from_ref)
 }

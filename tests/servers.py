@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
+import functools
 import http.server
 import json
 import os
 import shutil
 import socket
+import ssl
+import struct
 import subprocess
+import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -155,6 +161,196 @@ def http_api() -> Iterator[tuple[str, list[tuple[str, str]]]]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+@functools.cache
+def certificate() -> tuple[str, str]:
+    """A certificate for this machine, which is its own authority: its file, and that of its key."""
+    openssl = shutil.which("openssl") or pytest.skip("openssl, which makes a certificate, is not here")
+    folder = tempfile.mkdtemp(prefix="gnomon-certificate-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    files = (f"{folder}/certificate.pem", f"{folder}/key.pem")
+    names = "subjectAltName=DNS:localhost,DNS:one.example,IP:127.0.0.1"
+    command = [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    command += ["-keyout", files[1], "-out", files[0], "-days", "30", "-subj", "/CN=gnomon", "-addext", names]
+    subprocess.run(command, check=True, capture_output=True)
+    return files
+
+
+def _server_context(*protocols: str) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate())
+    context.set_alpn_protocols(protocols)
+    return context
+
+
+@contextlib.contextmanager
+def _serving(
+    answer: Callable[[socket.socket], object], address: tuple[str, int] = ("127.0.0.1", 0)
+) -> Iterator[int]:
+    """A server that answers each connection in a thread; gives its port."""
+
+    def one(connection: socket.socket) -> None:
+        # A client may be gone, or may have been stopped within a request.
+        with contextlib.suppress(OSError, ValueError), connection:
+            answer(connection)
+
+    def accept() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                threading.Thread(target=one, args=(listening.accept()[0],), daemon=True).start()
+
+    with socket.create_server(address) as listening:
+        thread = threading.Thread(target=accept)
+        thread.start()
+        try:
+            yield int(listening.getsockname()[1])
+        finally:
+            listening.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+@dataclass(frozen=True)
+class Encrypted:
+    """A server of HTTP inside TLS."""
+
+    url: str
+    #: The file of the certificate that vouches for it.
+    authority: str
+    #: What it is asked for, as that comes.
+    seen: list[tuple[str, str]]
+
+
+@contextlib.contextmanager
+def https_api() -> Iterator[Encrypted]:
+    """The server of small APIs, inside TLS, over HTTP/1.1."""
+    seen: list[tuple[str, str]] = []
+    handler = type("Api", (_Api,), {"objects": {}, "seen": seen})
+    context = _server_context("http/1.1")
+
+    def answer(connection: socket.socket) -> None:
+        with context.wrap_socket(connection, server_side=True) as encrypted:
+            handler(encrypted, None, None)
+
+    with _serving(answer) as port:
+        yield Encrypted(f"https://localhost:{port}", certificate()[0], seen)
+
+
+@contextlib.contextmanager
+def http2_api() -> Iterator[Encrypted]:
+    """A server that answers whatever it is asked over HTTP/2."""
+    h2 = pytest.importorskip("h2", reason="h2, which the server is made of, is not installed")
+    for module in ("config", "connection", "events"):
+        pytest.importorskip(f"h2.{module}")
+    context = _server_context("h2")
+    seen: list[tuple[str, str]] = []
+
+    def answer(connection: socket.socket) -> None:
+        config = h2.config.H2Configuration(client_side=False, header_encoding="utf-8")
+        protocol = h2.connection.H2Connection(config=config)
+        protocol.initiate_connection()
+        with context.wrap_socket(connection, server_side=True) as encrypted:
+            encrypted.sendall(protocol.data_to_send())
+            while data := encrypted.recv(1 << 16):
+                for event in protocol.receive_data(data):
+                    if isinstance(event, h2.events.RequestReceived):
+                        asked = dict(event.headers)
+                        seen.append((asked[":method"], asked[":path"]))
+                    elif isinstance(event, h2.events.DataReceived):
+                        protocol.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+                    elif isinstance(event, h2.events.StreamEnded):
+                        protocol.send_headers(event.stream_id, [(":status", "204")], end_stream=True)
+                encrypted.sendall(protocol.data_to_send())
+
+    with _serving(answer) as port:
+        yield Encrypted(f"https://localhost:{port}", certificate()[0], seen)
+
+
+@contextlib.contextmanager
+def connect_proxy() -> Iterator[str]:
+    """A proxy for tunnels (CONNECT); gives its URL."""
+
+    def pump(source: socket.socket, target: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(1 << 16):
+                target.sendall(data)
+            target.shutdown(socket.SHUT_WR)
+
+    def answer(connection: socket.socket) -> None:
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += connection.recv(1)
+        host, port = head.split()[1].decode().rsplit(":", 1)
+        with socket.create_connection((host, int(port))) as server:
+            connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+            back = threading.Thread(target=pump, args=(server, connection))
+            back.start()
+            pump(connection, server)
+            back.join()
+
+    with _serving(answer) as port:
+        yield f"http://127.0.0.1:{port}"
+
+
+@contextlib.contextmanager
+def halving_server() -> Iterator[int]:
+    """A server that sends back half of what it receives; gives its port."""
+
+    def answer(connection: socket.socket) -> None:
+        while data := connection.recv(1 << 16):
+            connection.sendall(data[: len(data) // 2])
+
+    with _serving(answer) as port:
+        yield port
+
+
+DNS_SERVER = "127.0.0.77"
+
+
+def _dns_answer(query: bytes, names: Mapping[str, str]) -> bytes:
+    labels, at = [], 12
+    while length := query[at]:
+        labels.append(query[at + 1 : at + 1 + length].decode())
+        at += length + 1
+    (kind,) = struct.unpack_from(">H", query, at + 1)
+    address = names.get(".".join(labels).lower())
+    record = struct.pack(">HHHIH", 0xC00C, 1, 1, 60, 4) + socket.inet_aton(address) if address else b""
+    answers = int(kind == 1 and bool(record))
+    head = query[:2] + struct.pack(">5H", 0x8180 if address else 0x8183, 1, answers, 0, 0)
+    return head + query[12 : at + 5] + (record if answers else b"")
+
+
+@contextlib.contextmanager
+def dns_server(names: Mapping[str, str]) -> Iterator[str]:
+    """A DNS server on port 53, over UDP and TCP, which knows the addresses of `names`; gives its own."""
+
+    def over_tcp(connection: socket.socket) -> None:
+        while head := connection.recv(2):
+            answer = _dns_answer(connection.recv(int.from_bytes(head, "big"), socket.MSG_WAITALL), names)
+            connection.sendall(len(answer).to_bytes(2, "big") + answer)
+
+    def over_datagrams() -> None:
+        while True:
+            query, asker = datagrams.recvfrom(4096)
+            if not query:
+                return
+            datagrams.sendto(_dns_answer(query, names), asker)
+
+    with contextlib.ExitStack() as stack:
+        datagrams = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        try:
+            datagrams.bind((DNS_SERVER, 53))
+            stack.enter_context(_serving(over_tcp, (DNS_SERVER, 53)))
+        except OSError as reason:
+            pytest.skip(f"port 53 of {DNS_SERVER} cannot be had: {reason.strerror}")
+        thread = threading.Thread(target=over_datagrams)
+        thread.start()
+        try:
+            yield DNS_SERVER
+        finally:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as last:
+                last.sendto(b"", (DNS_SERVER, 53))
+            thread.join()
 
 
 def _free_port() -> int:

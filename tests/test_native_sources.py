@@ -45,8 +45,8 @@ ONLY_CALLS: list[Row] = [
     ("starts_by_server", (10, 13), FORKED, [TRACKER]),
     (
         "starts_what_is_no_text",
-        (10, 13),
-        "an event tells of it before the object is asked for its path; 3.9 forks, 3.14 tells again",
+        (10, 99),
+        "an event tells of it before the object is asked for its path; 3.9 forks",
         [("spawn", "/bin/true")],
     ),
     (
@@ -80,6 +80,8 @@ MAY_BE: dict[str, list[tuple[str, str]]] = {
         ("open", "*/cert*"),  # a TLS context reads whom it trusts
         ("list", "*/certs"),
         ("open", "*/ca-certificates.crt"),
+        ("open", "/proc/*/maps"),  # libffi 3.4 and later looks for itself
+        ("open", "*/libffi.so*"),
     ],
     "remembers_lines": [  # readline reads and writes by itself
         ("open", "*terminfo*"),
@@ -93,7 +95,7 @@ MAY_BE: dict[str, list[tuple[str, str]]] = {
         ("connect", "/run/uuidd/request"),
         ("open", "/var/lib/libuuid/clock.txt"),
     ],
-    "system_databases": [("open", "dbm.*"), ("chown", "dbm.*")],
+    "system_databases": [("open", "*dbm.*"), ("chown", "*dbm.*"), ("rename", "*dbm.*")],
 }
 
 # Why an operation that an audit event told, of a kind that calls tell too, may not have reached a call.
@@ -133,7 +135,8 @@ def _run(way: str, python: str, folder: Path) -> list[str]:
     spool, subject = folder / "spool", folder / "cwd/deeper"
     spool.mkdir(parents=True, mode=0o700)
     subject.mkdir(parents=True)
-    done = armed([python, program("every_way.py"), way], spool, cwd=subject)
+    # Debug builds warn of what is left open.
+    done = armed([python, "-Wignore", program("every_way.py"), way], spool, cwd=subject)
     kept = Kept(spool)
     wrong = [f"{way}: {text}" for text in (done.stderr.decode(), kept.faults(), kept.lost()) if text]
     records = list(kept.records())
@@ -166,5 +169,6 @@ def test_what_both_tell_is_one_record(python: str, tmp_path: Path) -> None:
     ways = [way for way in WAYS if way not in HELPERS]
     assert {row[0] for row in ONLY_CALLS} | set(ONLY_EVENTS) <= set(ways)
     with ThreadPoolExecutor(2) as pool:
-        wrong = list(pool.map(lambda way: _run(way, python, tmp_path / way), ways))
-    assert [text for texts in wrong for text in texts] == []
+        found = list(pool.map(lambda way: _run(way, python, tmp_path / way), ways))
+    wrong = [text for texts in found for text in texts]
+    assert not wrong, "\n".join(wrong)

@@ -235,6 +235,7 @@ class Gathered:
         self.executed: dict[str, int] = {}
         self.ends: dict[str, int] = {}
         self.decisions = Decisions()
+        self.transfers: list[Record] = []
 
     def add(self, record: Record) -> None:
         """Takes one more record."""
@@ -268,6 +269,8 @@ class Gathered:
             self.decisions.add_policy(record)
         elif kind == "blind":
             self.blindness.add(record)
+        elif kind == "transfer":
+            self.transfers.append(record)
 
     def answer(
         self,
@@ -287,6 +290,8 @@ class Gathered:
             directory: names for process in processes for directory, names in process.distributions.items()
         }
         nodes = tree(found, self.started)
+        for record in self.transfers:
+            self._add_transfer(record)
         for use in self.files.values():
             use.is_part_of_database = self._is_part_of_database(use)
         return Answer(
@@ -443,6 +448,20 @@ class Gathered:
         _note(contact.by, Cause.of(record))
         if record.address and record.address not in contact.addresses:
             contact.addresses.append(record.address)
+
+    def _add_transfer(self, record: Record) -> None:
+        """Adds bytes to those of the connection or the file, which another record tells of."""
+        bytes_out, bytes_in = record.bytes_out or 0, record.bytes_in or 0
+        for contact in self.contacts.values():
+            names = {contact.host, *contact.addresses}
+            if contact.port == record.port and {record.host, record.address, record.target} & names:
+                contact.bytes_out += bytes_out
+                contact.bytes_in += bytes_in
+                return
+        use = self.files.get(record.target or "")
+        if use is not None:
+            use.bytes_written += bytes_out
+            use.bytes_read += bytes_in
 
     def _add_request(self, record: Record) -> None:
         method, url = record.detail or "", record.target or ""

@@ -1,8 +1,8 @@
 //! Which name a connection belongs to: remembered from the name that was resolved before it.
 //!
-//! An audit event names what is resolved and never the answer, so this is an inference: the name that the
-//! same thread resolved last for that port, or, where another thread resolved (asyncio does), the only name
-//! that was resolved for it. Two candidates give none.
+//! Native code tells what a name was found to be. An audit event names what is resolved and never the answer, so
+//! without native code this is an inference: the name that the same thread resolved last for that port, or, where
+//! another thread resolved (asyncio does), the only name that was resolved for it. Two candidates give none.
 
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr};
@@ -24,6 +24,14 @@ struct Resolved {
     time: u64,
 }
 
+/// A name, one of its addresses, and the thread that asked for it last.
+#[derive(Clone)]
+struct Found {
+    thread: u64,
+    host: Box<str>,
+    address: IpAddr,
+}
+
 /// Addresses that are remembered with their names.
 const REMEMBERED_ANSWERS: usize = 512;
 
@@ -31,7 +39,7 @@ const REMEMBERED_ANSWERS: usize = 512;
 #[derive(Default)]
 pub struct Hosts {
     /// What names were found to stand for, the newest last.
-    answers: Mutex<Vec<(IpAddr, Box<str>)>>,
+    answers: Mutex<Vec<Found>>,
     // Only ever tried: a lock that could wait has no place in a watched program.
     recent: Mutex<Vec<Resolved>>,
 }
@@ -50,27 +58,71 @@ impl Hosts {
         recent.push(Resolved { thread, host, port, time });
     }
 
-    /// Remembers that `host` was found to be at `addresses`: no inference any more.
-    pub fn answered(&self, host: &str, addresses: &[IpAddr]) {
+    /// Remembers that `thread` found `host` to be at `addresses`: no inference any more.
+    pub fn answered(&self, thread: u64, host: &str, addresses: &[IpAddr]) {
         if is_address(host) {
-            return;
+            return; // libraries look up what they have just found
+        }
+        if let Some(mut recent) = self.recent.try_lock() {
+            recent.retain(|entry| entry.host.as_deref() != Some(host));
         }
         let Some(mut answers) = self.answers.try_lock() else { return };
-        answers.retain(|(known, _)| !addresses.contains(known));
+        answers.retain(|found| *found.host != *host || !addresses.contains(&found.address));
         let room = REMEMBERED_ANSWERS.saturating_sub(addresses.len());
         let excess = answers.len().saturating_sub(room);
         answers.drain(..excess);
-        answers.extend(addresses.iter().map(|address| (*address, host.into())));
+        answers.extend(addresses.iter().map(|address| Found {
+            thread,
+            host: host.into(),
+            address: *address,
+        }));
     }
 
     /// The name that was found to be at `address` last.
     #[must_use]
     pub fn name_at(&self, address: IpAddr) -> Option<String> {
         let answers = self.answers.try_lock()?;
-        answers.iter().rev().find(|(known, _)| *known == address).map(|(_, host)| host.to_string())
+        let found = answers.iter().rev().find(|found| found.address == address);
+        found.map(|found| found.host.to_string())
     }
 
-    /// The name that a connect of `thread` to `port` belongs to.
+    /// Whether `host` was found to be at `address`.
+    #[must_use]
+    pub fn is_at(&self, host: &str, address: IpAddr) -> bool {
+        let is_same = |found: &Found| found.address == address && *found.host == *host;
+        self.answers.try_lock().is_some_and(|answers| answers.iter().any(is_same))
+    }
+
+    /// The name that a connect of `thread` to `address` belongs to: the one that was found to be there last, by the
+    /// thread itself if it asked; where none was, an inference.
+    #[must_use]
+    pub fn name_of(
+        &self,
+        thread: u64,
+        address: Option<IpAddr>,
+        port: Option<u16>,
+        time: u64,
+    ) -> Option<String> {
+        let found = address.and_then(|address| self.name_found(thread, address));
+        found.or_else(|| self.name_for(thread, port, time))
+    }
+
+    fn name_found(&self, thread: u64, address: IpAddr) -> Option<String> {
+        let answers = self.answers.try_lock()?;
+        let mut there = answers.iter().rev().filter(|found| found.address == address);
+        let newest = there.clone().next();
+        let own = there.find(|found| found.thread == thread);
+        own.or(newest).map(|found| found.host.to_string())
+    }
+
+    /// Tells the recorder of a fork's child what is known.
+    pub fn hand_on(&self, child: &Self) {
+        if let (Some(known), Some(mut answers)) = (self.answers.try_lock(), child.answers.try_lock()) {
+            answers.clone_from(&known);
+        }
+    }
+
+    /// The name that a connect of `thread` to `port` belongs to, as far as can be inferred.
     #[must_use]
     pub fn name_for(&self, thread: u64, port: Option<u16>, time: u64) -> Option<String> {
         let recent = self.recent.try_lock()?;
@@ -182,6 +234,25 @@ mod tests {
         assert_eq!(hosts.name_for(1, Some(80), 2), None);
         hosts.resolved(1, "a.example", Some(80), 3);
         assert_eq!(hosts.name_for(1, Some(80), VALID_NS + 4), None);
+    }
+
+    #[test]
+    fn an_answer_names_a_connect_and_of_two_names_the_one_asked_for() {
+        let hosts = Hosts::default();
+        let [one, two] = [[10, 0, 0, 1], [10, 0, 0, 2]].map(IpAddr::from);
+        let name = |thread, address| hosts.name_of(thread, Some(address), Some(443), 5);
+        for (thread, host, address) in [(1, "a.example", one), (1, "b.example", two), (2, "c.example", one)] {
+            hosts.resolved(thread, host, Some(443), 0);
+            hosts.answered(thread, host, &[address]);
+        }
+        assert_eq!(name(1, one).as_deref(), Some("a.example"));
+        assert_eq!(name(1, two).as_deref(), Some("b.example"));
+        assert_eq!(name(2, one).as_deref(), Some("c.example"));
+        assert_eq!(name(2, two).as_deref(), Some("b.example"));
+        assert_eq!(name(3, one).as_deref(), Some("c.example"));
+        hosts.answered(1, "10.0.0.1", &[one]);
+        assert_eq!(name(1, one).as_deref(), Some("a.example"));
+        assert_eq!(name(3, IpAddr::from([10, 0, 0, 3])), None);
     }
 
     #[test]

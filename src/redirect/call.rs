@@ -191,6 +191,12 @@ fn inside<T>(act: impl FnOnce(&Recorder) -> T) -> Option<T> {
     result
 }
 
+/// The same for what happens beside a call; errno is left as it is.
+pub fn with_recorder<T>(act: impl FnOnce(&Recorder) -> T) -> Option<T> {
+    let _errno = Errno::kept();
+    if super::is_on() { inside(act) } else { None }
+}
+
 /// Records what no call is about, as a module that was found.
 pub fn tell(event: &Event<'_>, origin: &Origin) {
     let _errno = Errno::kept();
@@ -211,32 +217,50 @@ pub fn is_vfork_child() -> bool {
     session::armed().is_some_and(|recorder| recorder.description().pid != pid)
 }
 
+/// Notes that this thread is about to lend its memory to a child, up to that one's exec.
+pub fn child_begins() {
+    thread::block().has_vforked.set(true);
+}
+
+/// Whether this is a vfork's child: what it does to its descriptors, its parent's are left out of.
+#[inline]
+pub fn is_before_exec() -> bool {
+    thread::block().has_vforked.get() && is_still_before_exec()
+}
+
+#[cold]
+fn is_still_before_exec() -> bool {
+    let is_child = !fork::is_unacknowledged_child() && is_vfork_child();
+    thread::block().has_vforked.set(is_child);
+    is_child
+}
+
 /// Remembers that `host` was found to be at `addresses`.
 pub fn answered(host: &[u8], addresses: &[IpAddr]) {
     let _errno = Errno::kept();
     if !super::is_on() || fork::is_unacknowledged_child() {
         return;
     }
-    inside(|recorder| recorder.answered(&String::from_utf8_lossy(host), addresses));
+    inside(|recorder| recorder.answered(thread::number(), &String::from_utf8_lossy(host), addresses));
 }
 
 /// Whether `address` is known to be that of `name`.
 pub fn is_known_as(address: IpAddr, name: &str) -> bool {
-    session::armed().is_some_and(|recorder| recorder.name_at(address).is_some_and(|known| known == name))
+    session::armed().is_some_and(|recorder| recorder.is_at(name, address))
 }
 
-/// Notes that a connection which had begun could not be made.
-pub fn failed_later(key: u64, error: c_int) {
-    add(key, &Change { errno: error.unsigned_abs(), ..Change::default() });
+/// Counts bytes of the record with this key; a result below 0 is an error, and counts nothing. Returns false where the
+/// record is in an earlier segment, or a parent's.
+#[inline]
+pub fn moved(key: u64, bytes_out: isize, bytes_in: isize) -> bool {
+    let change = bytes(bytes_out, bytes_in);
+    change == Change::default() || (!fork::is_unacknowledged_child() && add(key, &change))
 }
 
-/// Counts bytes of the record with this key; a result below 0 is an error, and counts nothing.
-pub fn moved(key: u64, bytes_out: isize, bytes_in: isize) {
+/// So many bytes.
+pub fn bytes(bytes_out: isize, bytes_in: isize) -> Change {
     let bytes = |count: isize| u64::try_from(count).unwrap_or(0);
-    let change = Change { bytes_out: bytes(bytes_out), bytes_in: bytes(bytes_in), ..Change::default() };
-    if change != Change::default() {
-        add(key, &change);
-    }
+    Change { bytes_out: bytes(bytes_out), bytes_in: bytes(bytes_in), ..Change::default() }
 }
 
 fn last_step(settled: Settled) -> Step {

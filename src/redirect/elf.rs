@@ -129,6 +129,7 @@ struct Import {
 struct Symbol {
     name: usize,
     is_undefined: bool,
+    has_address: bool,
 }
 
 struct Relocation {
@@ -243,6 +244,20 @@ impl<'a> Module<'a> {
         slots.sort_unstable();
         slots.dedup();
         Ok(slots)
+    }
+
+    /// The wanted functions that it has only an entry in its PLT for, and that entry's address everywhere.
+    ///
+    /// # Errors
+    /// Its tables are not as they must be.
+    pub fn stand_ins(&self, wanted: &Names) -> Result<Vec<usize>, Surprise> {
+        let mut found = Vec::new();
+        for import in self.imports(wanted)? {
+            if self.symbol(import.symbol)?.has_address {
+                found.push(import.wanted);
+            }
+        }
+        Ok(found)
     }
 
     /// The identity that the linker gave it.
@@ -569,8 +584,8 @@ fn words<const N: usize>(bytes: &[u8]) -> [u64; N] {
 impl Symbol {
     /// `st_name: u32, st_info: u8, st_other: u8, st_shndx: u16, st_value: u64, st_size: u64`.
     fn read(entry: &[u8; SYMBOL_BYTES]) -> Self {
-        let [first, ..] = words::<3>(entry);
-        Self { name: first as u32 as usize, is_undefined: first >> 48 == 0 }
+        let [first, value, _] = words::<3>(entry);
+        Self { name: first as u32 as usize, is_undefined: first >> 48 == 0, has_address: value != 0 }
     }
 }
 

@@ -18,12 +18,14 @@ pub mod descriptors;
 pub mod elf;
 pub mod examined;
 pub mod functions;
+mod lookup;
 mod modules;
 mod names;
 pub mod notes;
 mod patch;
 pub mod stubs;
 mod talks;
+mod transfers;
 
 use std::ffi::{CStr, CString, c_int, c_void};
 use std::sync::OnceLock;
@@ -98,8 +100,7 @@ pub fn prepare(is_asked_for: bool) -> Result<(), Absence> {
         return Err(Absence::Unsupported);
     }
     WANTED.get_or_init(|| {
-        let found = functions::all().filter(|function| look_up(function));
-        let mut functions: Vec<&'static Function> = found.collect();
+        let mut functions = lookup::present(functions::all());
         let first_tls = functions.len();
         functions.extend_from_slice(functions::tls::ALL);
         let names = Names::new(functions.iter().map(|function| function.name));
@@ -107,14 +108,6 @@ pub fn prepare(is_asked_for: bool) -> Result<(), Absence> {
         Wanted { names, functions, first_tls, python }
     });
     if check::is_right() { Ok(()) } else { Err(Absence::Failed) }
-}
-
-/// Finds the function itself, or what was preloaded before it.
-fn look_up(function: &Function) -> bool {
-    let Ok(name) = CString::new(function.name) else { return false };
-    let Some(address) = capi::symbol(&name) else { return false };
-    function.real.store(address.expose_provenance(), Release);
-    true
 }
 
 /// Redirects what is loaded, now that there is a recorder.
@@ -350,9 +343,25 @@ impl Encrypting {
         // SAFETY: a handle of the loader's.
         let find = |name: &CStr| unsafe { libc::dlsym(handle, name.as_ptr()) }.expose_provenance();
         let (write, write_ex) = (find(c"SSL_write"), find(c"SSL_write_ex"));
+        let (read, read_ex) = (find(c"SSL_read"), find(c"SSL_read_ex"));
         let (free, server_name) = (find(c"SSL_free"), find(c"SSL_get_servername"));
-        if write != 0 && write_ex != 0 && free != 0 {
-            let _ = self.module.tls.set(modules::Tls { write, write_ex, free, server_name });
+        // Where the table has no room for the module, its calls could not be told from others'.
+        let is_known = modules::at(self.start).is_some_and(|module| std::ptr::eq(module, self.module));
+        if is_known && [write, write_ex, read, read_ex, free].iter().all(|address| *address != 0) {
+            let (new_error, set_error) = (find(c"ERR_new"), find(c"ERR_set_error"));
+            let put_error = find(c"ERR_put_error");
+            let tls = modules::Tls {
+                write,
+                write_ex,
+                read,
+                read_ex,
+                free,
+                server_name,
+                new_error,
+                set_error,
+                put_error,
+            };
+            let _ = self.module.tls.set(tls);
             // SAFETY: the callback takes the pointer for what it is, and is called only before this returns.
             unsafe {
                 libc::dl_iterate_phdr(Some(redirect_encrypting), std::ptr::from_ref(self).cast_mut().cast())

@@ -28,8 +28,14 @@ pub struct Module {
 pub struct Tls {
     pub write: usize,
     pub write_ex: usize,
+    pub read: usize,
+    pub read_ex: usize,
     pub free: usize,
     pub server_name: usize,
+    /// `ERR_new` and `ERR_set_error`; before OpenSSL 3, `ERR_put_error`.
+    pub new_error: usize,
+    pub set_error: usize,
+    pub put_error: usize,
 }
 
 /// The addresses from `start` up to `end`, which are `module`'s.

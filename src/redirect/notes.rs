@@ -2,7 +2,7 @@
 //! operation told by both is one record.
 //!
 //! A note is taken by the first call on this thread of its sort and with the same name; what no audit event told finds
-//! none. Four are kept: an operation that never reached the system leaves its own behind.
+//! none. Four are kept, and that of a request: an operation that never reached the system leaves its own behind.
 
 use foldhash::fast::FixedState;
 use gnomon_core::event::{Base, Event, FilePath, Kind, Target};
@@ -21,6 +21,8 @@ use crate::thread;
 /// Notes that are kept; behind them stands where the next one goes.
 const KEPT: usize = 4;
 const NEXT: usize = 2 * KEPT;
+/// Of the last request: names are looked up and files opened between it and what is sent.
+const REQUEST: usize = KEPT + 1;
 
 /// Sorts of calls: audit events and functions of the C library meet here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +91,11 @@ pub fn leave(sort: Sort, name: &[u8], key: u64) {
     if sort != Sort::Run {
         forget_start();
     }
-    let index = place_of(mark).or_else(|| place_of(0)).unwrap_or_else(next);
+    // A tunnel is asked for at once, and with a request in mind.
+    let index = match sort {
+        Sort::Request if !name.starts_with(b"CONNECT ") => REQUEST,
+        _ => place_of(mark).or_else(|| place_of(0)).unwrap_or_else(next),
+    };
     if let (Some(place), Some(value)) = (notes.get(2 * index), notes.get(2 * index + 1)) {
         value.set(key);
         place.set(mark);
@@ -99,7 +105,8 @@ pub fn leave(sort: Sort, name: &[u8], key: u64) {
 /// Where a note stands; of 0, where one may be left.
 fn place_of(mark: u64) -> Option<usize> {
     let notes = &thread::block().notes;
-    (0..KEPT).find(|index| notes.get(2 * index).is_some_and(|place| place.get() == mark))
+    let mut places = (0..KEPT).chain((mark != 0).then_some(REQUEST));
+    places.find(|index| notes.get(2 * index).is_some_and(|place| place.get() == mark))
 }
 
 /// The program has been started, or was not there: something else happens on this thread.
@@ -124,7 +131,7 @@ fn next() -> usize {
 #[inline]
 pub fn take(sort: Sort, name: &[u8]) -> Option<u64> {
     let notes = &thread::block().notes;
-    if notes.iter().step_by(2).take(KEPT).all(|place| place.get() == 0) {
+    if sort != Sort::Request && notes.iter().step_by(2).take(KEPT).all(|place| place.get() == 0) {
         return None;
     }
     let index = place_of(mark(sort, name))?;
@@ -216,7 +223,8 @@ pub fn command(program: &[u8], argv: &[Cow<'_, [u8]>]) -> Vec<u8> {
 
 /// Forgets all notes: what was told was stopped.
 pub fn forget() {
-    for place in thread::block().notes.iter().step_by(2).take(KEPT) {
+    let notes = &thread::block().notes;
+    for place in (0..KEPT).chain([REQUEST]).filter_map(|index| notes.get(2 * index)) {
         place.set(0);
     }
 }
@@ -252,6 +260,20 @@ mod tests {
             assert_eq!(take(Sort::Open, &number.to_le_bytes()), Some(number));
         }
         assert_eq!(take(Sort::Request, b"GET /"), Some(1));
+    }
+
+    #[test]
+    fn a_request_stays_noted_whatever_is_opened_before_it_is_sent() {
+        forget();
+        super::super::turn_on();
+        leave(Sort::Request, b"GET /", 1);
+        leave(Sort::Request, b"CONNECT host", 0);
+        assert_eq!(take(Sort::Request, b"CONNECT host"), Some(0));
+        for number in 0..20_u64 {
+            leave(Sort::Open, &number.to_le_bytes(), number);
+        }
+        assert_eq!((take(Sort::Request, b"GET /"), take(Sort::Request, b"GET /")), (Some(1), None));
+        forget();
     }
 
     #[test]

@@ -6,8 +6,8 @@
 
 use std::borrow::Cow;
 use std::net::IpAddr;
-use std::sync::atomic::AtomicU8;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{AcqRel, Relaxed, Release};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize};
 
 use gnomon_core::event::{Event, Kind, Target};
 use gnomon_core::wire::dns::{self, Message};
@@ -41,16 +41,19 @@ struct Talk {
     peer: Option<(IpAddr, u16)>,
     /// The name that TLS was asked for.
     server: Option<String>,
+    /// A proxy was asked for a tunnel: what follows is for another server.
+    is_tunnel: bool,
     /// A policy stopped a request on it: the rest of it is not sent either.
     is_refused: bool,
 }
 
-/// A connection that is encrypted, by the address of what OpenSSL keeps of it.
-type Encrypted = (usize, Box<Talk>);
-
+/// Whether a request was ever stopped.
+static HAS_REFUSED: AtomicBool = AtomicBool::new(false);
 static MANNERS: [AtomicU8; FOLLOWED] = [const { AtomicU8::new(Manner::Nothing as u8) }; FOLLOWED];
 static TALKS: [Mutex<Option<Box<Talk>>>; FOLLOWED] = [const { Mutex::new(None) }; FOLLOWED];
-static TLS: [Mutex<Option<Encrypted>>; ENCRYPTED] = [const { Mutex::new(None) }; ENCRYPTED];
+/// Which of OpenSSL's connections each of `TLS` is about, by its address; 0 where it is free.
+static OWNERS: [AtomicUsize; ENCRYPTED] = [const { AtomicUsize::new(0) }; ENCRYPTED];
+static TLS: [Mutex<Option<Box<Talk>>>; ENCRYPTED] = [const { Mutex::new(None) }; ENCRYPTED];
 
 fn index(descriptor: i32) -> Option<usize> {
     usize::try_from(descriptor).ok().filter(|index| *index < FOLLOWED)
@@ -82,7 +85,7 @@ const DNS_PORT: u16 = 53;
 /// Nothing is known any more of a descriptor.
 #[inline]
 pub fn ends(descriptor: i32) {
-    if manner(descriptor) == Manner::Nothing as u8 {
+    if manner(descriptor) == Manner::Nothing as u8 || call::is_before_exec() {
         return;
     }
     let Some(index) = index(descriptor) else { return };
@@ -103,7 +106,7 @@ pub fn sends_names(descriptor: i32) {
 
 impl Talk {
     fn to(peer: Option<(IpAddr, u16)>) -> Self {
-        Self { sender: Sender::default(), peer, server: None, is_refused: false }
+        Self { sender: Sender::default(), peer, server: None, is_tunnel: false, is_refused: false }
     }
 
     /// Takes what is about to be said. Returns whether a policy stops it.
@@ -113,22 +116,27 @@ impl Talk {
         pieces: impl Iterator<Item = &'b [u8]>,
         is_encrypted: bool,
     ) -> bool {
-        let (peer, server) = (self.peer, &mut self.server);
+        let (peer, server, is_tunnel) = (self.peer, &mut self.server, &mut self.is_tunnel);
         let mut is_refused = self.is_refused;
         for piece in pieces {
             self.sender.feed(piece, |seen| match seen {
                 Seen::Request(request) if !is_refused => {
+                    *is_tunnel |= &*request.method == "CONNECT";
                     is_refused =
                         request_begins(caller, &request, is_encrypted, peer, server.as_deref()).is_stopped;
                 }
                 Seen::Hello { server: Some(name) } if !is_refused => {
-                    is_refused = server_is_asked(caller, &name, peer).is_stopped;
+                    // The proxy is not called so, and that it shall reach the server it was told.
+                    is_refused = !*is_tunnel && server_is_asked(caller, &name, peer).is_stopped;
                     *server = Some(name.into_owned());
                 }
                 _ => {}
             });
         }
-        self.is_refused = is_refused;
+        if is_refused && !self.is_refused {
+            self.is_refused = true;
+            HAS_REFUSED.store(true, Relaxed);
+        }
         is_refused
     }
 }
@@ -145,24 +153,34 @@ fn request_begins(
         return Step::PASS;
     }
     call::begin_untold(caller, Sort::Request, || {
-        let asked = request.host.as_deref().filter(|host| !host.is_empty()).or(server);
-        let authority = match (asked, peer) {
-            (Some(host), _) => host.to_owned(),
-            (None, Some((address, port))) => std::net::SocketAddr::new(address, port).to_string(),
-            (None, None) => "unknown".to_owned(),
-        };
-        let url = if &*request.method == "CONNECT" {
-            format!("https://{}", request.target)
-        } else if request.target.contains("://") && !request.target.starts_with('/') {
-            request.target.to_string()
-        } else {
-            let scheme = if is_encrypted { "https" } else { "http" };
-            let slash = if request.target.starts_with('/') { "" } else { "/" };
-            format!("{scheme}://{authority}{slash}{}", request.target)
-        };
+        let url = url_of(request, is_encrypted, peer, server);
         let method = Cow::Borrowed(&*request.method);
         Some(crate::decode::url_event(Kind::Http, &url, method, request.body_size))
     })
+}
+
+/// What is asked for.
+fn url_of(
+    request: &Request<'_>,
+    is_encrypted: bool,
+    peer: Option<(IpAddr, u16)>,
+    server: Option<&str>,
+) -> String {
+    if &*request.method == "CONNECT" {
+        return format!("https://{}", request.target);
+    }
+    if request.target.contains("://") && !request.target.starts_with('/') {
+        return request.target.to_string(); // to a proxy
+    }
+    let asked = request.host.as_deref().filter(|host| !host.is_empty()).or(server);
+    let authority = match (asked, peer) {
+        (Some(host), _) => host.to_owned(),
+        (None, Some((address, port))) => std::net::SocketAddr::new(address, port).to_string(),
+        (None, None) => "unknown".to_owned(),
+    };
+    let scheme = if is_encrypted { "https" } else { "http" };
+    let slash = if request.target.starts_with('/') { "" } else { "/" };
+    format!("{scheme}://{authority}{slash}{}", request.target)
 }
 
 /// TLS names the server that it wants: the name of the connection, where it had none.
@@ -200,7 +218,11 @@ fn says_something<'b>(
         let mut talk = TALKS.get(index(descriptor)?)?.try_lock()?;
         Some(talk.as_mut()?.says(caller, pieces, false))
     });
-    said.flatten().unwrap_or(false)
+    let is_refused = said.flatten().unwrap_or(false);
+    if is_refused {
+        super::functions::network::shut_down(descriptor);
+    }
+    is_refused
 }
 
 /// The last `count` bytes of what was said last were not sent: they come again.
@@ -217,12 +239,20 @@ pub fn unsent(descriptor: i32, count: usize) {
 
 /// A look-up that a library makes by itself.
 fn asks_for_name(caller: usize, packet: &[u8]) -> Step {
-    let query = call::with_own_memory(|| dns::parse(packet)).flatten();
+    let query = call::with_own_memory(|| dns::parse(message(packet))).flatten();
     let Some(Message::Query { name, .. }) = query else { return Step::PASS };
     call::begin_untold(caller, Sort::Resolve, || {
         let host = Some(Cow::Borrowed(name.as_str()));
         Some(Event::new(Kind::Resolve, Target::Endpoint { host, address: None, port: None }))
     })
+}
+
+/// The message in `packet`: over TCP it stands behind its length.
+fn message(packet: &[u8]) -> &[u8] {
+    match packet.split_first_chunk() {
+        Some((length, message)) if usize::from(u16::from_be_bytes(*length)) == message.len() => message,
+        _ => packet,
+    }
 }
 
 /// Takes what was received on a descriptor.
@@ -232,7 +262,9 @@ pub fn hears(descriptor: i32, bytes: impl FnOnce() -> Option<Vec<u8>>) {
         return;
     }
     call::with_own_memory(|| {
-        if let Some(Message::Answer { name, addresses, .. }) = bytes().and_then(|bytes| dns::parse(&bytes)) {
+        if let Some(Message::Answer { name, addresses, .. }) =
+            bytes().and_then(|bytes| dns::parse(message(&bytes)))
+        {
             call::answered(name.as_bytes(), &addresses);
         }
     });
@@ -247,20 +279,33 @@ pub fn says_encrypted(
     server: impl FnOnce() -> Option<String>,
 ) -> bool {
     let said = call::with_own_memory(|| {
-        let (mut place, is_new) = encrypted(address)?;
-        if is_new {
-            *place = Some((address, Box::new(Talk { server: server(), ..Talk::to(None) })));
+        let known = place_of(address);
+        let mut place = TLS.get(known.or_else(|| free_place(address))?)?.try_lock()?;
+        if known.is_none() {
+            *place = Some(Box::new(Talk { server: server(), ..Talk::to(None) }));
         }
-        let (_, talk) = place.as_mut()?;
-        Some(talk.says(caller, std::iter::once(bytes), true))
+        Some(place.as_mut()?.says(caller, std::iter::once(bytes), true))
     });
     said.flatten().unwrap_or(false)
 }
 
+/// Whether a policy stopped a request on OpenSSL's connection at `address`.
+#[inline]
+pub fn is_refused(address: usize) -> bool {
+    HAS_REFUSED.load(Relaxed) && is_this_refused(address)
+}
+
+#[cold]
+fn is_this_refused(address: usize) -> bool {
+    let place = place_of(address).and_then(|index| TLS.get(index)?.try_lock());
+    place.is_some_and(|talk| talk.as_ref().is_some_and(|talk| talk.is_refused))
+}
+
 /// The same of bytes that come again.
 pub fn unsent_encrypted(address: usize, count: usize) {
-    if let Some((mut place, false)) = encrypted(address)
-        && let Some((_, talk)) = place.as_mut()
+    if count > 0
+        && let Some(mut place) = place_of(address).and_then(|index| TLS.get(index)?.try_lock())
+        && let Some(talk) = place.as_mut()
     {
         talk.sender.unsent(count);
     }
@@ -269,21 +314,31 @@ pub fn unsent_encrypted(address: usize, count: usize) {
 /// OpenSSL's connection at `address` is no more.
 pub fn ends_encrypted(address: usize) {
     call::with_own_memory(|| {
-        if let Some((mut place, false)) = encrypted(address) {
-            *place = None;
+        let Some(index) = place_of(address) else { return };
+        if let Some(mut talk) = TLS.get(index).and_then(Mutex::try_lock) {
+            *talk = None;
+        }
+        // Last: until then it is nobody else's.
+        if let Some(owner) = OWNERS.get(index) {
+            owner.store(0, Release);
         }
     });
 }
 
-type Place = parking_lot::MutexGuard<'static, Option<(usize, Box<Talk>)>>;
-
-/// The place of a connection, and whether it is a free one.
-fn encrypted(address: usize) -> Option<(Place, bool)> {
+/// Where a connection may be.
+fn places(address: usize) -> impl Iterator<Item = (usize, &'static AtomicUsize)> {
     let start = (address >> 5) ^ (address >> 15);
-    let places = || (0..PROBES).filter_map(|step| TLS.get((start + step) % ENCRYPTED));
-    let is_its = |place: &Place| place.as_ref().is_some_and(|(known, _)| *known == address);
-    let known = places().filter_map(Mutex::try_lock).find(is_its);
-    known.map(|place| (place, false)).or_else(|| {
-        places().filter_map(Mutex::try_lock).find(|place| place.is_none()).map(|place| (place, true))
-    })
+    let indices = (0..PROBES).map(move |step| (start + step) % ENCRYPTED);
+    indices.filter_map(|index| Some((index, OWNERS.get(index)?)))
+}
+
+/// Where it is. No lock is tried for that: another thread may hold one for its own connection.
+fn place_of(address: usize) -> Option<usize> {
+    places(address).find(|(_, owner)| owner.load(Relaxed) == address).map(|(index, _)| index)
+}
+
+/// A place for a new one.
+fn free_place(address: usize) -> Option<usize> {
+    let is_taken = |owner: &AtomicUsize| owner.compare_exchange(0, address, AcqRel, Relaxed).is_ok();
+    places(address).find(|(_, owner)| is_taken(owner)).map(|(index, _)| index)
 }

@@ -287,14 +287,14 @@ impl Recorder {
         let mut host = host.as_ref().map(|host| host.trim_end_matches('.').to_ascii_lowercase());
         if kind == Kind::Resolve {
             let Some(name) = &host else { return Settled::default() };
-            self.hosts.resolved(thread, name, port, now_coarse());
+            if witness.source() == Source::Audit {
+                self.hosts.resolved(thread, name, port, now_coarse()); // native code tells the answer
+            }
             if crate::hosts::is_address(name) {
                 return Settled::default(); // an address written out: nothing is resolved
             }
         } else if matches!(kind, Kind::Connect | Kind::Send) && host.is_none() {
-            host = address
-                .and_then(|address| self.hosts.name_at(address))
-                .or_else(|| self.hosts.name_for(thread, port, now_coarse()));
+            host = self.hosts.name_of(thread, address, port, now_coarse());
         }
         let octets = address.map(|address| address.to_string()).unwrap_or_default();
         let texts = [host.as_deref().unwrap_or_default().as_bytes(), octets.as_bytes()];

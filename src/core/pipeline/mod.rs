@@ -8,6 +8,7 @@ mod ruled;
 pub use events::file_of_uri;
 pub use ruled::Settled;
 
+use std::borrow::Cow;
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -20,7 +21,7 @@ use uuid::Uuid;
 
 use crate::directory::CurrentDirectory;
 use crate::distributions::Distributions;
-use crate::event::Kind;
+use crate::event::{Kind, Target};
 use crate::hosts::Hosts;
 use crate::interest::Interest;
 use crate::links::Links;
@@ -127,6 +128,7 @@ impl Recorder {
             child.set_script(Script { verdict: None, ..script });
         }
         child.has_tallies.store(self.has_tallies.load(Relaxed), Relaxed);
+        self.hosts.hand_on(&child.hosts);
         child
     }
 
@@ -215,16 +217,16 @@ impl Recorder {
         self.links.resolve(path, true, now_coarse()).path.into_owned()
     }
 
-    /// The name that was found to be at `address`.
+    /// Whether `host` was found to be at `address`.
     #[must_use]
-    pub fn name_at(&self, address: std::net::IpAddr) -> Option<String> {
-        self.hosts.name_at(address)
+    pub fn is_at(&self, host: &str, address: std::net::IpAddr) -> bool {
+        self.hosts.is_at(host, address)
     }
 
-    /// Notes that `host` was found to be at `addresses`.
-    pub fn answered(&self, host: &str, addresses: &[std::net::IpAddr]) {
+    /// Notes that `thread` found `host` to be at `addresses`.
+    pub fn answered(&self, thread: u64, host: &str, addresses: &[std::net::IpAddr]) {
         let host = host.trim_end_matches('.').to_ascii_lowercase();
-        self.hosts.answered(&host, addresses);
+        self.hosts.answered(thread, &host, addresses);
     }
 
     /// Notes that `thread` is about to change the current directory.
@@ -317,6 +319,32 @@ impl Recorder {
         self.writer
             .current()
             .is_some_and(|segment| segment.lookup(key).map(|place| segment.tally(place, change)).is_some())
+    }
+
+    /// Counts `change` of what was opened in an earlier segment or by a parent, in a record of its own. Returns the key
+    /// of that; 0 where none could be stored.
+    pub fn transfer(&self, target: &Target<'_>, change: &Change) -> u64 {
+        let mut draft = Draft::default();
+        let host = match target {
+            Target::Endpoint { address, port, .. } => {
+                (draft.address, draft.port) = (*address, *port);
+                address.and_then(|address| self.hosts.name_at(address))
+            }
+            Target::Path { path, .. } | Target::Socket(path) => {
+                draft.target = Some(Cow::Borrowed(&*path.given));
+                None
+            }
+            _ => return 0,
+        };
+        draft.host = host.as_deref().map(Cow::Borrowed);
+        let address = draft.address.map(|address| address.to_string()).unwrap_or_default();
+        let texts = [draft.target.as_deref().unwrap_or_default(), address.as_bytes()];
+        let key = self.key_with(Kind::Transfer, draft.port.unwrap_or(0), 0, texts);
+        if !self.has_repeated(key) && !self.store_first(Kind::Transfer, key, &draft, Source::Native) {
+            return 0;
+        }
+        self.tally(key, change);
+        key
     }
 
     fn store(&self, kind: Kind, draft: &Draft<'_>, time: u64) -> Option<Place> {

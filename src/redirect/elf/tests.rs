@@ -255,6 +255,10 @@ fn an_undefined_function_among_the_defined_ones_is_found() {
     let sample = Sample::new(Machine::X86_64);
     sample.put_symbol(4, "creat", 0);
     assert_eq!(sample.slots().unwrap(), [&EXPECTED[..], &[(7, CREAT)]].concat());
+    let stand_ins = || sample.module().unwrap().stand_ins(&Names::new(WANTED)).unwrap();
+    assert!(stand_ins().is_empty());
+    sample.put(SYMBOLS + 4 * SYMBOL_BYTES + 8, &1_u64.to_le_bytes());
+    assert_eq!(stand_ins(), [CREAT], "its own entry is the function's address everywhere");
 }
 
 #[test]
@@ -338,7 +342,7 @@ fn ask_all(sample: &Sample) {
     }
     let bytes: usize = module.notes().map(|note| note.name.len() + note.description.len()).sum();
     assert!(bytes <= END);
-    let _ = (module.build_id(), module.relro(), module.span());
+    let _ = (module.build_id(), module.relro(), module.span(), module.stand_ins(&wanted));
     assert!(module.code_bytes().map(<[u8]>::len).sum::<usize>() <= END);
 }
 
@@ -563,8 +567,6 @@ fn real_files() -> Vec<Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
-
     /// As above, of libraries as linkers make them. `PROPTEST_CASES` makes it as long as one likes.
     #[test]
     fn changed_bytes_of_real_libraries_lead_nowhere(

@@ -159,8 +159,6 @@ fn a_library_says_the_same_on_disk_as_in_memory() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(500))]
-
     #[test]
     fn changed_files_are_examined_or_refused(
         changes in proptest::collection::vec((0_usize..0x300, any::<u8>()), 1..12),

@@ -69,12 +69,23 @@ fn open_with(
     if call::is_refused(step) { -1 } else { opened(step, act()) }
 }
 
-/// The same for functions that return a pointer to what they opened.
-fn stream_with<T>(
+/// The same for functions that return a stream of it.
+fn stream_with(
+    caller: usize,
+    path: *const c_char,
+    access: Access,
+    act: impl FnOnce() -> *mut FILE,
+) -> *mut FILE {
+    pointer_with(caller, path, access, act, descriptor_of)
+}
+
+/// The same for functions that return a pointer to what they opened, which has a descriptor or -1.
+fn pointer_with<T>(
     caller: usize,
     path: *const c_char,
     access: Access,
     act: impl FnOnce() -> *mut T,
+    descriptor: impl FnOnce(*mut T) -> c_int,
 ) -> *mut T {
     let step = opening(caller, AT_FDCWD, path, access, 0);
     if call::is_refused(step) {
@@ -82,7 +93,20 @@ fn stream_with<T>(
     }
     let stream = act();
     call::end(step, if stream.is_null() { call::errno() } else { 0 });
+    descriptors::stands_for(descriptor(stream), step.key());
     stream
+}
+
+/// The descriptor of a stream; -1 where it has none.
+pub fn descriptor_of(stream: *mut FILE) -> c_int {
+    if stream.is_null() {
+        return -1;
+    }
+    let error = call::errno();
+    // SAFETY: a stream of the program's.
+    let descriptor = unsafe { libc::fileno(stream) };
+    call::set_errno(error);
+    descriptor
 }
 
 fn access_of_stream(mode: *const c_char) -> Access {
@@ -234,10 +258,12 @@ redirect!(OPENDIR, "opendir", (path: Text) -> *mut DIR, |caller, real| {
         stream
     }
 });
-redirect!(SCANDIR, "scandir", (path: Text, names: *mut c_void, filter: *mut c_void, order: *mut c_void) -> c_int, |caller, real| {
+redirect!(SCANDIR, "scandir",
+    (path: Text, names: *mut c_void, filter: *mut c_void, order: *mut c_void) -> c_int, |caller, real| {
     change(caller, Kind::List, AT_FDCWD, path, Vec::new, || real(path, names, filter, order))
 });
-redirect!(SCANDIR64, "scandir64", (path: Text, names: *mut c_void, filter: *mut c_void, order: *mut c_void) -> c_int, |caller, real| {
+redirect!(SCANDIR64, "scandir64",
+    (path: Text, names: *mut c_void, filter: *mut c_void, order: *mut c_void) -> c_int, |caller, real| {
     change(caller, Kind::List, AT_FDCWD, path, Vec::new, || real(path, names, filter, order))
 });
 redirect!(UNLINK, "unlink", (path: Text) -> c_int, |caller, real| {
@@ -258,7 +284,8 @@ redirect!(RENAME, "rename", (from: Text, to: Text) -> c_int, |caller, real| {
 redirect!(RENAMEAT, "renameat", (at: c_int, from: Text, to_at: c_int, to: Text) -> c_int, |caller, real| {
     change_two(caller, Kind::Rename, (at, from), (to_at, to), || real(at, from, to_at, to))
 });
-redirect!(RENAMEAT2, "renameat2", (at: c_int, from: Text, to_at: c_int, to: Text, flags: c_uint) -> c_int, |caller, real| {
+redirect!(RENAMEAT2, "renameat2",
+    (at: c_int, from: Text, to_at: c_int, to: Text, flags: c_uint) -> c_int, |caller, real| {
     change_two(caller, Kind::Rename, (at, from), (to_at, to), || real(at, from, to_at, to, flags))
 });
 redirect!(MKDIR, "mkdir", (path: Text, mode: mode_t) -> c_int, |caller, real| {
@@ -270,7 +297,8 @@ redirect!(MKDIRAT, "mkdirat", (at: c_int, path: Text, mode: mode_t) -> c_int, |c
 redirect!(LINK, "link", (from: Text, to: Text) -> c_int, |caller, real| {
     change_two(caller, Kind::Link, (AT_FDCWD, from), (AT_FDCWD, to), || real(from, to))
 });
-redirect!(LINKAT, "linkat", (at: c_int, from: Text, to_at: c_int, to: Text, flags: c_int) -> c_int, |caller, real| {
+redirect!(LINKAT, "linkat",
+    (at: c_int, from: Text, to_at: c_int, to: Text, flags: c_int) -> c_int, |caller, real| {
     change_two(caller, Kind::Link, (at, from), (to_at, to), || real(at, from, to_at, to, flags))
 });
 redirect!(SYMLINK, "symlink", (from: Text, to: Text) -> c_int, |caller, real| {
@@ -291,7 +319,8 @@ redirect!(CHOWN, "chown", (path: Text, user: c_uint, group: c_uint) -> c_int, |c
 redirect!(LCHOWN, "lchown", (path: Text, user: c_uint, group: c_uint) -> c_int, |caller, real| {
     change(caller, Kind::Chown, AT_FDCWD, path, || owners(user, group), || real(path, user, group))
 });
-redirect!(FCHOWNAT, "fchownat", (at: c_int, path: Text, user: c_uint, group: c_uint, flags: c_int) -> c_int, |caller, real| {
+redirect!(FCHOWNAT, "fchownat",
+    (at: c_int, path: Text, user: c_uint, group: c_uint, flags: c_int) -> c_int, |caller, real| {
     change(caller, Kind::Chown, at, path, || owners(user, group), || real(at, path, user, group, flags))
 });
 redirect!(TRUNCATE, "truncate", (path: Text, length: off_t) -> c_int, |caller, real| {
@@ -300,7 +329,8 @@ redirect!(TRUNCATE, "truncate", (path: Text, length: off_t) -> c_int, |caller, r
 redirect!(TRUNCATE64, "truncate64", (path: Text, length: i64) -> c_int, |caller, real| {
     change(caller, Kind::Truncate, AT_FDCWD, path, Vec::new, || real(path, length))
 });
-redirect!(UTIMENSAT, "utimensat", (at: c_int, path: Text, times: *const c_void, flags: c_int) -> c_int, |caller, real| {
+redirect!(UTIMENSAT, "utimensat",
+    (at: c_int, path: Text, times: *const c_void, flags: c_int) -> c_int, |caller, real| {
     change(caller, Kind::Utime, at, path, Vec::new, || real(at, path, times, flags))
 });
 redirect!(UTIMES, "utimes", (path: Text, times: *const c_void) -> c_int, |caller, real| {
@@ -309,10 +339,12 @@ redirect!(UTIMES, "utimes", (path: Text, times: *const c_void) -> c_int, |caller
 redirect!(UTIME, "utime", (path: Text, times: *const c_void) -> c_int, |caller, real| {
     change(caller, Kind::Utime, AT_FDCWD, path, Vec::new, || real(path, times))
 });
-redirect!(SETXATTR, "setxattr", (path: Text, name: Text, value: *const c_void, size: usize, flags: c_int) -> c_int, |caller, real| {
+redirect!(SETXATTR, "setxattr",
+    (path: Text, name: Text, value: *const c_void, size: usize, flags: c_int) -> c_int, |caller, real| {
     change(caller, Kind::Xattr, AT_FDCWD, path, || attribute(b"set ", name), || real(path, name, value, size, flags))
 });
-redirect!(LSETXATTR, "lsetxattr", (path: Text, name: Text, value: *const c_void, size: usize, flags: c_int) -> c_int, |caller, real| {
+redirect!(LSETXATTR, "lsetxattr",
+    (path: Text, name: Text, value: *const c_void, size: usize, flags: c_int) -> c_int, |caller, real| {
     change(caller, Kind::Xattr, AT_FDCWD, path, || attribute(b"set ", name), || real(path, name, value, size, flags))
 });
 redirect!(LREMOVEXATTR, "lremovexattr", (path: Text, name: Text) -> c_int, |caller, real| {
@@ -366,10 +398,11 @@ redirect!(SHM_UNLINK, "shm_unlink", (name: Text) -> c_int, |caller, real| {
     let path = shared_memory(name, b"");
     change(caller, Kind::Delete, AT_FDCWD, path.as_ptr().cast(), Vec::new, || real(name))
 });
-redirect!(SEM_OPEN, "sem_open", (name: Text, flags: c_int, mode: mode_t, value: c_uint) -> *mut c_void, |caller, real| {
+redirect!(SEM_OPEN, "sem_open",
+    (name: Text, flags: c_int, mode: mode_t, value: c_uint) -> *mut c_void, |caller, real| {
     let path = shared_memory(name, b"sem.");
     let access = access_of_flags(libc::O_RDWR | flags);
-    stream_with(caller, path.as_ptr().cast(), access, || real(name, flags, mode, value))
+    pointer_with(caller, path.as_ptr().cast(), access, || real(name, flags, mode, value), |_| -1)
 });
 redirect!(CHDIR, "chdir", (path: Text) -> c_int, |caller, real| {
     let _ = caller;

@@ -8,12 +8,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use gnomon_core::errno::RESOLVER;
 use gnomon_core::event::{Event, FilePath, Kind, Target};
 use gnomon_core::hosts;
+use gnomon_core::spool::segment::Change;
 use libc::{addrinfo, hostent, msghdr, sockaddr, socklen_t, ssize_t};
 
 use super::super::call::{self, Step, text};
 use super::super::notes::{self, Sort};
 use super::super::stubs::{Function, redirect, redirect_six, six, up_to_five};
-use super::super::{descriptors, modules, talks};
+use super::super::{descriptors, modules, talks, transfers};
 
 /// What a socket's address names.
 #[derive(Clone, Copy)]
@@ -56,13 +57,16 @@ impl<'a> Address<'a> {
     }
 
     pub fn event(self, kind: Kind) -> Event<'a> {
-        let target = match self {
+        Event::new(kind, self.target())
+    }
+
+    pub fn target(self) -> Target<'a> {
+        match self {
             Self::Internet(address, port) => {
                 Target::Endpoint { host: None, address: Some(address), port: Some(port) }
             }
             Self::Unix(path) => Target::Socket(FilePath::current(Cow::Borrowed(path))),
-        };
-        Event::new(kind, target)
+        }
     }
 }
 
@@ -71,7 +75,9 @@ fn begin(caller: usize, kind: Kind, address: *const sockaddr, length: socklen_t)
     // SAFETY: what the program gives to connect(2) and its kin.
     let address = unsafe { Address::read(address, length as usize) };
     let (Some(address), Some(sort)) = (address, Sort::of(kind)) else { return Step::PASS };
-    let event = || Some(address.event(kind));
+    // To port 0 nothing is sent: that is how a route is asked for.
+    let is_route = kind == Kind::Connect && matches!(address, Address::Internet(_, 0));
+    let event = || (!is_route).then(|| address.event(kind));
     match address {
         Address::Unix(path) => call::begin(caller, sort, path, event),
         Address::Internet(ip, port) => call::take_note(sort, &notes::endpoint(Some(ip), port))
@@ -83,7 +89,8 @@ fn begin(caller: usize, kind: Kind, address: *const sockaddr, length: socklen_t)
     }
 }
 
-redirect!(CONNECT, "connect", (socket: c_int, address: *const sockaddr, length: socklen_t) -> c_int, |caller, real| {
+redirect!(CONNECT, "connect",
+    (socket: c_int, address: *const sockaddr, length: socklen_t) -> c_int, |caller, real| {
     let step = begin(caller, Kind::Connect, address, length);
     if call::is_refused(step) {
         -1
@@ -111,19 +118,29 @@ redirect!(BIND, "bind", (socket: c_int, address: *const sockaddr, length: sockle
         result
     }
 });
-redirect!(GETSOCKOPT, "getsockopt", (socket: c_int, level: c_int, name: c_int, value: *mut c_void, length: *mut socklen_t) -> c_int, |caller, real| {
+redirect!(GETSOCKOPT, "getsockopt",
+    (socket: c_int, level: c_int, name: c_int, value: *mut c_void, length: *mut socklen_t) -> c_int, |caller, real| {
     let _ = caller;
     let result = real(socket, level, name, value, length);
     if result == 0 && level == libc::SOL_SOCKET && name == libc::SO_ERROR {
         // SAFETY: the call went well, so there is an integer.
         let error = unsafe { value.cast::<c_int>().read_unaligned() };
         if let (1.., Some(key)) = (error, descriptors::key_of(socket)) {
-            call::failed_later(key, error);
+            fails_later(socket, key, error);
         }
     }
     result
 });
-redirect_six!(SENDTO, "sendto", (socket: c_int, data: *const c_void, size: usize, flags: c_int, address: *const sockaddr, length: socklen_t) -> ssize_t, |caller, real| {
+/// A connection that had begun could not be made.
+fn fails_later(socket: c_int, key: u64, error: c_int) {
+    let change = Change { errno: error.unsigned_abs(), ..Change::default() };
+    if !call::add(key, &change) {
+        transfers::goes_on(socket, key, &change);
+    }
+}
+
+redirect_six!(SENDTO, "sendto",
+    (socket: c_int, data: *const c_void, size: usize, flags: c_int, address: *const sockaddr, length: socklen_t) -> ssize_t, |caller, real| {
     let step = begin(caller, Kind::Send, address, length);
     // SAFETY: what the program gives to sendto(2).
     if let Some(Address::Internet(_, 53)) = unsafe { Address::read(address, length as usize) } {
@@ -149,7 +166,8 @@ redirect!(SENDMSG, "sendmsg", (socket: c_int, message: *const msghdr, flags: c_i
         sent_datagram(step, socket, sent)
     }
 });
-redirect!(SENDMMSG, "sendmmsg", (socket: c_int, messages: *mut libc::mmsghdr, count: c_uint, flags: c_int) -> c_int, |caller, real| {
+redirect!(SENDMMSG, "sendmmsg",
+    (socket: c_int, messages: *mut libc::mmsghdr, count: c_uint, flags: c_int) -> c_int, |caller, real| {
     // SAFETY: what the program gives to sendmmsg(2): so many messages.
     let first = if messages.is_null() || count == 0 { std::ptr::null() } else { unsafe { &raw const (*messages).msg_hdr } };
     let step = begin_message(caller, first);
@@ -187,6 +205,12 @@ pub fn is_refused_pieces<'b>(caller: usize, socket: c_int, pieces: impl Iterator
         call::set_errno(libc::EACCES);
     }
     is_refused
+}
+
+/// Ends a connection on which a request was stopped: some clients would go on to wait for the answer.
+pub fn shut_down(socket: c_int) {
+    // SAFETY: any descriptor may be given.
+    unsafe { libc::shutdown(socket, libc::SHUT_RDWR) };
 }
 
 /// How much of `size` is still to be sent.
@@ -261,7 +285,8 @@ fn resolve(caller: usize, host: *const c_char, service: *const c_char) -> Step {
     .unwrap_or(Step::PASS)
 }
 
-redirect!(GETADDRINFO, "getaddrinfo", (host: *const c_char, service: *const c_char, hints: *const addrinfo, found: *mut *mut addrinfo) -> c_int, |caller, real| {
+redirect!(GETADDRINFO, "getaddrinfo",
+    (host: *const c_char, service: *const c_char, hints: *const addrinfo, found: *mut *mut addrinfo) -> c_int, |caller, real| {
     let step = resolve(caller, host, service);
     if call::is_refused(step) {
         libc::EAI_FAIL
@@ -303,6 +328,32 @@ unsafe fn answered(host: *const c_char, found: *mut *mut addrinfo) {
 /// Addresses of one name that are remembered.
 const MAX_ANSWERS: usize = 16;
 
+/// The same of gethostbyname(3).
+///
+/// # Safety
+/// As that took and made them; `entry` may be null.
+unsafe fn found_entry(host: *const c_char, entry: *const hostent) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let (Some(host), Some(entry)) = (text(host), entry.as_ref()) else { return };
+        let mut addresses = [IpAddr::V4(Ipv4Addr::UNSPECIFIED); MAX_ANSWERS];
+        let mut count = 0;
+        while let Some(place) = addresses.get_mut(count) {
+            let address = *entry.h_addr_list.add(count);
+            if address.is_null() {
+                break;
+            }
+            *place = match entry.h_length {
+                4 => IpAddr::from(*address.cast::<[u8; 4]>()),
+                16 => IpAddr::from(*address.cast::<[u8; 16]>()).to_canonical(),
+                _ => return,
+            };
+            count += 1;
+        }
+        call::answered(host, addresses.get(..count).unwrap_or_default());
+    }
+}
+
 macro_rules! host_by_name {
     ($function:ident, $symbol:literal, ($($more:ident: $type:ty),*)) => {
         redirect!($function, $symbol, (host: *const c_char $(, $more: $type)*) -> *mut hostent, |caller, real| {
@@ -312,6 +363,8 @@ macro_rules! host_by_name {
             } else {
                 let found = real(host $(, $more)*);
                 call::end(step, if found.is_null() { RESOLVER.cast_signed() + libc::EAI_NONAME.abs() } else { 0 });
+                // SAFETY: what the call was given, and what it made.
+                unsafe { found_entry(host, found) };
                 found
             }
         });
@@ -320,7 +373,8 @@ macro_rules! host_by_name {
 host_by_name!(GETHOSTBYNAME, "gethostbyname", ());
 host_by_name!(GETHOSTBYNAME2, "gethostbyname2", (family: c_int));
 
-redirect_six!(GETHOSTBYNAME_R, "gethostbyname_r", (host: *const c_char, entry: *mut hostent, buffer: *mut c_char, size: usize, found: *mut *mut hostent, error: *mut c_int) -> c_int, |caller, real| {
+redirect_six!(GETHOSTBYNAME_R, "gethostbyname_r",
+    (host: *const c_char, entry: *mut hostent, buffer: *mut c_char, size: usize, found: *mut *mut hostent, error: *mut c_int) -> c_int, |caller, real| {
     // Python's gethostbyname_ex asks getaddrinfo first.
     let is_second = modules::at(caller).is_some_and(|module| module.is_interpreter);
     let step = if is_second { Step::PASS } else { resolve(caller, host, std::ptr::null()) };
@@ -329,13 +383,18 @@ redirect_six!(GETHOSTBYNAME_R, "gethostbyname_r", (host: *const c_char, entry: *
     } else {
         let result = real(host, entry, buffer, size, found, error);
         call::end(step, result);
+        if result == 0 && !found.is_null() {
+            // SAFETY: what the call was given, and what it made.
+            unsafe { found_entry(host, *found) };
+        }
         result
     }
 });
 
 macro_rules! query {
     ($function:ident, $symbol:literal) => {
-        redirect!($function, $symbol, (name: *const c_char, class: c_int, kind: c_int, answer: *mut u8, length: c_int) -> c_int, |caller, real| {
+        redirect!($function, $symbol,
+            (name: *const c_char, class: c_int, kind: c_int, answer: *mut u8, length: c_int) -> c_int, |caller, real| {
             let step = resolve(caller, name, std::ptr::null());
             if call::is_refused(step) {
                 -1

@@ -101,10 +101,12 @@ redirect!(FEXECVE, "fexecve", (file: c_int, argv: Texts, variables: Texts) -> c_
         None => real(file, argv, variables),
     }
 });
-redirect_six!(POSIX_SPAWN, "posix_spawn", (child: *mut pid_t, program: Text, actions: *const c_void, attributes: *const c_void, argv: Texts, variables: Texts) -> c_int, |caller, real| {
+redirect_six!(POSIX_SPAWN, "posix_spawn",
+    (child: *mut pid_t, program: Text, actions: *const c_void, attributes: *const c_void, argv: Texts, variables: Texts) -> c_int, |caller, real| {
     spawn(caller, program, argv, || real(child, program, actions, attributes, argv, variables))
 });
-redirect_six!(POSIX_SPAWNP, "posix_spawnp", (child: *mut pid_t, program: Text, actions: *const c_void, attributes: *const c_void, argv: Texts, variables: Texts) -> c_int, |caller, real| {
+redirect_six!(POSIX_SPAWNP, "posix_spawnp",
+    (child: *mut pid_t, program: Text, actions: *const c_void, attributes: *const c_void, argv: Texts, variables: Texts) -> c_int, |caller, real| {
     spawn(caller, program, argv, || real(child, program, actions, attributes, argv, variables))
 });
 
@@ -176,7 +178,14 @@ look_at!(EXECL, "execl", |registers, _stack, caller| look_at_list(registers, cal
 look_at!(EXECLE, "execle", |registers, _stack, caller| look_at_list(registers, caller));
 look_at!(EXECLP, "execlp", |registers, _stack, caller| look_at_list(registers, caller));
 
+// Never called in our stead: it comes back twice.
+look_at!(VFORK, "vfork", |_registers, _stack, _caller| {
+    call::child_begins();
+    Look::GO
+});
+
 pub static ALL: &[&Function] = &[
+    &VFORK,
     &EXECVE,
     &EXECV,
     &EXECVP,

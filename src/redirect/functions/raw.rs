@@ -5,7 +5,9 @@ use std::ffi::{c_char, c_int};
 use std::sync::atomic::AtomicUsize;
 
 use gnomon_core::event::Kind;
-use libc::{AT_FDCWD, c_long, sockaddr};
+#[cfg(target_arch = "x86_64")]
+use libc::AT_FDCWD;
+use libc::{c_long, sockaddr};
 
 use super::super::blindness;
 use super::super::call::{self, Step, file_event, text};

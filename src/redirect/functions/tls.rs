@@ -38,12 +38,32 @@ fn server_of(tls: &Tls, connection: *mut c_void) -> Option<String> {
     }
 }
 
-redirect!(WRITE, "SSL_write", (connection: *mut c_void, data: *const c_void, size: c_int) -> c_int, |caller, _real| {
+/// Says why a call fails. OpenSSL's own list of errors comes first: without an entry there, `SSL_get_error` answers what
+/// it did of the call before, which may be that the program shall wait.
+fn refuse(tls: &Tls) {
+    type New = unsafe extern "C" fn();
+    type Set = unsafe extern "C" fn(c_int, c_int, *const c_char, ...);
+    type Put = unsafe extern "C" fn(c_int, c_int, c_int, *const c_char, c_int);
+    const SYSTEM: c_int = 2;
+    // SAFETY: OpenSSL's own functions of these names; they note an error of this thread.
+    unsafe {
+        if tls.new_error != 0 && tls.set_error != 0 {
+            std::mem::transmute::<usize, New>(tls.new_error)();
+            std::mem::transmute::<usize, Set>(tls.set_error)(SYSTEM, libc::EACCES, std::ptr::null());
+        } else if tls.put_error != 0 {
+            std::mem::transmute::<usize, Put>(tls.put_error)(SYSTEM, 0, libc::EACCES, c"".as_ptr(), 0);
+        }
+    }
+    call::set_errno(libc::EACCES);
+}
+
+redirect!(WRITE, "SSL_write",
+    (connection: *mut c_void, data: *const c_void, size: c_int) -> c_int, |caller, _real| {
     type Write = unsafe extern "C-unwind" fn(*mut c_void, *const c_void, c_int) -> c_int;
     let Some(tls) = own(caller) else { return usize::MAX };
     let length = usize::try_from(size).unwrap_or(0);
     if says(caller, tls, connection, data, length) {
-        call::set_errno(libc::EACCES);
+        refuse(tls);
         -1
     } else {
         // SAFETY: the function that this call was for.
@@ -52,11 +72,12 @@ redirect!(WRITE, "SSL_write", (connection: *mut c_void, data: *const c_void, siz
         written
     }
 });
-redirect!(WRITE_EX, "SSL_write_ex", (connection: *mut c_void, data: *const c_void, size: usize, written: *mut usize) -> c_int, |caller, _real| {
+redirect!(WRITE_EX, "SSL_write_ex",
+    (connection: *mut c_void, data: *const c_void, size: usize, written: *mut usize) -> c_int, |caller, _real| {
     type Write = unsafe extern "C-unwind" fn(*mut c_void, *const c_void, usize, *mut usize) -> c_int;
     let Some(tls) = own(caller) else { return 0 };
     if says(caller, tls, connection, data, size) {
-        call::set_errno(libc::EACCES);
+        refuse(tls);
         0
     } else {
         // SAFETY: the function that this call was for.
@@ -65,6 +86,31 @@ redirect!(WRITE_EX, "SSL_write_ex", (connection: *mut c_void, data: *const c_voi
         let sent = if result == 1 && !written.is_null() { unsafe { *written } } else { 0 };
         talks::unsent_encrypted(connection.addr(), size.saturating_sub(sent));
         result
+    }
+});
+// After a request that was stopped nothing is to be waited for: some clients go on to read the answer.
+redirect!(READ, "SSL_read",
+    (connection: *mut c_void, data: *mut c_void, size: c_int) -> c_int, |caller, _real| {
+    type Read = unsafe extern "C-unwind" fn(*mut c_void, *mut c_void, c_int) -> c_int;
+    let Some(tls) = own(caller) else { return usize::MAX };
+    if talks::is_refused(connection.addr()) {
+        refuse(tls);
+        -1
+    } else {
+        // SAFETY: the function that this call was for.
+        unsafe { std::mem::transmute::<usize, Read>(tls.read)(connection, data, size) }
+    }
+});
+redirect!(READ_EX, "SSL_read_ex",
+    (connection: *mut c_void, data: *mut c_void, size: usize, read: *mut usize) -> c_int, |caller, _real| {
+    type Read = unsafe extern "C-unwind" fn(*mut c_void, *mut c_void, usize, *mut usize) -> c_int;
+    let Some(tls) = own(caller) else { return 0 };
+    if talks::is_refused(connection.addr()) {
+        refuse(tls);
+        0
+    } else {
+        // SAFETY: the function that this call was for.
+        unsafe { std::mem::transmute::<usize, Read>(tls.read_ex)(connection, data, size, read) }
     }
 });
 redirect!(FREE, "SSL_free", (connection: *mut c_void) -> c_long, |caller, _real| {
@@ -77,4 +123,4 @@ redirect!(FREE, "SSL_free", (connection: *mut c_void) -> c_long, |caller, _real|
     0
 });
 
-pub static ALL: &[&Function] = &[&WRITE, &WRITE_EX, &FREE];
+pub static ALL: &[&Function] = &[&WRITE, &WRITE_EX, &READ, &READ_EX, &FREE];

@@ -16,6 +16,9 @@ server = sys.argv[1]
 async def fetch(session, page):
     async with session.get(f"{server}/pages", params={"page": page}) as answer:
         # > connect localhost:PORT (aiohappyeyeballs via aiohttp)
+        # > http GET http://localhost:PORT/pages?page=0 (aiohttp)
+        # > http GET http://localhost:PORT/pages?page=1 (aiohttp)
+        # > http GET http://localhost:PORT/pages?page=2 (aiohttp)
         return (await answer.json())["path"]
 
 
@@ -42,10 +45,12 @@ async def main():
             print(answer.status)
         runner, port = await serve()
         async with session.get(f"http://127.0.0.1:{port}/hello/ann") as answer:
-            # > connect 127.0.0.1:* (aiohappyeyeballs via aiohttp)
+            # > connect localhost:* (aiohappyeyeballs via aiohttp)
+            # > http GET http://127.0.0.1:*/hello/ann (aiohttp)
             print(await answer.text())
         await runner.cleanup()
 
 
 asyncio.run(main())
+# > http POST http://localhost:PORT/orders (aiohttp)
 # ~ resolve localhost:PORT

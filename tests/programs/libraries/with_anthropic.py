@@ -15,6 +15,7 @@ client = anthropic.Anthropic(base_url=sys.argv[1])
 answer = client.messages.create(model="claude-test", max_tokens=100, messages=question)
 # > resolve localhost:PORT (httpcore* via anthropic)
 # > connect localhost:PORT (httpcore* via anthropic)
+# > http POST http://localhost:PORT/v1/messages (httpcore* via anthropic)
 print(answer.content[0].text)
 
 
@@ -23,6 +24,7 @@ async def ask():
         api_key=os.environ["ANTHROPIC_API_KEY"], base_url=sys.argv[1]
     ) as client:
         answer = await client.messages.create(model="claude-test", max_tokens=100, messages=question)
+        # > http POST http://localhost:PORT/v1/messages (anyio via anthropic)
     print(answer.content[0].text)
 
 

@@ -16,8 +16,10 @@ answer = client.chat.completions.create(model="gpt-test", messages=question)
 # ? open read /etc/os-release (openai) -- for the header that says who asks
 # > resolve localhost:PORT (httpcore* via openai)
 # > connect localhost:PORT (httpcore* via openai)
+# > http POST http://localhost:PORT/v1/chat/completions (httpcore* via openai)
 print(answer.choices[0].message.content)
 for piece in client.chat.completions.create(model="gpt-test", messages=question, stream=True):
+    # > http POST http://localhost:PORT/v1/chat/completions (httpcore* via openai)
     print(piece.choices[0].delta.content)
 
 
@@ -26,6 +28,7 @@ async def ask():
         api_key=os.environ["OPENAI_API_KEY"], base_url=f"{sys.argv[1]}/v1"
     ) as client:
         answer = await client.chat.completions.create(model="gpt-test", messages=question)
+        # > http POST http://localhost:PORT/v1/chat/completions (anyio via openai)
     print(answer.choices[0].message.content)
 
 

@@ -1,0 +1,98 @@
+//! Where the functions themselves are: what a call reaches that is not redirected.
+//!
+//! An executable at a fixed address stands in for functions of which it takes the address: the loader gives everybody
+//! an entry of the executable's own table, which jumps through a slot. That slot is redirected, so what is behind it is
+//! looked for in the other modules, in the loader's order.
+#![expect(unsafe_code, reason = "asks the loader for all modules")]
+
+use std::ffi::{CStr, CString, c_int, c_void};
+use std::ops::Range;
+use std::sync::atomic::Ordering::Release;
+
+use libc::dl_phdr_info;
+
+use super::elf::{Machine, Module};
+use super::names::Names;
+use super::stubs::Function;
+use crate::capi;
+
+/// Those of some functions that this process has, or what was preloaded before them.
+pub fn present(functions: impl Iterator<Item = &'static Function>) -> Vec<&'static Function> {
+    let mut found: Vec<_> = functions.filter(|function| is_found(function)).collect();
+    let names = Names::new(found.iter().map(|function| function.name));
+    let loaded = Loaded::of(&names);
+    let stood_in: Vec<_> = loaded.stand_ins.iter().filter_map(|index| found.get(*index).copied()).collect();
+    let is_lost = |function: &&'static Function| {
+        stood_in.iter().any(|one| std::ptr::eq(*one, *function)) && !loaded.is_found_behind(function)
+    };
+    found.retain(|function| !is_lost(function));
+    found
+}
+
+fn is_found(function: &Function) -> bool {
+    let Ok(name) = CString::new(function.name) else { return false };
+    let Some(address) = capi::symbol(&name) else { return false };
+    function.real.store(address.expose_provenance(), Release);
+    true
+}
+
+/// What is loaded, where the executable stands in for something.
+struct Loaded<'a> {
+    names: &'a Names,
+    is_executable: bool,
+    /// Places in the list of names.
+    stand_ins: Vec<usize>,
+    others: Vec<(CString, Range<usize>)>,
+}
+
+impl<'a> Loaded<'a> {
+    fn of(names: &'a Names) -> Self {
+        let mut loaded = Self { names, is_executable: true, stand_ins: Vec::new(), others: Vec::new() };
+        // SAFETY: the callback takes the pointer for what it is, and is called only before this returns.
+        unsafe { libc::dl_iterate_phdr(Some(look), (&raw mut loaded).cast()) };
+        loaded
+    }
+
+    /// Finds a function where the executable is not.
+    fn is_found_behind(&self, function: &Function) -> bool {
+        let Ok(name) = CString::new(function.name) else { return false };
+        let found = self.others.iter().find_map(|(path, span)| defined(path, span, &name));
+        found.inspect(|address| function.real.store(*address, Release)).is_some()
+    }
+}
+
+/// The function that a module itself defines, and none that it needs.
+fn defined(path: &CStr, span: &Range<usize>, name: &CStr) -> Option<usize> {
+    // SAFETY: texts of C; nothing is loaded that is not loaded yet, and the handle is given back.
+    let found = unsafe {
+        let handle = libc::dlopen(path.as_ptr(), libc::RTLD_LAZY | libc::RTLD_NOLOAD);
+        if handle.is_null() {
+            return None;
+        }
+        let found = libc::dlsym(handle, name.as_ptr()).expose_provenance();
+        libc::dlclose(handle);
+        found
+    };
+    span.contains(&found).then_some(found)
+}
+
+/// The executable comes first, then the others as the loader searches them.
+unsafe extern "C" fn look(information: *mut dl_phdr_info, _: usize, loaded: *mut c_void) -> c_int {
+    // SAFETY: the loader's own argument, and the one that it was given for us.
+    let (information, loaded) = unsafe { (&*information, &mut *loaded.cast::<Loaded<'_>>()) };
+    // SAFETY: the loader keeps the module while it calls us.
+    let module = Machine::HERE.and_then(|machine| unsafe { Module::loaded(information, machine) }.ok());
+    if std::mem::take(&mut loaded.is_executable) {
+        let stand_ins = module.and_then(|module| module.stand_ins(loaded.names).ok());
+        loaded.stand_ins = stand_ins.unwrap_or_default();
+        return c_int::from(loaded.stand_ins.is_empty());
+    }
+    if let Some(module) = module
+        && !information.dlpi_name.is_null()
+    {
+        // SAFETY: the loader's name of the module ends with NUL.
+        let path = unsafe { CStr::from_ptr(information.dlpi_name) }.to_owned();
+        loaded.others.push((path, module.span()));
+    }
+    0
+}
