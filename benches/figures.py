@@ -14,6 +14,7 @@ import measure
 from measure import WORKLOADS, Values
 from policies import DENYING, LARGE, SMALL
 from variants import (
+    AUDIT,
     BARE,
     GNOMON,
     JSON,
@@ -204,6 +205,88 @@ def denied(kind: str, *ways: str) -> Callable[[Variants, Settings], Values]:
     return take
 
 
+NATIVE = (BARE, AUDIT, GNOMON)
+
+
+def native_call(act: str) -> Callable[[Variants, Settings], Values]:
+    """What one call of a native library takes, by time."""
+
+    def take(variants: Variants, settings: Settings) -> Values:
+        _require_native(variants)
+        once = measure.workload(variants, "native_calls.py", act, "20000")
+        return measure.rounds(variants, NATIVE, settings.rounds, once)
+
+    return take
+
+
+def native_call_counted(act: str) -> Callable[[Variants, Settings], Values]:
+    def take(variants: Variants, settings: Settings) -> Values:
+        _require_native(variants)
+        each = measure.instructions_each(variants, NATIVE, "native_calls.py", (act,), (200, 1200))
+        return {name: value / NATIVE_PASSES for name, value in each.items()}
+
+    return take
+
+
+# How often workloads/native_calls.py does what it is told to.
+NATIVE_PASSES = 5
+
+
+def _require_native(variants: Variants) -> None:
+    if variants.native_problem:
+        raise Unmeasurable(variants.native_problem)
+
+
+def of_native_calls() -> tuple[Figure, ...]:
+    acts = {
+        "open-one": "open and close of what is not there, repeated",
+        "open-new": "open and close of what is not there, new",
+        "connect-local": "connect to a local socket, repeated",
+        "read-file": "pread of a file that is known",
+        "read-unknown": "read of what no record is about",
+        "write-file": "write to a file that is known",
+        "write-unknown": "write to what no record is about",
+        "send": "send on a connection that is known",
+        "send-unknown": "send on what no record is about",
+        "receive": "recv on a connection that is known",
+        "close": "close of nothing",
+    }
+    found = []
+    for act, title in acts.items():
+        none = Budget("over", BARE, inf, "ns")
+        found.append(Figure(f"native-{act}", f"native: {title}", "ns", none, native_call(act), NATIVE))
+        instructions = Budget("over", BARE, inf)
+        counting = native_call_counted(act)
+        name = f"native-{act}-instructions"
+        found.append(Figure(name, f"native: {title}: instructions", "", instructions, counting, NATIVE))
+    return tuple(found)
+
+
+def both_sources(program: str, *arguments: str) -> Callable[[Variants, Settings], Values]:
+    def take(variants: Variants, settings: Settings) -> Values:
+        once = measure.workload(variants, program, *arguments)
+        return measure.rounds(variants, SOURCES, settings.rounds, once)
+
+    return take
+
+
+def both_sources_counted(*arguments: str) -> Callable[[Variants, Settings], Values]:
+    return lambda variants, settings: measure.instructions(variants, SOURCES, *arguments)
+
+
+def both_sources_timed(*arguments: str, rounds_factor: int = 1) -> Callable[[Variants, Settings], Values]:
+    def take(variants: Variants, settings: Settings) -> Values:
+        once = measure.cpu(variants, *arguments)
+        return measure.rounds(variants, SOURCES, settings.rounds * rounds_factor, once)
+
+    return take
+
+
+# What each source costs: bare, any hook at all, audit events, these and native calls.
+SOURCES = (BARE, NOOP, AUDIT, GNOMON)
+IMPORTS = "import pandas, pyarrow"
+
+
 def _at_hand(variants: Variants, names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(name for name in names if name in variants.available() or name in (SMALL, LARGE))
 
@@ -378,6 +461,79 @@ FIGURES = (
     *of_policies("resolve", "host asked for", with_instructions=False),
     *of_policies("connect", "connection", with_instructions=False),
     *of_policies("import", "import", with_instructions=False),
+    Figure(
+        "sources-start",
+        "both sources, interpreter start: instructions",
+        "M",
+        Budget("ratio", BARE, inf),
+        both_sources_counted("-c", "pass"),
+        SOURCES,
+    ),
+    Figure(
+        "sources-start-cpu",
+        "both sources, interpreter start: CPU time",
+        "ms",
+        Budget("over", BARE, 1, "ms"),
+        both_sources_timed("-c", "pass", rounds_factor=4),
+        SOURCES,
+    ),
+    Figure(
+        "sources-pandas",
+        f"both sources, `{IMPORTS}`: instructions",
+        "M",
+        Budget("ratio", BARE, 1.02),
+        both_sources_counted("-c", IMPORTS),
+        SOURCES,
+    ),
+    Figure(
+        "sources-pandas-cpu",
+        f"both sources, `{IMPORTS}`: CPU time",
+        "ms",
+        Budget("ratio", BARE, 1.02),
+        both_sources_timed("-c", IMPORTS),
+        SOURCES,
+    ),
+    Figure(
+        "sources-polars",
+        "both sources, `import polars`: instructions",
+        "M",
+        Budget("ratio", BARE, inf),
+        both_sources_counted("-c", "import polars"),
+        SOURCES,
+    ),
+    Figure(
+        "sources-many",
+        "both sources, 100,000 opens over 1,000 paths: each",
+        "ns",
+        Budget("ratio", BARE, 1.25),
+        both_sources("open_many.py"),
+        SOURCES,
+    ),
+    Figure(
+        "sources-one",
+        "both sources, one file opened 100,000 times: each",
+        "ns",
+        Budget("ratio", BARE, 1.25),
+        both_sources("open_many.py", "1"),
+        SOURCES,
+    ),
+    *of_native_calls(),
+    Figure(
+        "tls-body",
+        "`SSL_write` of 1 KB of a large request",
+        "ns",
+        Budget("over", BARE, inf, "ns"),
+        both_sources("tls_write.py", "body", "20000"),
+        SOURCES,
+    ),
+    Figure(
+        "tls-request",
+        "`SSL_write` of one request each",
+        "ns",
+        Budget("over", BARE, inf, "ns"),
+        both_sources("tls_write.py", "request", "20000"),
+        SOURCES,
+    ),
     Figure(
         "policy-start",
         "policies, interpreter start: instructions",

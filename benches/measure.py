@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import resource
 import shutil
 import statistics
 import subprocess
@@ -77,6 +78,21 @@ def wall(variants: Variants, *arguments: str) -> Callable[[str, Path], float]:
         if code != 0:
             raise Unmeasurable(f"`python {' '.join(arguments)}` exits with {code}")
         return taken / 1e6
+
+    return once
+
+
+def cpu(variants: Variants, *arguments: str) -> Callable[[str, Path], float]:
+    """The same by the CPU time of the process, the kernel's share included."""
+
+    def once(name: str, output: Path) -> float:
+        command = [variants.python, *arguments]
+        environment = variants.environment(name, output)
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        if subprocess.call(command, env=environment, cwd=output) != 0:
+            raise Unmeasurable(f"`python {' '.join(arguments)}` fails")
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) * 1e3
 
     return once
 

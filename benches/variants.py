@@ -19,10 +19,14 @@ BENCHES = Path(__file__).resolve().parent
 PACKAGE = BENCHES.parent / "python" / "gnomon"
 
 BARE, NOOP, JSON, GNOMON = "bare", "no-op C", "JSON lines", "gnomon"
+# gnomon with audit events only.
+AUDIT = "audit only"
 NAMES = (BARE, NOOP, JSON, GNOMON)
+# Where the library that makes calls is, below the folder of a run.
+NATIVE_CALLS = "native_calls.so"
 # What else stops a program: the workload sets these up by itself.
 RAISING, PYTEST_SOCKET = "Python hook", "pytest-socket"
-RECORDING = (GNOMON, SMALL, LARGE, DENYING)
+RECORDING = (GNOMON, AUDIT, SMALL, LARGE, DENYING)
 
 # An unoptimised library is several times larger than a released one; nothing else in it says which it is.
 LARGEST_RELEASE_BYTES = 5 * 1024 * 1024
@@ -50,12 +54,14 @@ class Variants:
     python: str
     folder: Path
     noop_problem: str | None
+    native_problem: str | None
 
     @classmethod
     def prepare(cls, python: str, folder: Path) -> Variants:
         for name in ("noop_hook", "json_hook"):
             shutil.copytree(BENCHES / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-        return cls(python, folder, _compile_noop(python, folder / "noop_hook" / "_noop.so"))
+        noop_problem = _compile_noop(python, folder / "noop_hook" / "_noop.so")
+        return cls(python, folder, noop_problem, _compile(folder / NATIVE_CALLS, BENCHES / "native_calls.c"))
 
     def available(self) -> tuple[str, ...]:
         return tuple(name for name in NAMES if name != NOOP or self.noop_problem is None)
@@ -73,6 +79,7 @@ class Variants:
         environment["PYTHONHASHSEED"] = "0"
         # Idle BLAS threads spin, and callgrind counts it: some 2 % of `import pandas`, by chance.
         environment["OPENBLAS_NUM_THREADS"] = "1"
+        environment["BENCH_NATIVE_CALLS"] = str(self.folder / NATIVE_CALLS)
         if name == NOOP:
             environment["PYTHONPATH"] = str(self.folder / "noop_hook")
         elif name == JSON:
@@ -81,7 +88,9 @@ class Variants:
         elif name in (RAISING, PYTEST_SOCKET):
             environment["BENCH_DENY"] = name
         elif name in RECORDING:
-            if name != GNOMON:
+            if name == AUDIT:
+                environment["GNOMON_NATIVE"] = "off"
+            elif name != GNOMON:
                 environment["GNOMON_POLICY"] = str(self._policies()[name])
             environment["PYTHONPATH"] = str(PACKAGE / "bootstrap")
             spool_of(output).mkdir(mode=0o700, exist_ok=True)
@@ -105,16 +114,20 @@ def lines_of(output: Path) -> Path:
 
 
 def _compile_noop(python: str, library: Path) -> str | None:
-    compiler = shutil.which(os.environ.get("CC", "cc"))
-    if compiler is None:
-        return "no C compiler (cc): install one to compare with the no-op hook"
     include = subprocess.run(
         [python, "-c", "import sysconfig; print(sysconfig.get_path('include'))"],
         capture_output=True,
         text=True,
         check=True,
     ).stdout.strip()
-    source = str(BENCHES / "noop_hook.c")
-    command = [compiler, "-O2", "-shared", "-fPIC", "-I", include, "-o", str(library), source]
+    return _compile(library, BENCHES / "noop_hook.c", "-I", include)
+
+
+def _compile(library: Path, source: Path, *options: str) -> str | None:
+    """Makes a shared object; returns why there is none."""
+    compiler = shutil.which(os.environ.get("CC", "cc"))
+    if compiler is None:
+        return "no C compiler (cc): install one"
+    command = [compiler, "-O2", "-shared", "-fPIC", *options, "-o", str(library), str(source)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return None if done.returncode == 0 else f"cc failed: {done.stderr.strip().splitlines()[-1]}"
