@@ -166,9 +166,16 @@ pub fn with_own_memory<T>(act: impl FnOnce() -> T) -> Option<T> {
         return None;
     }
     block.redirected.set(block.redirected.get() + 1);
-    let result = act();
+    let result = catch_unwind(AssertUnwindSafe(act));
     block.redirected.set(block.redirected.get() - 1);
-    Some(result)
+    result
+        .inspect_err(|_| {
+            if let Some(recorder) = session::inherited() {
+                recorder.count_loss(Loss::InternalError);
+            }
+            session::disarm();
+        })
+        .ok()
 }
 
 /// Does something with the recorder, if there is one and this thread is not at it already; with gnomon's own memory.
