@@ -2,7 +2,7 @@
 
 import openpyxl
 # > import openpyxl
-# > import et_xmlfile (openpyxl)
+# ? import et_xmlfile (openpyxl) -- where lxml is not installed, which it writes by otherwise
 # ? open read /etc/mime.types (openpyxl) -- the types that this machine knows
 
 book = openpyxl.Workbook()
@@ -14,7 +14,7 @@ book.save("sums.xlsx")
 # > open write+create $TMP/* (openpyxl)
 # > delete $TMP/* (openpyxl)
 # > open write+create $TMP/openpyxl.* (openpyxl)
-# > open write+create $TMP/openpyxl.* (et_xmlfile via openpyxl)
+# > open write+create $TMP/openpyxl.* (* via openpyxl)
 # > open read $TMP/openpyxl.* (openpyxl)
 # > delete $TMP/openpyxl.* (openpyxl)
 book = openpyxl.load_workbook("sums.xlsx")
