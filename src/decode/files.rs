@@ -72,7 +72,8 @@ fn as_path(path: &[u8]) -> &std::path::Path {
     std::path::Path::new(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(path))
 }
 
-fn access_of(mode: Option<&str>, flags: i32) -> Access {
+/// How a file is opened: by the mode of a stream, by flags of open(2), or both.
+pub fn access_of(mode: Option<&str>, flags: i32) -> Access {
     let mut access = match flags & libc::O_ACCMODE {
         libc::O_WRONLY => Access::WRITE,
         libc::O_RDWR => Access::READ.with(Access::WRITE),

@@ -17,6 +17,7 @@ mod signals;
 pub mod tamper;
 mod windows;
 
+pub use files::access_of;
 pub use processes::forget_last_start;
 pub use requests::url_event;
 

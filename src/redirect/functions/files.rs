@@ -6,6 +6,8 @@ use std::ffi::{c_char, c_int, c_uint, c_void};
 use gnomon_core::event::{Access, Base, Event, Kind, Target};
 use libc::{AT_FDCWD, DIR, FILE, mode_t, off_t};
 
+use crate::decode::access_of;
+
 use super::super::call::{self, Step, file_event, file_path, text};
 use super::super::descriptors;
 use super::super::notes::Sort;
@@ -13,32 +15,13 @@ use super::super::stubs::{Function, redirect, up_to_five};
 
 /// How a file is opened, by flags of open(2).
 pub fn access_of_flags(flags: c_int) -> Access {
-    let mut access = match flags & libc::O_ACCMODE {
-        libc::O_WRONLY => Access::WRITE,
-        libc::O_RDWR => Access::READ.with(Access::WRITE),
-        _ => Access::READ,
-    };
-    for (flag, meaning) in
-        [(libc::O_APPEND, Access::APPEND), (libc::O_CREAT, Access::CREATE), (libc::O_TRUNC, Access::WRITE)]
-    {
-        if flags & flag != 0 {
-            access = access.with(meaning);
-        }
-    }
-    let is_new = flags & libc::O_CREAT != 0 && flags & libc::O_EXCL != 0;
-    if is_new || flags & libc::O_TRUNC != 0 { access.without(Access::READ) } else { access }
+    access_of(None, flags)
 }
 
-/// How a file is opened, by the mode of fopen(3).
+/// How a file is opened, by the mode of fopen(3), behind whose comma stands a character set.
 fn access_of_mode(mode: &[u8]) -> Access {
-    let is_both = mode.contains(&b'+');
-    match mode.first() {
-        Some(b'w') => Access::WRITE.with(Access::CREATE),
-        Some(b'a') if is_both => Access(15),
-        Some(b'a') => Access::APPEND.with(Access::CREATE),
-        _ if is_both => Access::READ.with(Access::WRITE),
-        _ => Access::READ,
-    }
+    let letters = mode.split(|byte| *byte == b',').next().unwrap_or_default();
+    access_of(Some(std::str::from_utf8(letters).unwrap_or("r")), 0)
 }
 
 /// What is to be done with the opening of a file; `path` is a text of C.
