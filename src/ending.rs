@@ -112,7 +112,10 @@ static METHOD: Method = Method(UnsafeCell::new(ffi::PyMethodDef {
 
 /// Asks to be told when the interpreter ends, once; with the GIL. `atexit` calls last who asked first, and then
 /// only threads are left that nobody waits for. Costs about 100 us where the program has not imported `atexit`.
-#[cfg_attr(not(debug_assertions), allow(dead_code, reason = "for the native source"))]
+#[cfg_attr(
+    not(debug_assertions),
+    allow(dead_code, reason = "too dear for each start: only the probe of the tests asks")
+)]
 pub fn watch() {
     if IS_WATCHED.swap(true, SeqCst) {
         return;

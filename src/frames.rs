@@ -235,7 +235,6 @@ pub fn origin() -> Option<Rc<Origin>> {
 /// It calls nothing of Python's but two functions that read a word each, takes no reference, allocates nothing of
 /// Python's, and waits for nobody. What it may do where code is seen for the first time: allocate, read the
 /// directories of installed distributions, and ask for the current directory.
-#[cfg_attr(not(debug_assertions), allow(dead_code, reason = "for the native source"))]
 pub fn origin_of_this_thread() -> Option<Rc<Origin>> {
     session::recorder()?; // a fork's child becomes one before its state is held
     let held = ending::hold()?;

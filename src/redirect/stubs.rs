@@ -233,41 +233,31 @@ macro_rules! look_first {
 /// Declares a redirected function of up to five arguments: its static, its name in C, its arguments and result, and
 /// what is done instead of it, with the calling address and the function itself at hand.
 macro_rules! redirect {
-    ($function:ident, $symbol:literal, ($($argument:ident: $type:ty),+) -> $result:ty, |$caller:ident, $real:ident| $body:expr) => {
-        pub static $function: $crate::redirect::stubs::Function = {
-            type Real = unsafe extern "C-unwind" fn($($type),+) -> $result;
-
-            extern "C-unwind" fn body(a: usize, b: usize, c: usize, d: usize, e: usize, $caller: usize) -> usize {
-                use $crate::redirect::stubs::Word;
-                let mut words = [a, b, c, d, e].into_iter();
-                $(let $argument = <$type as Word>::from_word(words.next().unwrap_or(0));)+
-                let $real = |$($argument: $type),+| -> $result {
-                    // SAFETY: looked up by its name, and called with arguments of its prototype: the program's own.
-                    unsafe { std::mem::transmute::<usize, Real>($function.real())($($argument),+) }
-                };
-                let result: $result = $body;
-                Word::into_word(result)
-            }
-
-            #[unsafe(naked)]
-            unsafe extern "C" fn stub() {
-                up_to_five!(body)
-            }
-
-            $crate::redirect::stubs::Function::new($symbol, || (stub as *const ()).expose_provenance())
-        };
+    ($($declaration:tt)+) => {
+        $crate::redirect::stubs::declared!((a b c d e) up_to_five $($declaration)+);
     };
 }
 
 /// The same for six arguments.
 macro_rules! redirect_six {
-    ($function:ident, $symbol:literal, ($($argument:ident: $type:ty),+) -> $result:ty, |$caller:ident, $real:ident| $body:expr) => {
+    ($($declaration:tt)+) => {
+        $crate::redirect::stubs::declared!((a b c d e f) six $($declaration)+);
+    };
+}
+
+/// The same, where so many words come in registers and the caller's address behind them.
+macro_rules! declared {
+    (
+        ($($word:ident)+) $instructions:ident
+        $function:ident, $symbol:literal, ($($argument:ident: $type:ty),+) -> $result:ty,
+        |$caller:ident, $real:ident| $body:expr
+    ) => {
         pub static $function: $crate::redirect::stubs::Function = {
             type Real = unsafe extern "C-unwind" fn($($type),+) -> $result;
 
-            extern "C-unwind" fn body(a: usize, b: usize, c: usize, d: usize, e: usize, f: usize, $caller: usize) -> usize {
+            extern "C-unwind" fn body($($word: usize,)+ $caller: usize) -> usize {
                 use $crate::redirect::stubs::Word;
-                let mut words = [a, b, c, d, e, f].into_iter();
+                let mut words = [$($word),+].into_iter();
                 $(let $argument = <$type as Word>::from_word(words.next().unwrap_or(0));)+
                 let $real = |$($argument: $type),+| -> $result {
                     // SAFETY: looked up by its name, and called with arguments of its prototype: the program's own.
@@ -279,7 +269,7 @@ macro_rules! redirect_six {
 
             #[unsafe(naked)]
             unsafe extern "C" fn stub() {
-                six!(body)
+                $instructions!(body)
             }
 
             $crate::redirect::stubs::Function::new($symbol, || (stub as *const ()).expose_provenance())
@@ -309,4 +299,4 @@ macro_rules! look_at {
     };
 }
 
-pub(crate) use {look_at, look_first, redirect, redirect_six, six, up_to_five};
+pub(crate) use {declared, look_at, look_first, redirect, redirect_six, six, up_to_five};
