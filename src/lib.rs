@@ -19,10 +19,12 @@ mod frames;
 mod hook;
 mod justify;
 mod lines;
+mod machine;
 mod memory;
 mod notebooks;
 mod notice;
 mod policies;
+mod presence;
 #[cfg(debug_assertions)]
 mod probe;
 mod reader;

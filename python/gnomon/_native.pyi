@@ -79,6 +79,7 @@ class Process:
     forked: bool
     hook_proven: bool | None
     native: str | None
+    managed: bool
     uid: int
     user: str
     host: str
