@@ -53,6 +53,8 @@ mod _native {
         ExampleOutcome, Explanation, PolicyCheck, RuleOutcome, explain_policies, test_policy,
     };
     #[pymodule_export]
+    use crate::machine::machine_spool;
+    #[pymodule_export]
     use crate::policies::{Problem, check_policy, compile_policy, policy_rules};
     #[pymodule_export]
     use crate::reader::{

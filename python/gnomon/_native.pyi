@@ -461,6 +461,9 @@ def process_id() -> str | None:
 def recording() -> tuple[os.PathLike[str], str | None, bool] | None:
     """Where this process's records go, the run that it belongs to, and whether `start` began it."""
 
+def machine_spool() -> os.PathLike[str] | None:
+    """The spool into which all Pythons of this machine are recorded; `None` where none is."""
+
 def start(spool: StrPath, *, every_import: bool = False, native: bool | None = None) -> bool:
     """Starts recording this process into `spool`, an absolute path; false where it is recorded already.
 
