@@ -39,6 +39,7 @@ mod session;
 mod stack;
 mod start;
 mod thread;
+mod toml;
 mod watcher;
 
 use pyo3::prelude::*;
@@ -67,6 +68,8 @@ mod _native {
     use crate::redirect::examined::examine;
     #[pymodule_export]
     use crate::replayed::{Replay, ReplayFinding, ReplayScript, replay_policy};
+    #[pymodule_export]
+    use crate::toml::read_toml;
 
     use super::{Bound, PyModule, PyModuleMethods as _, PyResult, denial};
 
