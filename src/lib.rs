@@ -17,6 +17,7 @@ mod explained;
 mod fork;
 mod frames;
 mod hook;
+mod integrity;
 mod justify;
 mod lines;
 mod machine;

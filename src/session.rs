@@ -25,7 +25,7 @@ use crate::capi::{self, Object, sys_attribute};
 use crate::environment::{self, id_from, tell_children, variable};
 use crate::machine::{self, Owned};
 use crate::presence::{self, Other};
-use crate::{ending, fork, hook, notice, redirect, stack, watcher};
+use crate::{ending, fork, hook, integrity, notice, redirect, stack, watcher};
 
 /// Null before arming and after disarming. Never freed: another thread may be using it.
 static RECORDER: AtomicPtr<Recorder> = AtomicPtr::new(std::ptr::null_mut());
@@ -165,8 +165,14 @@ fn native(settings: &Settings) -> Result<(), redirect::Absence> {
 
 /// Adds the hook, unless it is there, and proves that events reach it. Nothing is recorded yet.
 fn install_hook() -> Result<(), &'static str> {
-    if !HAS_SEEN_CANARY.load(Relaxed) && !capi::add_audit_hook(hook::audit) {
-        return Err("PySys_AddAuditHook failed");
+    if !HAS_SEEN_CANARY.load(Relaxed) {
+        let before = integrity::Before::look();
+        if !capi::add_audit_hook(hook::audit) {
+            return Err("PySys_AddAuditHook failed");
+        }
+        if let Some(before) = before {
+            before.learn();
+        }
     }
     if canary_arrives() { Ok(()) } else { Err("another audit hook refused ours") }
 }
@@ -264,6 +270,7 @@ pub fn inherited() -> Option<&'static Recorder> {
 fn become_child() {
     fork::acknowledge();
     redirect::forked();
+    integrity::forked();
     // SAFETY: as in `recorder`.
     let Some(parent) = (unsafe { RECORDER.load(Acquire).as_ref() }) else {
         return;
@@ -287,8 +294,10 @@ pub fn interpreter_ends() {
     if !fork::is_unacknowledged_child()
         && let Some(recorder) = recorder()
     {
+        integrity::examine(recorder, true);
         recorder.end(None);
     }
+    integrity::forget();
     IS_ARMED.store(false, Release);
     HAS_SEEN_CANARY.store(false, Relaxed);
     watcher::forget();
@@ -415,7 +424,10 @@ fn interest(settings: &Settings) -> Interest {
             .flatten(),
     );
     let own = own.into_iter().flatten();
-    let own = own.map(|path| path.into_os_string().into_vec()).collect();
+    let mut own: Vec<Vec<u8>> = own.map(|path| path.into_os_string().into_vec()).collect();
+    if settings.owned.is_some() {
+        own.extend(machine::installed_files(&libraries));
+    }
     Interest { libraries, archives, own, every_import: settings.every_import }
 }
 
@@ -438,6 +450,7 @@ extern "C" fn exits(status: c_int, _: *mut c_void) {
     }
     // SAFETY: as in `recorder`.
     if let Some(recorder) = unsafe { RECORDER.load(Acquire).as_ref() } {
+        integrity::examine(recorder, !IS_ARMED.load(Acquire));
         recorder.end(Some(status & 0xFF));
     }
 }
