@@ -10,6 +10,7 @@ from . import Fault, Process, Record, Spool
 from .causes import Cause
 from .coverage import Blindness, Receipt, native_state, receipt
 from .descent import Node, Start, below, tree
+from .evasion import Evasion
 from .libraries import Library, libraries
 from .verdicts import Decision, Decisions, Rule
 
@@ -227,6 +228,7 @@ class Gathered:
         self.modules: set[str] = set()
         self.unwatched_modules: set[str] = set()
         self.blindness = Blindness()
+        self.evasion = Evasion()
         self.standard: set[str] = set()
         self.own: set[str] = set()
         self.listens: set[str] = set()
@@ -258,6 +260,8 @@ class Gathered:
             self._add_request(record)
         elif kind in _ACTS:
             self._add_act(record)
+            if kind == "tamper":
+                self.evasion.add(record)
         elif kind == "bind" and record.target:
             if not _is_probe(record):
                 self.listens.add(record.target)
@@ -322,6 +326,7 @@ class Gathered:
                 },
                 faults=faults,
                 policies=self.decisions.states(),
+                evasion=self.evasion.findings(nodes),
             ),
             failed=list(self.failures.values()),
             verdicts=self.decisions.decisions(),

@@ -15,6 +15,7 @@ from . import Fault, Process, Record
 from .blindness import examined
 from .causes import whole_of
 from .descent import Node, walk
+from .finding import Finding
 from .text import command_line, printable
 from .verdicts import PolicyState
 
@@ -215,6 +216,7 @@ class Receipt:
         faults: What could not be read of the spool.
         torn: Records that were being written when their process died.
         policies: Those that were not in force as they were meant to.
+        evasion: Signs that a program got rid of gnomon, or tried to.
     """
 
     hook_proven: int = 0
@@ -235,6 +237,7 @@ class Receipt:
     faults: list[str] = field(default_factory=list)
     torn: int = 0
     policies: list[PolicyState] = field(default_factory=list)
+    evasion: list[Finding] = field(default_factory=list)
 
     @property
     def unenforced(self) -> list[PolicyState]:
@@ -270,6 +273,8 @@ class Receipt:
                 f"recorded by an older gnomon, which did not prove its hook: {self.hook_unknown} processes"
             )
         said += [policy.sentence() for policy in self.policies]
+        if self.evasion:
+            said.append(f"signs of evasion: {'; '.join(finding.sentence for finding in self.evasion)}")
         said += self._silence()
         said += self._blindness()
         if self.connections_only:
@@ -374,6 +379,7 @@ def receipt(
     executed: set[str],
     faults: list[Fault],
     policies: list[PolicyState],
+    evasion: list[Finding],
 ) -> Receipt:
     """Puts the receipt together.
 
@@ -388,6 +394,7 @@ def receipt(
         executed: Ids of processes that became another program.
         faults: What could not be read.
         policies: Those that were not in force as they were meant to.
+        evasion: Signs that a program got rid of gnomon, or tried to.
     """
     pythons: dict[str, int] = {}
     for process in processes:
@@ -453,6 +460,7 @@ def receipt(
         faults=[f"{fault.path}:{fault.offset}: {fault.kind}" for fault in faults if fault.severity != "torn"],
         torn=sum(fault.severity == "torn" for fault in faults),
         policies=policies,
+        evasion=evasion,
     )
 
 
