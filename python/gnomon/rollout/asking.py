@@ -106,9 +106,9 @@ class Asker:
         raise Unanswered(reason)
 
     def _ask_as(self, user: int, program: str) -> Answer:
-        said = self._run([program, "-I", "-S", "-c", _QUESTION], user)
+        said = self._run([program, "-I", "-S", "-B", "-c", _QUESTION], user)
         if not said:  # older than 3.4
-            said = self._run([program, "-E", "-s", "-S", "-c", _QUESTION], user)
+            said = self._run([program, "-E", "-s", "-S", "-B", "-c", _QUESTION], user)
         if not said:
             raise Unanswered("it said nothing")
         return _parse(said, user)

@@ -32,6 +32,11 @@ def distant_mounts() -> dict[str, str]:
     return {point: kind for point, kind in kinds.items() if kind not in _LOCAL and point != "/"}
 
 
+def distant_mount(path: str) -> str | None:
+    """The mount point above `path` that is not looked into, if there is one."""
+    return next((point for point in distant_mounts() if f"{path}/".startswith(f"{point}/")), None)
+
+
 def _unescaped(text: str) -> str:
     for code, letter in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
         text = text.replace(code, letter)

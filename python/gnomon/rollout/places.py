@@ -213,7 +213,7 @@ def _homes() -> Iterator[str]:
     for folder in ("/home", "/Users"):
         found += [f"{folder}/{name}" for name in files.names_in(folder)]
     for home in dict.fromkeys(os.path.normpath(place) for place in found if place.startswith("/")):
-        if home not in _NO_HOMES and files.is_directory(home):
+        if home not in _NO_HOMES and (files.is_directory(home) or files.distant_mount(home)):
             yield home
 
 
@@ -223,9 +223,12 @@ def _searched(
     """Environments and prefixes anywhere in `tree`, breadth first; no link is followed."""
     start = files.resolve(tree)
     if start is None:
-        place = next((at for at in files.distant_mounts() if f"{tree}/".startswith(f"{at}/")), None)
-        if place:
-            skipped.append(f"{tree} is on a file system of type {files.distant_mounts()[place]}")
+        point = files.distant_mount(tree)
+        if point:
+            skipped.append(f"{point} is on a file system of type {files.distant_mounts()[point]}")
+        return
+    if not os.access(start, os.R_OK | os.X_OK):
+        skipped.append(f"{tree} may only be read by others")
         return
     level, count = [start], 0
     for _ in range(_DEPTH):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import pwd
 import re
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +24,7 @@ _RECORDER = re.compile(r".*/(?:gnomon|versions/[^/]+)/_native[^/]*\.so")
 _STDLIB = re.compile(r"(.*/lib(?:64)?/python3\.\d+t?)/lib-dynload/")
 _SEGMENT = ".gnomon"
 _DELETED = " (deleted)"
+_TICKS = 0.02  # the start is told to a hundredth of a second, a file's time less exactly
 _MAX_MAPS = 16 << 20
 _MAX_ARGUMENTS = 1 << 20
 
@@ -180,7 +182,7 @@ class _Machine:
         library = (interpreter.library if interpreter else "") or maps.stdlib or _library(process)
         if not library or not is_covered(library):
             return "its interpreter is not covered"
-        if process.started < os.stat(f"{library}/sitecustomize.py").st_ctime:
+        if process.started + _TICKS < os.stat(f"{library}/sitecustomize.py").st_ctime:
             return "started before the installation"
         if maps.recorder:
             return "gnomon's library is in it, but writes nothing"
@@ -291,20 +293,17 @@ def _started(proc: str) -> float:
     with open(f"{proc}/stat", "rb") as file:
         # The name stands in brackets, and may itself have some.
         words = file.read().rpartition(b")")[2].split()
-    return _booted() + int(words[19]) / os.sysconf("SC_CLK_TCK")
-
-
-def _booted() -> int:
-    with open("/proc/stat", "rb") as file:
-        for line in file:
-            if line.startswith(b"btime "):
-                return int(line.split()[1])
-    return 0
+    # The kernel's own time of its start (btime) has no fractions.
+    booted = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+    return booted + int(words[19]) / os.sysconf("SC_CLK_TCK")
 
 
 def _is_elsewhere(proc: str) -> bool:
     """Whether its root directory is another one: its paths mean nothing here then."""
-    theirs, ours = os.stat(f"{proc}/root/"), os.stat("/")
+    try:
+        theirs, ours = os.stat(f"{proc}/root/"), os.stat("/")
+    except PermissionError:
+        return True  # a file system that its user alone may look into
     return (theirs.st_dev, theirs.st_ino) != (ours.st_dev, ours.st_ino)
 
 
