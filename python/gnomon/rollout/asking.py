@@ -26,7 +26,8 @@ from .elf import read_elf
 _SECONDS = 20.0
 _MAX_BYTES = 64 * 1024
 _MAX_PATH = 4096
-# Whoever lets us wait is asked no more than this often: a machine may have many such files.
+# All the interpreters of one user together may take as long as this many that do not answer: a user can make
+# any number of them, each as slow as is allowed.
 _PATIENCE = 2
 # Runs on every Python from 2.7 on. `site` is only imported: with -S it does nothing by itself.
 _QUESTION = """
@@ -83,11 +84,11 @@ class Answer:
 
 
 class Asker:
-    """Asks interpreters, and remembers whose let it wait."""
+    """Asks interpreters, and remembers whose took long."""
 
     def __init__(self, seconds: float = _SECONDS) -> None:
         self._seconds = seconds
-        self._waited: collections.Counter[int] = collections.Counter()
+        self._spent: collections.defaultdict[int, float] = collections.defaultdict(float)
 
     def ask(self, program: str) -> Answer:
         """What the executable `program`, a path without links, says of itself.
@@ -97,12 +98,15 @@ class Asker:
         """
         reason = "it may be changed by several users"
         for user in _who_may_ask(program):
-            if self._waited[user] >= _PATIENCE:
-                raise Unanswered(f"others of {_name(user)} did not answer in time")
+            if self._spent[user] >= _PATIENCE * self._seconds:
+                raise Unanswered(f"others of {_name(user)} took too long")
+            begun = time.monotonic()
             try:
                 return self._ask_as(user, program)
             except Unanswered as error:
                 reason = str(error)
+            finally:
+                self._spent[user] += time.monotonic() - begun
         raise Unanswered(reason)
 
     def _ask_as(self, user: int, program: str) -> Answer:
@@ -131,11 +135,11 @@ class Asker:
         except (OSError, ValueError, subprocess.SubprocessError) as error:
             raise Unanswered(getattr(error, "strerror", None) or "it cannot be started") from None
         try:
-            return self._line(process, user)
+            return self._line(process)
         finally:
             _end(process)
 
-    def _line(self, process: subprocess.Popen[bytes], user: int) -> bytes:
+    def _line(self, process: subprocess.Popen[bytes]) -> bytes:
         """What it prints up to the end of the first line; its children may keep the pipe open after it."""
         assert process.stdout is not None
         pipe, said, until = process.stdout.fileno(), b"", time.monotonic() + self._seconds
@@ -143,7 +147,6 @@ class Asker:
             selector.register(pipe, selectors.EVENT_READ)
             while b"\n" not in said and len(said) < _MAX_BYTES:
                 if not selector.select(max(0.0, until - time.monotonic())):
-                    self._waited[user] += 1
                     raise Unanswered(f"it did not answer within {self._seconds:g} seconds")
                 piece = os.read(pipe, _MAX_BYTES)
                 if not piece:

@@ -114,7 +114,7 @@ def open_regular(path: str) -> BinaryIO | None:
     """`path` for reading where it leads to a regular file: what else it may be is never opened."""
     flag = getattr(os, "O_PATH", None)
     try:
-        if flag is None:
+        if flag is None or not os.path.isdir("/proc/self/fd"):
             return open(path, "rb") if stat.S_ISREG(os.stat(path).st_mode) else None
         # Opening a device or a FIFO can do harm or wait; a handle to it cannot, and is not raced.
         handle = os.open(path, flag | os.O_CLOEXEC)
