@@ -97,7 +97,7 @@ class Asker:
             Unanswered: With the reason.
         """
         reason = "it may be changed by several users"
-        for user in _who_may_ask(program):
+        for user in who_may_ask(program):
             if self._spent[user] >= _PATIENCE * self._seconds:
                 raise Unanswered(f"others of {_name(user)} took too long")
             begun = time.monotonic()
@@ -165,7 +165,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.stdout.close()
 
 
-def _who_may_ask(program: str) -> list[int]:
+def who_may_ask(program: str) -> list[int]:
     """As whom it may be executed, the best first."""
     me = os.geteuid()
     if me != 0:
