@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 
 from . import Fault, Process, Record, Spool
 from .causes import Cause
-from .coverage import Blindness, Receipt, native_state, receipt
+from .coverage import Blindness, Receipt, is_attachment, native_state, receipt
 from .descent import Node, Start, below, tree
 from .libraries import Library, libraries
 from .verdicts import Decision, Decisions, Rule
@@ -236,6 +236,7 @@ class Gathered:
         self.ends: dict[str, int] = {}
         self.decisions = Decisions()
         self.transfers: list[Record] = []
+        self.attached: set[str] = set()
 
     def add(self, record: Record) -> None:
         """Takes one more record."""
@@ -258,6 +259,8 @@ class Gathered:
             self._add_request(record)
         elif kind in _ACTS:
             self._add_act(record)
+            if is_attachment(record):
+                self.attached.add(record.process)
         elif kind == "bind" and record.target:
             if not _is_probe(record):
                 self.listens.add(record.target)
@@ -322,6 +325,7 @@ class Gathered:
                 },
                 faults=faults,
                 policies=self.decisions.states(),
+                attached=self.attached,
             ),
             failed=list(self.failures.values()),
             verdicts=self.decisions.decisions(),

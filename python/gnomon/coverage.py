@@ -8,8 +8,10 @@ connection shows. What watching native code closes counts only for the processes
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 
 from . import Fault, Process, Record
 from .blindness import examined
@@ -19,6 +21,8 @@ from .text import command_line, printable
 from .verdicts import PolicyState
 
 _SHOWN = 6
+# The script by which `gnomon attach` comes into a process: an event that the record begins with.
+_ATTACHMENT = re.compile(r".*/gnomon-attach-\d+-\d+-[0-9a-f]{16}/attach\.py", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -121,6 +125,19 @@ _CONNECTIONS_ONLY_39 = frozenset(("botocore", "requests", "urllib3"))
 
 
 @dataclass(frozen=True)
+class Late:
+    """A process that ran already when its recording began, at `since`, in nanoseconds since 1970."""
+
+    pid: int
+    since: int
+
+    def sentence(self) -> str:
+        """For a person."""
+        since = f"{datetime.fromtimestamp(self.since / 1e9):%Y-%m-%d %H:%M:%S}"
+        return f"recorded since {since}, what it did before is not known: {_pids([self.pid])}"
+
+
+@dataclass(frozen=True)
 class Silent:
     """Pythons that were started and did not report."""
 
@@ -215,6 +232,7 @@ class Receipt:
         faults: What could not be read of the spool.
         torn: Records that were being written when their process died.
         policies: Those that were not in force as they were meant to.
+        attached: Those that ran already when their recording began.
     """
 
     hook_proven: int = 0
@@ -235,6 +253,7 @@ class Receipt:
     faults: list[str] = field(default_factory=list)
     torn: int = 0
     policies: list[PolicyState] = field(default_factory=list)
+    attached: list[Late] = field(default_factory=list)
 
     @property
     def unenforced(self) -> list[PolicyState]:
@@ -270,6 +289,7 @@ class Receipt:
                 f"recorded by an older gnomon, which did not prove its hook: {self.hook_unknown} processes"
             )
         said += [policy.sentence() for policy in self.policies]
+        said += [late.sentence() for late in self.attached]
         said += self._silence()
         said += self._blindness()
         if self.connections_only:
@@ -348,6 +368,12 @@ def _clients(loaded: set[str], connected_by: set[str]) -> list[str]:
     return sorted(loaded if "" in connected_by or not named else named)
 
 
+def is_attachment(record: Record) -> bool:
+    """Whether it says that `gnomon attach` came into its process."""
+    is_script = record.kind == "tamper" and record.target == "cpython.remote_debugger_script"
+    return is_script and _ATTACHMENT.fullmatch(record.detail or "") is not None
+
+
 def unseen(blind: list[Blind]) -> str:
     """A sentence that names what can act unseen."""
     return f"can act unseen: {_some([one.sentence() for one in blind])}"
@@ -374,6 +400,7 @@ def receipt(
     executed: set[str],
     faults: list[Fault],
     policies: list[PolicyState],
+    attached: set[str],
 ) -> Receipt:
     """Puts the receipt together.
 
@@ -388,6 +415,7 @@ def receipt(
         executed: Ids of processes that became another program.
         faults: What could not be read.
         policies: Those that were not in force as they were meant to.
+        attached: Ids of processes that ran already when their recording began.
     """
     pythons: dict[str, int] = {}
     for process in processes:
@@ -453,6 +481,7 @@ def receipt(
         faults=[f"{fault.path}:{fault.offset}: {fault.kind}" for fault in faults if fault.severity != "torn"],
         torn=sum(fault.severity == "torn" for fault in faults),
         policies=policies,
+        attached=[Late(process.pid, process.started) for process in processes if process.id in attached],
     )
 
 
