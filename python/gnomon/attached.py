@@ -2,8 +2,8 @@
 """What `gnomon attach` has a running program execute: begins its recording, and says what came of it.
 
 The text of this file, and a call of `_begin` behind it, run in the program's main thread, at some moment of
-its own code, in a namespace that is dropped at the end: nothing stays but the recorder. It imports nothing that
-is not built in, prints nothing, and raises nothing. What it does is not recorded, as all but its answer comes
+its own code, in a namespace that is dropped at the end: nothing stays but the recorder. It imports only what
+is built in, prints nothing, and raises nothing. What it does is not recorded, as all but its answer comes
 before the recorder begins. Its annotations are never evaluated: it runs on Python 3.14 and later only.
 """
 
@@ -19,22 +19,33 @@ def _begin(order: dict[str, Any]) -> list[int]:
     """Begins, and answers. Returns the signal that is to be raised when all is over, if any."""
     import posix
 
-    answer, later = None, []
+    answer, said = None, ""
+    later: list[int] = []
+    while True:
+        try:
+            answer = answer or posix.open(
+                order["answer"], posix.O_WRONLY | posix.O_NOFOLLOW | posix.O_CLOEXEC
+            )
+            said = said or _try(order)
+            posix.write(answer, said.encode("utf-8", "backslashreplace")[:4000] + b"\n")
+            posix.close(answer)
+            return later
+        except OSError:
+            return later  # nobody waits for an answer, or it was given
+        except BaseException as interruption:
+            # Ctrl-C, or what one of the program's signal handlers raised just now: it is for the program.
+            said = said or "interrupted"
+            later = _raise_later(interruption)
+
+
+def _try(order: dict[str, Any]) -> str:
     try:
-        answer = posix.open(order["answer"], posix.O_WRONLY | posix.O_NOFOLLOW | posix.O_CLOEXEC)
         policies = [(path, _read(source)) for path, source in order["policies"]]
         _remove(order)
-        said = _record(order, policies) or "recorded"
+        problem = _record(order, policies)
+        return "failed " + problem if problem else "recorded"
     except Exception as error:
-        said = "failed " + (str(error) or repr(error))
-    except BaseException as interruption:
-        # Ctrl-C, or what one of the program's signal handlers raised just now: it is for the program.
-        said = "interrupted"
-        later = _raise_later(interruption)
-    if answer is not None:
-        posix.write(answer, said.encode("utf-8", "backslashreplace")[:4000] + b"\n")
-        posix.close(answer)
-    return later
+        return "failed " + (str(error) or repr(error))
 
 
 def _remove(order: dict[str, Any]) -> None:

@@ -1,7 +1,7 @@
-"""Has a running Python begin to record itself: by `sys.remote_exec` (PEP 768), called in another of its version.
+"""Has a running Python begin to record itself: by `sys.remote_exec` (PEP 768) in another of the same version.
 
-The program executes a script of ours (`attached.py`) in its own name, so it does nothing there that it could
-not do anyway. As root nothing is executed that anybody else could have written, unless as the program's user.
+The program executes a script of ours (`attached.py`) in its own name, which does nothing that the program
+could not do. As root nothing is executed that anybody else could have written, unless as the program's user.
 """
 
 from __future__ import annotations
@@ -98,14 +98,18 @@ def attach(target: Target, wish: Wish, *, seconds: float) -> Attached:
     if not interpreters:
         raise _no_interpreter(target)
     with _Letter(target, wish) as letter:
-        _ask(target, interpreters, letter.script)
+        problem = _ask(target, interpreters, letter.script)
+        if problem and not is_alive(target):
+            return Attached("ended")
+        if problem:
+            raise _refusal(target, problem)
         letter.forget_others()
         said = letter.wait(seconds)
         if said is None:
             state: State = "pending" if is_alive(target) else "ended"
             letter.is_pending = state == "pending"
             return Attached(state, spool=letter.spool)
-    word, _, reason = said.partition(" ")
+    word, _, reason = said.partition("\n")[0].partition(" ")
     if word == "recorded":
         try:
             now = look_at(target.pid)
@@ -189,7 +193,7 @@ def _interpreters(target: Target) -> Iterator[_Interpreter]:
     places = [target.executable] if is_usable else []
     found = shutil.which(version.name, path="/usr/local/bin:/usr/bin:/bin" if os.geteuid() == 0 else None)
     places += [os.path.realpath(found)] if found else []
-    for path in places:
+    for path in filter(os.path.isfile, places):
         if os.geteuid() != 0 or _is_only_roots(path):
             yield _Interpreter(path)
     if os.geteuid() == 0 and target.uid != 0 and is_usable:
@@ -220,18 +224,14 @@ def _is_roots(path: str) -> bool:
     return found.st_uid == 0 and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
-def _ask(target: Target, interpreters: Sequence[_Interpreter], script: str) -> None:
-    """Asks by the first interpreter that can.
-
-    Raises:
-        Refused: None can.
-    """
+def _ask(target: Target, interpreters: Sequence[_Interpreter], script: str) -> str:
+    """Asks by the first interpreter that can. Returns what was wrong with the last, if none could."""
     problem = ""
     for interpreter in interpreters:
         problem = _ask_by(interpreter, target, script)
         if not problem:
-            return
-    raise _refusal(target, problem)
+            break
+    return problem
 
 
 def _ask_by(interpreter: _Interpreter, target: Target, script: str) -> str:
@@ -264,8 +264,6 @@ def _ask_by(interpreter: _Interpreter, target: Target, script: str) -> str:
 def _refusal(target: Target, problem: str) -> Refused:
     number = target.pid
     run = "start it with `gnomon run`, or install gnomon for the whole machine"
-    if not is_alive(target):
-        return Refused(f"process {number} has ended")
     if "not enabled" in problem or "disable" in problem:
         return Refused(f"process {number} was started with remote debugging disabled", run)
     if "not supported" in problem or "not been compiled" in problem:
@@ -299,7 +297,7 @@ class _Letter:
     def __init__(self, target: Target, wish: Wish) -> None:
         self.is_pending = False
         self._target = target
-        # As its own user sees it: a service may have a /tmp of its own.
+        # A service may have a /tmp of its own; this way it is the same for both of us.
         self._root = f"/proc/{target.pid}/root" if "mnt" in target.namespaces else ""
         self._names: list[str] = []
         self._parent, self._place = self._open_place()
@@ -333,7 +331,7 @@ class _Letter:
                 continue
             self._name = name
             self._directory = os.open(name, flags, dir_fd=parent)
-            return parent, f"/{place}/{name}"
+            return parent, f"{self._root}/{place}/{name}"
         raise Refused("there is no directory for temporary files", "look at /tmp")
 
     def _fill(self, wish: Wish) -> None:
@@ -445,7 +443,11 @@ def _script(order: dict[str, object]) -> bytes:
     path = f"{os.path.dirname(os.path.abspath(__file__))}/attached.py"
     with open(path, encoding="utf-8") as file:
         body = file.read()
-    end = f"_later = _begin({order!r})\nimport _thread\n[*map(_thread.interrupt_main, _later)]\n"
+    end = (
+        f"try:\n    _later = _begin({order!r})\n"
+        "except BaseException as _interruption:\n    _later = _raise_later(_interruption)\n"
+        "import _thread\n[*map(_thread.interrupt_main, _later)]\n"
+    )
     return (body + "\n" + end).encode("utf-8", "backslashreplace")
 
 
