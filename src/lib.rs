@@ -39,6 +39,7 @@ mod session;
 mod stack;
 mod start;
 mod thread;
+mod toml;
 mod watcher;
 
 use pyo3::prelude::*;
@@ -53,6 +54,8 @@ mod _native {
         ExampleOutcome, Explanation, PolicyCheck, RuleOutcome, explain_policies, test_policy,
     };
     #[pymodule_export]
+    use crate::machine::machine_spool;
+    #[pymodule_export]
     use crate::policies::{Problem, check_policy, compile_policy, policy_rules};
     #[pymodule_export]
     use crate::reader::{
@@ -65,6 +68,8 @@ mod _native {
     use crate::redirect::examined::examine;
     #[pymodule_export]
     use crate::replayed::{Replay, ReplayFinding, ReplayScript, replay_policy};
+    #[pymodule_export]
+    use crate::toml::read_toml;
 
     use super::{Bound, PyModule, PyModuleMethods as _, PyResult, denial};
 

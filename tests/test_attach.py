@@ -365,6 +365,30 @@ def test_a_policy(attachable: str, spool: Path, tmp_path: Path) -> None:
     assert denied.target == str(kept)
 
 
+def test_on_a_managed_machine_its_settings_hold(attachable: str, tmp_path: Path) -> None:
+    root, spool, go = tmp_path / "root", tmp_path / "machine", tmp_path / "go"
+    shutil.copytree(BOOTSTRAP.parent, root / "versions/gnomon")
+    (root / "settings").write_text(f"spool={spool}\n")
+    spool.mkdir()
+    spool.chmod(0o3733)
+    code = f"{WAITS}print([name for name in os.environ if name.startswith(('GNOMON', 'PYTHON'))])"
+    with running(attachable, "-c", code, go) as process:
+        command = [sys.executable, "-m", "gnomon", "attach", str(process.pid), "--json"]
+        search = environment(PYTHONPATH=str(root / "versions"))
+        said = subprocess.run(command, env=search, capture_output=True, check=True, cwd=root / "versions")
+        refused = subprocess.run(
+            [*command, "--policy", "p.toml"], env=search, capture_output=True, check=False
+        )
+        go.touch()
+        assert ended(process).checked().stdout == b"[]\n"
+    own = spool / str(os.geteuid())
+    assert json.loads(said.stdout)["spool"] == str(own)
+    (recorded,) = Kept(own).processes()
+    assert (recorded.pid, recorded.managed) == (process.pid, True)
+    assert refused.returncode == 2
+    assert b"this machine's settings say which policies hold" in refused.stderr
+
+
 def test_a_spool_that_cannot_be(attachable: str, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     go = tmp_path / "go"

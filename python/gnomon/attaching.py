@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import stat
 import subprocess
 import sys
 import time
@@ -17,7 +16,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from .places import bootstrap, spool_of
+from .places import bootstrap, machine_spool, spool_of
+from .rollout.asking import who_may_ask
 from .target import Closed, Gone, Target, is_alive, look_at
 
 # CPython's Include/cpython/pystate.h: what the path of the script may be long, with its NUL.
@@ -194,7 +194,7 @@ def _interpreters(target: Target) -> Iterator[_Interpreter]:
     found = shutil.which(version.name, path="/usr/local/bin:/usr/bin:/bin" if os.geteuid() == 0 else None)
     places += [os.path.realpath(found)] if found else []
     for path in filter(os.path.isfile, places):
-        if os.geteuid() != 0 or _is_only_roots(path):
+        if os.geteuid() in who_may_ask(path):
             yield _Interpreter(path)
     if os.geteuid() == 0 and target.uid != 0 and is_usable:
         yield _Interpreter(target.executable, (target.uid, target.gid))
@@ -202,26 +202,6 @@ def _interpreters(target: Target) -> Iterator[_Interpreter]:
 
 def _is_free_threaded() -> bool:
     return "t" in getattr(sys, "abiflags", "")
-
-
-def _is_only_roots(path: str) -> bool:
-    """Whether nobody but root can change the file, or put another in its place, or its library's."""
-    prefix = os.path.dirname(os.path.dirname(path))
-    beside = [f"{prefix}/lib", f"{prefix}/lib64"]
-    places = [path, *(place for place in beside if os.path.isdir(place))]
-    return all(_is_roots(above) for place in places for above in _above(os.path.realpath(place)))
-
-
-def _above(path: str) -> Iterator[str]:
-    yield path
-    while path != "/":
-        path = os.path.dirname(path)
-        yield path
-
-
-def _is_roots(path: str) -> bool:
-    found = os.lstat(path)
-    return found.st_uid == 0 and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
 def _ask(target: Target, interpreters: Sequence[_Interpreter], script: str) -> str:
@@ -380,7 +360,7 @@ class _Letter:
     def _environment(self, wish: Wish) -> tuple[dict[str, str], list[str]]:
         """What the recorder and the children are to be told, and the directories to make for that."""
         self.spool: str | None = None
-        if is_managed():
+        if machine_spool():
             return {}, []
         target = self._target
         home = _home(target)
@@ -449,18 +429,6 @@ def _script(order: dict[str, object]) -> bytes:
         "import _thread\n[*map(_thread.interrupt_main, _later)]\n"
     )
     return (body + "\n" + end).encode("utf-8", "backslashreplace")
-
-
-def is_managed() -> bool:
-    """Whether this machine's settings say what is recorded where, and nobody else."""
-    package = os.path.dirname(bootstrap())
-    above = os.path.dirname(package)
-    roots = ["/opt/gnomon"]
-    if os.path.basename(package) == "current":
-        roots.append(above)
-    elif os.path.basename(above) == "versions":
-        roots.append(os.path.dirname(above))
-    return any(os.path.isfile(f"{root}/settings") for root in roots)
 
 
 def _home(target: Target) -> str:

@@ -7,7 +7,8 @@ import json
 import os
 import sys
 
-from ..attaching import Attached, Refused, Wish, attach, is_managed
+from ..attaching import Attached, Refused, Wish, attach
+from ..places import machine_spool
 from ..target import Closed, Gone, Target, look_at
 from ..text import printable
 from .errors import Failure, UsageError
@@ -79,7 +80,7 @@ def _policies(options: argparse.Namespace) -> list[bytes]:
         return []
     from .policy import load
 
-    if is_managed():
+    if machine_spool():
         raise UsageError(
             "this machine's settings say which policies hold", hint="name it there, or leave out --policy"
         )
