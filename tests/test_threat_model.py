@@ -192,6 +192,26 @@ def test_records_gone(name: str, python: str, folder: Path, spool: Path) -> None
     assert done.stdout.startswith(b"stopped: ") == GONE[name]
 
 
+def test_segment_put_back(python: str, tmp_path: Path, spool: Path) -> None:
+    code = "print(flush=True); input(); open('seen-or-not', 'w')"
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        [python, "-c", code], env=armed_environment(spool), cwd=tmp_path, stdin=pipe, stdout=pipe
+    ) as running:
+        assert running.stdout is not None and running.stdin is not None
+        running.stdout.readline()
+        (segment,) = spool.glob("*.gnomon")
+        copy = segment.read_bytes()
+        running.stdin.write(b"\n")
+        running.stdin.close()
+    assert seen(spool)
+    segment.write_bytes(copy)
+    assert not seen(spool)
+    assert gnomon.Spool(spool).processes()[1] == []
+    coverage = Answer.of(gnomon.Spool(spool)).coverage
+    assert (coverage.faults, coverage.missing, len(coverage.unended)) == ([], {}, 1)
+
+
 def test_repeats(python: str, tmp_path: Path, spool: Path) -> None:
     code = "for _ in range(5000): open('seen-or-not', 'w').close()"
     subprocess.run([python, "-c", code], env=armed_environment(spool), cwd=tmp_path, check=True)
