@@ -286,6 +286,12 @@ impl<'a> Object<'a> {
         Owned::new(unsafe { ffi::PyObject_GetAttrString(self.pointer.as_ptr(), name.as_ptr()) })
     }
 
+    /// What a mapping of CPython's own holds under `name`.
+    pub fn mapped(self, name: &CStr) -> Option<Owned> {
+        // SAFETY: a live object and a string that ends with NUL.
+        Owned::new(unsafe { ffi::PyMapping_GetItemString(self.pointer.as_ptr(), name.as_ptr()) })
+    }
+
     /// Whether this is a code object, whose attributes may be asked for.
     pub fn is_code(self) -> bool {
         static CODE_TYPE: OnceLock<Option<usize>> = OnceLock::new();
@@ -387,6 +393,11 @@ fn loaded_module<'a>(name: &CStr) -> Option<Object<'a>> {
     let modules = sys_attribute(c"modules")?;
     // SAFETY: gives null for what is no dict and for a missing key; the module is borrowed, and used at once.
     unsafe { Object::borrowed(ffi::PyDict_GetItemString(modules.pointer.as_ptr(), name.as_ptr())) }
+}
+
+/// Whether the program has imported a module, or is about to.
+pub fn is_loaded(name: &CStr) -> bool {
+    loaded_module(name).is_some()
 }
 
 /// What a module that the program has imported holds under `name`. A stand-in for the module is not asked.

@@ -23,6 +23,7 @@ mod memory;
 mod notebooks;
 mod notice;
 mod policies;
+mod preload;
 #[cfg(debug_assertions)]
 mod probe;
 mod reader;
@@ -36,6 +37,7 @@ mod replayed;
 mod session;
 mod stack;
 mod start;
+mod startup;
 mod thread;
 mod watcher;
 
@@ -52,6 +54,8 @@ mod _native {
     };
     #[pymodule_export]
     use crate::policies::{Problem, check_policy, compile_policy, policy_rules};
+    #[pymodule_export]
+    use crate::preload::preload_library;
     #[pymodule_export]
     use crate::reader::{
         Fault, Process, Record, Records, Run, Segment, Spool, Tail, columns, reads_frames, seal,

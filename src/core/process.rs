@@ -81,6 +81,10 @@ pub struct Description {
     /// `on` where calls of native code are told of; otherwise why not: `off`, `unsupported`, `failed`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub native: Option<String>,
+    /// What brought gnomon into the process: `preload`, `start` (a sitecustomize) or `asked` (the program itself). `None`
+    /// for one that is no interpreter, or from an older writer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub loaded: Option<String>,
 }
 
 /// What a process runs.
