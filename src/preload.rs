@@ -2,7 +2,7 @@
 //!
 //! The library that the dynamic loader preloads (`preload/preload.rs`) looks whether the program is a CPython, and calls
 //! [`gnomon_preload`] if it is.
-#![expect(unsafe_code, reason = "called by another library, and asks CPython whether it has started")]
+#![expect(unsafe_code, reason = "called by another library")]
 
 use std::ffi::{CString, c_char};
 use std::io::Write as _;
@@ -10,7 +10,6 @@ use std::panic::catch_unwind;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{AcqRel, Relaxed};
 
-use pyo3::ffi;
 use pyo3::prelude::*;
 
 use crate::{capi, hook, session, stack, watcher};
@@ -93,12 +92,11 @@ pub fn arm_when_ready() {
     }
 }
 
-/// Whether `sys` is complete. Where `site` comes next, its import is waited for: with Python code running, frames can be
-/// found out about.
+/// Whether `sys` is complete, which it is when there is a `__main__`: CPython says that it is initialized only after
+/// `site`, since 3.15. Where `site` comes next, its import is waited for: with Python code running, frames can be found
+/// out about.
 fn is_ready() -> bool {
-    // SAFETY: may be called at any time.
-    let is_initialized = unsafe { ffi::Py_IsInitialized() } != 0;
-    is_initialized && (stack::is_running() || !is_site_next())
+    capi::is_loaded(c"__main__") && (stack::is_running() || !is_site_next())
 }
 
 fn is_site_next() -> bool {
