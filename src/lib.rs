@@ -19,11 +19,13 @@ mod frames;
 mod hook;
 mod justify;
 mod lines;
+mod machine;
 mod memory;
 mod notebooks;
 mod notice;
 mod policies;
 mod preload;
+mod presence;
 #[cfg(debug_assertions)]
 mod probe;
 mod reader;

@@ -80,6 +80,7 @@ class Process:
     hook_proven: bool | None
     native: str | None
     loaded: str | None
+    managed: bool
     uid: int
     user: str
     host: str
