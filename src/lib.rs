@@ -9,6 +9,7 @@ mod capi;
 mod characters;
 mod decode;
 mod denial;
+mod early_hook;
 mod ending;
 mod enforcement;
 mod environment;

@@ -12,7 +12,7 @@ use std::sync::atomic::Ordering::{AcqRel, Relaxed};
 
 use pyo3::prelude::*;
 
-use crate::{capi, hook, session, stack, watcher};
+use crate::{capi, early_hook, hook, session, stack, watcher};
 
 /// What is preloaded, or nothing where it could not be built.
 static LIBRARY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/libgnomon_preload.so"));
@@ -42,7 +42,7 @@ pub extern "C" fn gnomon_preload() -> *const c_char {
 fn prepare() -> Result<(), &'static str> {
     session::can_arm()?;
     IS_WAITING.store(true, Relaxed);
-    if capi::add_audit_hook(hook::audit) {
+    if early_hook::add(hook::audit) {
         return Ok(());
     }
     IS_WAITING.store(false, Relaxed);

@@ -25,7 +25,7 @@ use crate::capi::{self, Object, sys_attribute};
 use crate::environment::{self, id_from, tell_children, variable};
 use crate::machine::{self, Owned};
 use crate::presence::{self, Other};
-use crate::{ending, fork, hook, notice, preload, redirect, stack, watcher};
+use crate::{early_hook, ending, fork, hook, notice, preload, redirect, stack, watcher};
 
 /// Null before arming and after disarming. Never freed: another thread may be using it.
 static RECORDER: AtomicPtr<Recorder> = AtomicPtr::new(std::ptr::null_mut());
@@ -303,6 +303,7 @@ pub fn interpreter_ends() {
     watcher::forget();
     ending::forget();
     preload::forget();
+    early_hook::is_to_be_freed();
 }
 
 fn describe(settings: &Settings) -> Description {
