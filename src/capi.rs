@@ -65,11 +65,11 @@ pub fn add_audit_hook(hook: AuditHook) -> bool {
 /// cleared.
 pub fn raise_event_with_capsule(name: &CStr, label: &'static CStr, pointer: *mut c_void) {
     let Some(api) = functions() else { return };
-    // SAFETY: the label lives for ever, as a capsule's has to; the capsule is given away to the tuple of arguments
-    // ("N"), which ends with the event.
+    // SAFETY: the label lives for ever, as a capsule's has to; the event takes a reference of its own ("O": a debug build
+    // refuses to be given one).
     unsafe {
-        let capsule = ffi::PyCapsule_New(pointer, label.as_ptr(), None);
-        if capsule.is_null() || (api.audit)(name.as_ptr(), c"N".as_ptr(), capsule) != 0 {
+        let Some(capsule) = Owned::new(ffi::PyCapsule_New(pointer, label.as_ptr(), None)) else { return };
+        if (api.audit)(name.as_ptr(), c"O".as_ptr(), capsule.object().pointer()) != 0 {
             clear_error();
         }
     }
