@@ -92,8 +92,13 @@ impl Settings {
 /// # Errors
 /// Why nothing will be recorded.
 pub fn can_arm() -> Result<(), &'static str> {
-    let is_wanted = machine::settings().is_some() || std::env::var_os(variable::SPOOL).is_some();
-    is_wanted.then_some(()).ok_or("GNOMON_SPOOL is not set")
+    if machine::settings().is_some() {
+        return Ok(());
+    }
+    std::env::var_os(variable::SPOOL).ok_or("GNOMON_SPOOL is not set")?;
+    (!environment::is_of_another())
+        .then_some(())
+        .ok_or("a setuid program takes no spool from its environment")
 }
 
 /// Starts recording in this process, as its environment says. Does nothing the second time.
