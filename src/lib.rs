@@ -42,6 +42,7 @@ mod stack;
 mod start;
 mod startup;
 mod thread;
+mod toml;
 mod watcher;
 
 use pyo3::prelude::*;
@@ -55,6 +56,8 @@ mod _native {
     use crate::explained::{
         ExampleOutcome, Explanation, PolicyCheck, RuleOutcome, explain_policies, test_policy,
     };
+    #[pymodule_export]
+    use crate::machine::machine_spool;
     #[pymodule_export]
     use crate::policies::{Problem, check_policy, compile_policy, policy_rules};
     #[pymodule_export]
@@ -70,6 +73,8 @@ mod _native {
     use crate::redirect::examined::examine;
     #[pymodule_export]
     use crate::replayed::{Replay, ReplayFinding, ReplayScript, replay_policy};
+    #[pymodule_export]
+    use crate::toml::read_toml;
 
     use super::{Bound, PyModule, PyModuleMethods as _, PyResult, denial};
 

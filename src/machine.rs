@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use gnomon_core::machine::{MAX_BYTES, Machine};
+use pyo3::prelude::*;
 
 use crate::environment;
 
@@ -50,4 +51,10 @@ fn read(root: &Path) -> Option<Owned> {
     let mut text = Vec::new();
     file.take(MAX_BYTES as u64).read_to_end(&mut text).ok()?;
     Some(Owned { root: root.to_owned(), machine: Machine::parse(&text)? })
+}
+
+/// The spool into which all Pythons of this machine are recorded; `None` where none is.
+#[pyfunction]
+pub fn machine_spool() -> Option<PathBuf> {
+    settings().map(|owned| owned.machine.spool.clone())
 }
