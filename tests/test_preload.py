@@ -160,10 +160,11 @@ def hasattr_start_files(python: str) -> bool:
 
 
 def test_customisations_are_the_users(python: str, payload: Path, spool: Path, tmp_path: Path) -> None:
-    executable, packages = own(python, tmp_path / "env")
+    packages = tmp_path / "site-packages"  # belongs to no distribution
+    packages.mkdir()
     custom = packages / "sitecustomize.py"
     custom.write_text("import os\n" + OPENS.format(str(tmp_path / "x")))
-    strong([executable, "-c", "pass"], payload, spool).checked()
+    strong([python, "-c", "pass"], payload, spool, PYTHONPATH=str(packages)).checked()
     (opened,) = of(custom, list(Kept(spool).records("open")))
     assert (opened.target, opened.line) == (str(tmp_path / "x"), 2)
     assert "sitecustomize" in [record.target for record in Kept(spool).records("import")]
