@@ -53,8 +53,8 @@ fn control(name: &[u8], arguments: Option<Object<'_>>) {
 
 #[inline(never)]
 fn handle(decode: Decoder, args: *mut ffi::PyObject) -> c_int {
-    if preload::is_waiting() {
-        preload::arm_when_ready();
+    if preload::is_early() {
+        preload::follow();
     }
     redirect::settle_modules();
     let outcome = inside(|recorder| {

@@ -7,8 +7,8 @@
 use std::ffi::{CString, c_char};
 use std::io::Write as _;
 use std::panic::catch_unwind;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering::{AcqRel, Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicU8};
 
 use pyo3::prelude::*;
 
@@ -17,11 +17,20 @@ use crate::{capi, early_hook, hook, session, stack, watcher};
 /// What is preloaded, or nothing where it could not be built.
 static LIBRARY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/libgnomon_preload.so"));
 
-/// The hook is there, and recording has not started.
-static IS_WAITING: AtomicBool = AtomicBool::new(false);
+/// How far the start of the interpreter has come, as one of the [`Stage`]s.
+static STAGE: AtomicU8 = AtomicU8::new(Stage::Over as u8);
 static IS_PRELOADED: AtomicBool = AtomicBool::new(false);
-/// The interpreter has not come to what it is to run.
-static IS_STARTING: AtomicBool = AtomicBool::new(false);
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum Stage {
+    /// The interpreter has come to what it is to run, or was never waited for.
+    Over,
+    /// The hook is there, and recording has not started.
+    Waiting,
+    /// `site` is being imported, and recorded.
+    Starting,
+}
 
 /// The shared object for `LD_PRELOAD` that has every Python record from its first moment; empty where there is none.
 /// It looks for this library in its own directory.
@@ -41,18 +50,26 @@ pub extern "C" fn gnomon_preload() -> *const c_char {
 
 fn prepare() -> Result<(), &'static str> {
     session::can_arm()?;
-    IS_WAITING.store(true, Relaxed);
+    set(Stage::Waiting);
     if early_hook::add(hook::audit) {
         return Ok(());
     }
-    IS_WAITING.store(false, Relaxed);
+    set(Stage::Over);
     Err("PySys_AddAuditHook failed")
 }
 
-/// Whether recording is to start with one of the next events.
+fn set(stage: Stage) {
+    STAGE.store(stage as u8, Relaxed);
+}
+
+fn is_at(stage: Stage) -> bool {
+    STAGE.load(Relaxed) == stage as u8
+}
+
+/// Whether the interpreter's start is to be followed.
 #[inline]
-pub fn is_waiting() -> bool {
-    IS_WAITING.load(Relaxed)
+pub fn is_early() -> bool {
+    !is_at(Stage::Over)
 }
 
 /// Whether this interpreter was recorded before it ran anything.
@@ -60,32 +77,41 @@ pub fn is_preloaded() -> bool {
     IS_PRELOADED.load(Relaxed)
 }
 
-/// Whether the interpreter of this process has not come to what it is to run.
+/// Whether `site` is being imported.
 #[inline]
 pub fn is_starting() -> bool {
-    IS_STARTING.load(Relaxed)
+    is_at(Stage::Starting)
 }
 
 /// The interpreter comes to what it is to run.
 pub fn has_started() {
-    IS_STARTING.store(false, Relaxed);
+    if is_starting() {
+        set(Stage::Over);
+    }
 }
 
 /// The interpreter has ended, and our hook with it.
 pub fn forget() {
-    for state in [&IS_WAITING, &IS_PRELOADED, &IS_STARTING] {
-        state.store(false, Relaxed);
+    set(Stage::Over);
+    IS_PRELOADED.store(false, Relaxed);
+}
+
+/// Follows the start by one event.
+#[cold]
+pub fn follow() {
+    if is_starting() {
+        if !stack::is_running() {
+            has_started(); // an embedding program has no other way to say so
+        }
+    } else if is_ready() {
+        arm();
     }
 }
 
-/// Starts recording, once the interpreter can be described: it is complete but for `site`, whose code is about to run.
-#[cold]
-pub fn arm_when_ready() {
-    if !is_ready() || !IS_WAITING.swap(false, AcqRel) {
-        return;
-    }
+/// Starts recording: the interpreter can be described. It is complete but for `site`, whose code is about to run.
+fn arm() {
+    set(if stack::is_running() { Stage::Starting } else { Stage::Over });
     IS_PRELOADED.store(true, Relaxed);
-    IS_STARTING.store(true, Relaxed);
     match catch_unwind(session::arm).unwrap_or(Err("internal error")) {
         Ok(()) => watcher::watch(),
         Err(reason) => tell(reason),

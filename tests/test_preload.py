@@ -274,6 +274,32 @@ def test_with_a_cleared_environment_nothing_is_recorded(a_python: str, payload: 
     assert only(spool).loaded == "preload"
 
 
+SYSTEM = """\
+set -e
+mount -t tmpfs none "$1"
+mkdir "$1/upper" "$1/work"
+mount -t overlay -o "lowerdir=/etc,upperdir=$1/upper,workdir=$1/work" overlay /etc
+echo "$2" > /etc/ld.so.preload
+env -i GNOMON_SPOOL="$3" "$4" -S -I -c "print(1)"
+env -i /bin/ls / > /dev/null
+"""
+
+
+def test_the_systems_preload_file_reaches_all(
+    python: str, payload: Path, spool: Path, tmp_path: Path
+) -> None:
+    """In a view of the file system that only the test has."""
+    if os.geteuid() != 0 or bare(["unshare", "--mount", "true"]).status != 0:
+        pytest.skip("needs root, and mounts of its own")
+    (tmp_path / "etc").mkdir()
+    places = [str(tmp_path / "etc"), str(payload / PRELOAD), str(spool), python]
+    done = bare(["unshare", "--mount", "sh", "-c", SYSTEM, "sh", *places])
+    if b"mount: " in done.stderr:
+        pytest.skip(done.stderr.decode())
+    assert done == Ended(0, b"1\n", b"")
+    assert only(spool).loaded == "preload"
+
+
 OTHERS = {
     "true": ["true"],
     "ls": ["ls", "-la", "/"],
