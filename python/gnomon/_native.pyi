@@ -475,7 +475,7 @@ def pulse() -> tuple[int, int, int]:
     """
 
 def preload_library() -> bytes:
-    """The shared object for `LD_PRELOAD` that has a Python record before it starts; empty where there is none.
+    """The shared object for `LD_PRELOAD` that has a Python record before it starts; empty where none is.
 
     It looks for the file of this module, `_native.abi3.so`, in its own directory.
     """
