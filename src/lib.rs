@@ -21,6 +21,7 @@ mod justify;
 mod lines;
 mod machine;
 mod memory;
+mod next;
 mod notebooks;
 mod notice;
 mod policies;

@@ -392,10 +392,11 @@ fn slots_the_long_way(module: &Module, wanted: &Names) -> Vec<Slot> {
     let mut slots = Vec::new();
     for entry in lengths.into_iter().flat_map(|(start, bytes)| module.image.table(start, bytes).unwrap()) {
         let relocation = Relocation::read(entry);
-        if relocation.symbol == 0 || !module.machine.stores_address(&relocation) {
+        let symbol = Relocation::symbol_of(entry);
+        if symbol == 0 || !module.machine.stores_address(&relocation) {
             continue;
         }
-        let symbol = module.symbol(relocation.symbol).unwrap();
+        let symbol = module.symbol(symbol).unwrap();
         if symbol.is_undefined
             && let Some(wanted) = wanted.find(&names[symbol.name..])
         {
