@@ -191,3 +191,28 @@ unsafe extern "C" fn look(information: *mut dl_phdr_info, _: usize, loaded: *mut
     }
     0
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::redirect::functions;
+
+    #[test]
+    fn functions_are_where_the_loader_finds_them() {
+        let names = Names::new(functions::all().map(|function| function.name));
+        let found = present(functions::all(), &names);
+        for (function, found) in functions::all().zip(found) {
+            let name = CString::new(function.name).unwrap();
+            let told = capi::symbol(&name).map_or(0, |address| address.expose_provenance());
+            assert_eq!(found.map_or(0, Function::real), told, "{}", function.name);
+        }
+    }
+
+    #[test]
+    fn the_c_librarys_own_are_found_without_the_loader() {
+        let names = Names::new(["getpid", "no_such_function"]);
+        let places = Search::of(&names, 2).places;
+        let told = capi::symbol(c"getpid").unwrap().expose_provenance();
+        assert!(matches!(places[..], [Place::At(found), Place::Nowhere] if found == told));
+    }
+}
