@@ -290,7 +290,8 @@ fn functions_that_a_module_defines_are_found_where_they_are_plain() {
     }
     let none = sample.module().unwrap().definitions(&Names::new(WANTED), |_| false, |_, _| unreachable!());
     assert_eq!(none, Ok(()));
-    sample.set(DT_GNU_HASH, 0);
+    let place = sample.dynamic().iter().position(|entry| entry.0 == DT_GNU_HASH).unwrap();
+    sample.put(DYNAMIC + place * 16, &0x7000_0000_u64.to_le_bytes());
     let unknown = sample.module().unwrap().definitions(&Names::new(WANTED), |_| true, |_, _| ());
     assert_eq!(unknown, Err(Surprise::NoSymbols));
 }
