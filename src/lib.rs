@@ -18,6 +18,7 @@ mod fork;
 mod frames;
 mod hook;
 mod justify;
+mod keeping;
 mod lines;
 mod machine;
 mod memory;
@@ -54,6 +55,8 @@ mod _native {
     use crate::explained::{
         ExampleOutcome, Explanation, PolicyCheck, RuleOutcome, explain_policies, test_policy,
     };
+    #[pymodule_export]
+    use crate::keeping::{Examined, Keeper, examine_segment};
     #[pymodule_export]
     use crate::machine::machine_spool;
     #[pymodule_export]

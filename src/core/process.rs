@@ -233,6 +233,9 @@ impl Description {
     pub fn of_forked_child(&self, parent: Uuid, started: u64) -> Self {
         let pid = std::process::id();
         let own = Stat::of(pid);
+        let uid = rustix::process::getuid().as_raw();
+        // A service's worker may have given up root's rights before it has anything to record.
+        let same = if uid == self.uid { self.clone() } else { self.as_user(uid, None) };
         Self {
             parent: Some(parent),
             pid,
@@ -242,7 +245,7 @@ impl Description {
             parent_name: Bytes(own.name.into_bytes()),
             started,
             forked: true,
-            ..self.clone()
+            ..same
         }
     }
 }
