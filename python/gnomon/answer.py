@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 
 from . import Fault, Process, Record, Spool
 from .causes import Cause
-from .coverage import Blindness, Receipt, native_state, receipt
+from .coverage import Blindness, Receipt, is_attachment, native_state, receipt
 from .descent import Node, Start, below, tree
 from .libraries import Library, libraries
 from .rollout.seals import NAME as LEDGER
@@ -238,6 +238,7 @@ class Gathered:
         self.decisions = Decisions()
         self.transfers: list[Record] = []
         self.evicted: dict[str, int] = {}
+        self.attached: set[str] = set()
 
     def add(self, record: Record) -> None:
         """Takes one more record."""
@@ -260,6 +261,8 @@ class Gathered:
             self._add_request(record)
         elif kind in _ACTS:
             self._add_act(record)
+            if is_attachment(record):
+                self.attached.add(record.process)
         elif kind == "bind" and record.target:
             if not _is_probe(record):
                 self.listens.add(record.target)
@@ -330,6 +333,7 @@ class Gathered:
                 policies=self.decisions.states(),
                 missing=_missing(folder),
                 evicted=self.evicted,
+                attached=self.attached,
             ),
             failed=list(self.failures.values()),
             verdicts=self.decisions.decisions(),

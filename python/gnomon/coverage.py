@@ -8,8 +8,10 @@ connection shows. What watching native code closes counts only for the processes
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 
 from . import Fault, Process, Record
 from .blindness import examined
@@ -19,6 +21,8 @@ from .text import command_line, printable
 from .verdicts import PolicyState
 
 _SHOWN = 6
+# The script by which `gnomon attach` comes into a process: an event that the record begins with.
+_ATTACHMENT = re.compile(r".*/gnomon-attach-\d+-\d+-[0-9a-f]{16}/attach\.py", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -118,6 +122,19 @@ _CLIENT_OF = {
     "websocket_client": "websocket",
 }
 _CONNECTIONS_ONLY_39 = frozenset(("botocore", "requests", "urllib3"))
+
+
+@dataclass(frozen=True)
+class Late:
+    """A process that ran already when its recording began, at `since`, in nanoseconds since 1970."""
+
+    pid: int
+    since: int
+
+    def sentence(self) -> str:
+        """For a person."""
+        since = f"{datetime.fromtimestamp(self.since / 1e9):%Y-%m-%d %H:%M:%S}"
+        return f"recorded since {since}, what it did before is not known: {_pids([self.pid])}"
 
 
 @dataclass(frozen=True)
@@ -235,6 +252,7 @@ class Receipt:
         forged: Who says to be of another user than its files belong to: pid, user, owner.
         missing: Segments that are missing from the spool or are not what they were, by what happened to them.
         evicted: Segments that `gnomon keep` removed, by reason.
+        attached: Those that ran already when their recording began.
     """
 
     hook_proven: int = 0
@@ -258,6 +276,7 @@ class Receipt:
     forged: list[Forged] = field(default_factory=list)
     missing: dict[str, int] = field(default_factory=dict)
     evicted: dict[str, int] = field(default_factory=dict)
+    attached: list[Late] = field(default_factory=list)
 
     @property
     def unenforced(self) -> list[PolicyState]:
@@ -294,6 +313,7 @@ class Receipt:
             )
         said += [policy.sentence() for policy in self.policies]
         said += self._tampering()
+        said += [late.sentence() for late in self.attached]
         said += self._silence()
         said += self._blindness()
         if self.connections_only:
@@ -387,6 +407,12 @@ def _clients(loaded: set[str], connected_by: set[str]) -> list[str]:
     return sorted(loaded if "" in connected_by or not named else named)
 
 
+def is_attachment(record: Record) -> bool:
+    """Whether it says that `gnomon attach` came into its process."""
+    is_script = record.kind == "tamper" and record.target == "cpython.remote_debugger_script"
+    return is_script and _ATTACHMENT.fullmatch(record.detail or "") is not None
+
+
 def unseen(blind: list[Blind]) -> str:
     """A sentence that names what can act unseen."""
     return f"can act unseen: {_some([one.sentence() for one in blind])}"
@@ -415,6 +441,7 @@ def receipt(
     policies: list[PolicyState],
     missing: dict[str, int] | None = None,
     evicted: dict[str, int] | None = None,
+    attached: set[str],
 ) -> Receipt:
     """Puts the receipt together.
 
@@ -431,6 +458,7 @@ def receipt(
         policies: Those that were not in force as they were meant to.
         missing: Segments that are missing or are not what they were, by what happened to them.
         evicted: Segments that were removed, by reason.
+        attached: Ids of processes that ran already when their recording began.
     """
     pythons: dict[str, int] = {}
     for process in processes:
@@ -503,6 +531,7 @@ def receipt(
         ],
         missing=missing or {},
         evicted=evicted or {},
+        attached=[Late(process.pid, process.started) for process in processes if process.id in attached],
     )
 
 
