@@ -22,6 +22,7 @@ mod keeping;
 mod lines;
 mod machine;
 mod memory;
+mod next;
 mod notebooks;
 mod notice;
 mod policies;
