@@ -709,3 +709,28 @@ def test_a_prefix_that_others_can_change_is_refused(tmp_path: Path) -> None:
     done = gnomon("install", "--prefix", tmp_path / "open/root", sys.executable)
     assert done.status == 1
     assert b"other users can change what is there" in done.stderr
+
+
+# For oneself, in one environment.
+
+
+def _here(environment: Path, *arguments: object) -> Ended:
+    return bare([str(environment / "bin/python"), "-B", "-m", "gnomon", *map(str, arguments)])
+
+
+def test_an_environment_of_ones_own_is_recorded_and_left_as_it_was(tmp_path: Path, a_python: str) -> None:
+    environment, spool = tmp_path / "environment", tmp_path / "spool"
+    subprocess.run([a_python, "-m", "venv", "--without-pip", environment], check=True)
+    (packages,) = environment.glob("lib/python*/site-packages")
+    (packages / "package.pth").write_text(f"{Path(covering.__file__).parent.parent.parent}\n")
+    before = tree(environment)
+
+    _here(environment, "install", "--here", "--spool", spool).checked()
+    _here(environment, "install", "--here", "--spool", spool).checked()
+    program = "import os; print(os.environ.get('GNOMON_SPOOL')); open('/etc/hostname').close()"
+    told = bare([str(environment / "bin/python"), "-B", "-c", program]).checked()
+    assert (told.stdout, told.stderr) == (b"None\n", b"")
+    assert b"/etc/hostname" in gnomon("events", spool, "--format", "jsonl").checked().stdout
+
+    _here(environment, "uninstall", "--here").checked()
+    assert differences(before, tree(environment)) == []
