@@ -9,6 +9,7 @@ mod capi;
 mod characters;
 mod decode;
 mod denial;
+mod early_hook;
 mod ending;
 mod enforcement;
 mod environment;
@@ -18,12 +19,15 @@ mod fork;
 mod frames;
 mod hook;
 mod justify;
+mod keeping;
 mod lines;
 mod machine;
 mod memory;
+mod next;
 mod notebooks;
 mod notice;
 mod policies;
+mod preload;
 mod presence;
 #[cfg(debug_assertions)]
 mod probe;
@@ -38,6 +42,7 @@ mod replayed;
 mod session;
 mod stack;
 mod start;
+mod startup;
 mod thread;
 mod toml;
 mod watcher;
@@ -54,9 +59,13 @@ mod _native {
         ExampleOutcome, Explanation, PolicyCheck, RuleOutcome, explain_policies, test_policy,
     };
     #[pymodule_export]
+    use crate::keeping::{Examined, Keeper, examine_segment};
+    #[pymodule_export]
     use crate::machine::machine_spool;
     #[pymodule_export]
     use crate::policies::{Problem, check_policy, compile_policy, policy_rules};
+    #[pymodule_export]
+    use crate::preload::preload_library;
     #[pymodule_export]
     use crate::reader::{
         Fault, Process, Record, Records, Run, Segment, Spool, Tail, columns, reads_frames, seal,

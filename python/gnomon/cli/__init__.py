@@ -18,7 +18,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> _Parser:
-    from . import diff, events, install, policy, pythons, run, show, uninstall, verify
+    from . import attach, diff, events, install, keep, policy, pythons, run, show, uninstall, verify
 
     parser = _Parser(
         prog="gnomon",
@@ -26,7 +26,7 @@ def _parser() -> _Parser:
     )
     parser.add_argument("--version", action="store_true", help="print the version and leave")
     verbs = parser.add_subparsers(metavar="VERB", parser_class=_Parser)
-    for verb in (run, show, events, diff, verify, policy, pythons, install, uninstall):
+    for verb in (run, attach, show, events, diff, verify, policy, pythons, install, uninstall, keep):
         verb.add_parser(verbs)
     return parser
 
@@ -39,6 +39,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             from . import run  # alone: it is what people wait for
 
             return run.main(arguments[1:])
+        if arguments[:1] == ["keep"]:
+            from ..rollout.keep import (
+                main as keep_main,
+            )  # with a command line of its own: timers run it without us
+
+            return keep_main(arguments[1:])
         parser = _parser()
         options = parser.parse_args(arguments)
         if options.version:
