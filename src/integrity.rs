@@ -38,8 +38,8 @@ pub struct Before {
 }
 
 impl Before {
-    /// Looks at it, for [`Before::learn`]. `None` where it is not found.
-    pub fn look() -> Option<Self> {
+    /// `None` where it is not found.
+    fn look() -> Option<Self> {
         IS_EXAMINED.store(false, Relaxed);
         IS_GONE.store(false, Relaxed);
         let start = capi::symbol(c"_PyRuntime")?.expose_provenance();
@@ -48,8 +48,18 @@ impl Before {
         Some(Self { start, words })
     }
 
+    /// What `add` returns, which adds the hook: where the list begins is learned meanwhile.
+    pub fn around(add: impl FnOnce() -> bool) -> bool {
+        let before = Self::look();
+        let is_added = add();
+        if let Some(before) = before.filter(|_| is_added) {
+            before.learn();
+        }
+        is_added
+    }
+
     /// Learns where the list begins, now that the hook is in it.
-    pub fn learn(&self) {
+    fn learn(&self) {
         let places = (self.start..).step_by(WORD).zip(&self.words);
         let mut changed = places.filter(|(place, before)| word(*place) != **before);
         if let (Some((place, 0)), None) = (changed.next(), changed.next())

@@ -317,6 +317,12 @@ def test_managed_without_site(machine: Machine, tmp_path: Path) -> None:
     assert [finding.id for finding in coverage.evasion] == ["python-kept-out"]
 
 
+def test_managed_other_interpreter(machine: Machine, python: str, tmp_path: Path) -> None:
+    code = "import subprocess, sys; subprocess.run([sys.argv[1], '-c', 'pass'], check=True)"
+    coverage = machine.run(code, tmp_path, python).coverage
+    assert ["gnomon is not installed for it" in silent.reason for silent in coverage.silent] == [True]
+
+
 def test_managed_shadowed(machine: Machine, tmp_path: Path) -> None:
     (tmp_path / "shadow").mkdir()
     (tmp_path / "shadow/sitecustomize.py").touch()

@@ -44,7 +44,7 @@ pub fn undone() -> BTreeMap<Vec<u8>, Vec<&'static str>> {
         if now == redirection.function {
             continue;
         }
-        let Some(function) = wanted.functions.get(redirection.slot.wanted) else { continue };
+        let Some(Some(function)) = wanted.functions.get(redirection.slot.wanted) else { continue };
         let names: &mut Vec<_> = found.entry(object_at(now)).or_default();
         if !names.contains(&function.name) && names.len() < SHOWN {
             names.push(function.name);
