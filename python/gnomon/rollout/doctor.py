@@ -28,9 +28,9 @@ from .ledger import Ledger
 from .settings import read_lines
 
 DESCRIPTION = (
-    "Looks whether this machine is as installing left it: what is covered, what is not, and what to do. It starts "
-    "each covered interpreter as an ordinary user, and looks for it in the spool. Exit code 1 when something is "
-    "not right."
+    "Looks whether this machine is as installing left it: what is covered, what is not, and what to do. It "
+    "starts each covered interpreter as an ordinary user, and looks for it in the spool. Exit code 1 when "
+    "something is not right."
 )
 
 # States, worst first.
