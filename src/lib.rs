@@ -9,6 +9,7 @@ mod capi;
 mod characters;
 mod decode;
 mod denial;
+mod early_hook;
 mod ending;
 mod enforcement;
 mod environment;
@@ -22,9 +23,11 @@ mod keeping;
 mod lines;
 mod machine;
 mod memory;
+mod next;
 mod notebooks;
 mod notice;
 mod policies;
+mod preload;
 mod presence;
 #[cfg(debug_assertions)]
 mod probe;
@@ -39,6 +42,7 @@ mod replayed;
 mod session;
 mod stack;
 mod start;
+mod startup;
 mod thread;
 mod toml;
 mod watcher;
@@ -60,6 +64,8 @@ mod _native {
     use crate::machine::machine_spool;
     #[pymodule_export]
     use crate::policies::{Problem, check_policy, compile_policy, policy_rules};
+    #[pymodule_export]
+    use crate::preload::preload_library;
     #[pymodule_export]
     use crate::reader::{
         Fault, Process, Record, Records, Run, Segment, Spool, Tail, columns, reads_frames, seal,

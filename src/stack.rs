@@ -13,6 +13,8 @@ use std::borrow::Cow;
 use std::ffi::c_void;
 use std::hash::BuildHasher as _;
 use std::sync::OnceLock;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 
 use foldhash::fast::FixedState;
 use pyo3::ffi;
@@ -134,15 +136,59 @@ static LAYOUT: OnceLock<Option<&'static Layout>> = OnceLock::new();
 
 /// Frames that are compared before a layout is believed.
 const COMPARED: usize = 16;
+/// Frames that are looked through for one of CPython's own functions.
+const MAX_ASKED: usize = 128;
+/// Of how many of these the lines are compared too. To find one is to read a table up to there, and what is asked of
+/// each frame is at the same places.
+const LINES_COMPARED: usize = 3;
 
-/// Finds out where the frames are. Called once, with Python code running.
+/// Python code was not running yet when the frames were to be found out about.
+static IS_TO_BE_LEARNED: AtomicBool = AtomicBool::new(false);
+
+/// Finds out where the frames are: now, or as soon as Python code runs.
 pub fn learn() {
     ending::learn();
+    let is_early = !is_running();
+    IS_TO_BE_LEARNED.store(is_early, Relaxed);
+    if is_early {
+        return;
+    }
     LAYOUT.get_or_init(|| {
         // Kept for good: frames refer to it, and this happens once.
         let layout: &'static Layout = Box::leak(Box::new(Layout::of_this_python()?));
         layout.is_right().then_some(layout)
     });
+}
+
+#[cold]
+fn learn_late() -> Option<&'static Layout> {
+    if IS_TO_BE_LEARNED.load(Relaxed) {
+        learn();
+    }
+    *LAYOUT.get()?
+}
+
+/// Whether Python code runs in this thread.
+pub fn is_running() -> bool {
+    // SAFETY: called with a thread state; the frame is borrowed, and only compared.
+    functions().is_some_and(|functions| unsafe { !(functions.frame)().is_null() })
+}
+
+/// What `ask` makes of the frame object that runs this code, called with the GIL; for the local variables of CPython's
+/// own functions only.
+pub fn with_frame<T>(code: &Frame<'_>, ask_it: impl FnOnce(Object<'_>) -> Option<T>) -> Option<T> {
+    let (wanted, mut ask_it, mut answer) = (code.code.address(), Some(ask_it), None);
+    ask(MAX_ASKED, |frame| {
+        if frame.code.address() != wanted {
+            return true;
+        }
+        if let (Place::Object(frame), Some(ask_it)) = (&frame.place, ask_it.take()) {
+            // SAFETY: a live frame object, for the time of this call.
+            answer = unsafe { Object::borrowed(*frame) }.and_then(ask_it);
+        }
+        false
+    });
+    answer
 }
 
 /// Whether frames are read and not asked for.
@@ -161,7 +207,8 @@ impl Stack<'static> {
     pub fn here() -> Self {
         let source = match LAYOUT.get() {
             Some(Some(layout)) => Source::Read(this_thread(), layout),
-            _ => Source::Asked,
+            Some(None) => Source::Asked,
+            None => learn_late().map_or(Source::Asked, |layout| Source::Read(this_thread(), layout)),
         };
         Self { source, held: None }
     }
@@ -258,6 +305,11 @@ impl<'a> Frame<'a> {
             first_line: layout.first_line_of(self.code),
             texts: FixedState::default().hash_one((layout.text(self.code, layout.file), edges)),
         }
+    }
+
+    /// What is compared of the frame that comes after `index` others.
+    fn compared(&self, index: usize) -> (usize, Option<u32>) {
+        (self.code.address(), (index < LINES_COMPARED).then(|| self.line()))
     }
 
     /// Where in the code it is: a number that is the same at each visit of the same instruction.
@@ -437,11 +489,11 @@ impl Layout {
         let (mut read, mut asked) = (Vec::new(), Vec::new());
         let here = Stack { source: Source::Read(this_thread(), self), held: None };
         here.walk(COMPARED, |frame| {
-            read.push((frame.code.address(), frame.line()));
+            read.push(frame.compared(read.len()));
             true
         });
         ask(COMPARED, |frame| {
-            asked.push((frame.code.address(), frame.line()));
+            asked.push(frame.compared(asked.len()));
             true
         });
         !read.is_empty() && read == asked && self.strings.are_right() && self.names_are_right(here)
@@ -469,8 +521,7 @@ impl Layout {
 
     fn of_this_python() -> Option<Self> {
         let code_type = symbol(c"PyCode_Type")?.expose_provenance();
-        let version = version();
-        let mut numbers = version.split('.').map(|number| number.parse().unwrap_or(0));
+        let mut numbers = version().split('.').map(|number| number.parse().unwrap_or(0));
         match (numbers.next(), numbers.next()) {
             _ if cfg!(not(target_pointer_width = "64")) => None,
             // Offsets of Include/cpython/pystate.h, code.h and internal/pycore_frame.h, 64 bit.
