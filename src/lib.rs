@@ -17,6 +17,7 @@ mod explained;
 mod fork;
 mod frames;
 mod hook;
+mod inventories;
 mod justify;
 mod lines;
 mod memory;
@@ -36,6 +37,7 @@ mod replayed;
 mod session;
 mod stack;
 mod start;
+mod startup;
 mod thread;
 mod watcher;
 
@@ -50,6 +52,8 @@ mod _native {
     use crate::explained::{
         ExampleOutcome, Explanation, PolicyCheck, RuleOutcome, explain_policies, test_policy,
     };
+    #[pymodule_export]
+    use crate::inventories::{Hook, HookFile, Startup};
     #[pymodule_export]
     use crate::policies::{Problem, check_policy, compile_policy, policy_rules};
     #[pymodule_export]

@@ -16,12 +16,13 @@ use gnomon_core::policy::facts::Who;
 use gnomon_core::privacy::Privacy;
 use gnomon_core::process::{Description, Script, account, executable, groups, new_id, stored_command};
 use gnomon_core::record::encoded;
+use gnomon_core::startup::look::Look;
 use gnomon_core::text::Bytes;
 use uuid::Uuid;
 
 use crate::capi::{self, Object, sys_attribute};
 use crate::environment::{self, id_from, tell_children, variable};
-use crate::{ending, fork, hook, notice, redirect, stack, watcher};
+use crate::{ending, fork, hook, notice, redirect, stack, startup, watcher};
 
 /// Null before arming and after disarming. Never freed: another thread may be using it.
 static RECORDER: AtomicPtr<Recorder> = AtomicPtr::new(std::ptr::null_mut());
@@ -89,6 +90,8 @@ fn begin(settings: &Settings) -> Result<(), &'static str> {
     description.hook_proven = Some(proof.is_ok());
     let native = native(settings);
     description.native = Some(redirect::state(native));
+    let startup = startup::look();
+    description.startup = startup.as_ref().map(Look::name);
     let id = new_id(description.run.max(description.parent));
     if IS_ASKED_FOR.load(Acquire) {
         description.run = description.run.or(Some(id)); // a run of its own, with the children it will have
@@ -104,6 +107,9 @@ fn begin(settings: &Settings) -> Result<(), &'static str> {
         recorder.begin_tallies();
     }
     let opened = recorder.open();
+    if let (Ok(()), Some(startup)) = (&opened, &startup) {
+        recorder.keep_startup(startup);
+    }
     proof?; // the segment stays, and says that nothing was seen
     tell_children(recorder.process());
     RECORDER.store(Box::into_raw(Box::new(recorder)), Release);
@@ -301,7 +307,7 @@ fn surroundings(uid: u32) -> Surroundings {
     }
 }
 
-fn sys_path(name: &std::ffi::CStr) -> Option<Vec<u8>> {
+pub fn sys_path(name: &std::ffi::CStr) -> Option<Vec<u8>> {
     sys_attribute(name).and_then(Object::path).map(std::borrow::Cow::into_owned)
 }
 

@@ -11,6 +11,7 @@ from .causes import Cause
 from .coverage import Blindness, Receipt, native_state, receipt
 from .descent import Node, Start, below, tree
 from .libraries import Library, libraries
+from .startup import noted
 from .verdicts import Decision, Decisions, Rule
 
 CHANGES = frozenset(
@@ -322,6 +323,7 @@ class Gathered:
                 },
                 faults=faults,
                 policies=self.decisions.states(),
+                startup=noted(processes, Spool(folder).startups()[0]) if folder else [],
             ),
             failed=list(self.failures.values()),
             verdicts=self.decisions.decisions(),

@@ -15,6 +15,7 @@ from . import Fault, Process, Record
 from .blindness import examined
 from .causes import whole_of
 from .descent import Node, walk
+from .startup import Finding
 from .text import command_line, printable
 from .verdicts import PolicyState
 
@@ -215,6 +216,8 @@ class Receipt:
         faults: What could not be read of the spool.
         torn: Records that were being written when their process died.
         policies: Those that were not in force as they were meant to.
+        startup: What is to be said of the files that ran before the programs: those that execute code and
+            belong to no distribution, and those that are new or changed.
     """
 
     hook_proven: int = 0
@@ -235,6 +238,7 @@ class Receipt:
     faults: list[str] = field(default_factory=list)
     torn: int = 0
     policies: list[PolicyState] = field(default_factory=list)
+    startup: list[Finding] = field(default_factory=list)
 
     @property
     def unenforced(self) -> list[PolicyState]:
@@ -374,6 +378,7 @@ def receipt(
     executed: set[str],
     faults: list[Fault],
     policies: list[PolicyState],
+    startup: list[Finding],
 ) -> Receipt:
     """Puts the receipt together.
 
@@ -388,6 +393,7 @@ def receipt(
         executed: Ids of processes that became another program.
         faults: What could not be read.
         policies: Those that were not in force as they were meant to.
+        startup: What is to be said of the files that ran before the programs.
     """
     pythons: dict[str, int] = {}
     for process in processes:
@@ -453,6 +459,7 @@ def receipt(
         faults=[f"{fault.path}:{fault.offset}: {fault.kind}" for fault in faults if fault.severity != "torn"],
         torn=sum(fault.severity == "torn" for fault in faults),
         policies=policies,
+        startup=startup,
     )
 
 

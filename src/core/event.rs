@@ -75,11 +75,13 @@ pub enum Kind {
     Blind = 50,
     /// Bytes of a connection or a file that was opened in an earlier segment, or by a parent.
     Transfer = 51,
+    /// The files that run code before the program does; never an event.
+    Startup = 52,
 }
 
 impl Kind {
     /// Every kind, in stored order.
-    pub const ALL: [Self; 42] = [
+    pub const ALL: [Self; 43] = [
         Self::Text,
         Self::Process,
         Self::Script,
@@ -122,6 +124,7 @@ impl Kind {
         Self::Policy,
         Self::Blind,
         Self::Transfer,
+        Self::Startup,
     ];
 
     /// The kind stored as `number`; `None` for one that a newer writer added.
@@ -184,6 +187,7 @@ impl Kind {
             Self::Policy => "policy",
             Self::Blind => "blind",
             Self::Transfer => "transfer",
+            Self::Startup => "startup",
         }
     }
 
@@ -219,7 +223,7 @@ impl Kind {
     /// Whether a record of this kind says something the program did, rather than help to read the others.
     #[must_use]
     pub fn is_event(self) -> bool {
-        !matches!(self, Self::Text | Self::Distributions | Self::Origin)
+        !matches!(self, Self::Text | Self::Distributions | Self::Origin | Self::Startup)
     }
 }
 

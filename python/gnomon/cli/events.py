@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -120,12 +121,21 @@ def _list_with_receipt(options: argparse.Namespace, kinds: list[str], *, is_ever
         gathered.add(record)
         if is_everything or record.kind in kinds:
             print(line(record))
-    receipt = gathered.answer(processes, faults).coverage
+    path = os.fspath(spool.path)
+    folder = path if os.path.isdir(path) else os.path.dirname(path)
+    receipt = gathered.answer(processes, faults, folder=folder).coverage
     if options.format == "jsonl":
         print(_receipt_as_json(receipt))
     else:
-        print("\n".join(f"{'receipt':>29}       {sentence}" for sentence in receipt.sentences()))
+        print("\n".join(f"{'receipt':>29}       {sentence}" for sentence in _sentences(receipt)))
     return _tell(records.faults)
+
+
+def _sentences(receipt: Receipt) -> list[str]:
+    from ..startup import sentence
+
+    before = sentence(receipt.startup)
+    return [*receipt.sentences(), *([before] if before else [])]
 
 
 def _receipt_as_json(receipt: Receipt) -> str:

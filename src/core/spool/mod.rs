@@ -1,7 +1,7 @@
 //! A spool is a directory of segments; a segment is what one process wrote, in one file.
 //!
 //! `format` holds bytes and limits only. Write half: `map`, `swap`, `segment`, `writer`, and
-//! `listing` (installed distributions, in files of their own).
+//! `listing` (what many processes have the same, in files of their own).
 //! Read half, their mirror: `reader`, `tail` (reading along), `seal` (giving back what is not used).
 
 pub mod format;
