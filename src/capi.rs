@@ -61,11 +61,15 @@ pub fn add_audit_hook(hook: AuditHook) -> bool {
     functions().is_some_and(|api| unsafe { (api.add_audit_hook)(hook, std::ptr::null_mut()) } == 0)
 }
 
-/// Raises the audit event `name` without arguments, with what exception it may cause cleared.
-pub fn raise_event(name: &CStr) {
-    if let Some(api) = functions() {
-        // SAFETY: both strings end with NUL; a null format means no arguments.
-        if unsafe { (api.audit)(name.as_ptr(), std::ptr::null()) } != 0 {
+/// Raises the audit event `name` with a capsule called `label` around `pointer`, with what exception it may cause
+/// cleared.
+pub fn raise_event_with_capsule(name: &CStr, label: &'static CStr, pointer: *mut c_void) {
+    let Some(api) = functions() else { return };
+    // SAFETY: the label lives for ever, as a capsule's has to; the capsule is given away to the tuple of arguments
+    // ("N"), which ends with the event.
+    unsafe {
+        let capsule = ffi::PyCapsule_New(pointer, label.as_ptr(), None);
+        if capsule.is_null() || (api.audit)(name.as_ptr(), c"N".as_ptr(), capsule) != 0 {
             clear_error();
         }
     }
@@ -157,6 +161,16 @@ impl<'a> Object<'a> {
     /// Where it is, for CPython's own functions.
     pub fn pointer(self) -> *mut ffi::PyObject {
         self.pointer.as_ptr()
+    }
+
+    /// What a capsule called `label` holds; `None` for anything else.
+    pub fn capsule(self, label: &CStr) -> Option<*mut c_void> {
+        let pointer = self.pointer.as_ptr();
+        // SAFETY: `PyCapsule_IsValid` takes any object; what is valid has a pointer.
+        unsafe {
+            (ffi::PyCapsule_IsValid(pointer, label.as_ptr()) == 1)
+                .then(|| ffi::PyCapsule_GetPointer(pointer, label.as_ptr()))
+        }
     }
 
     /// Whether this is `None`.

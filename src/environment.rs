@@ -99,8 +99,13 @@ pub fn bootstrap() -> Option<PathBuf> {
     Some(package()?.join("bootstrap"))
 }
 
-/// The directory of this library: gnomon's package.
+/// The directory of this library: gnomon's package, or a version of it that is installed for a machine.
 pub fn package() -> Option<PathBuf> {
+    Some(library()?.parent()?.to_owned())
+}
+
+/// The file of this library.
+pub fn library() -> Option<PathBuf> {
     // SAFETY: the structure is plain data, for dladdr to fill in.
     let mut found: libc::Dl_info = unsafe { std::mem::zeroed() };
     // SAFETY: the address is of this library, which stays loaded, as does the name that is found.
@@ -110,7 +115,7 @@ pub fn package() -> Option<PathBuf> {
         }
         CStr::from_ptr(found.dli_fname).to_bytes()
     };
-    Some(PathBuf::from(OsStr::from_bytes(path)).parent()?.to_owned())
+    Some(PathBuf::from(OsStr::from_bytes(path)))
 }
 
 #[cfg(test)]

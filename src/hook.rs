@@ -16,9 +16,9 @@ use pyo3::ffi;
 use crate::capi::{Object, event_name};
 use crate::decode::{Decoded, Decoder, code, decoder, forget_last_start, forget_what_was_told};
 use crate::redirect::notes;
-use crate::{denial, environment, frames, justify, notice, redirect, session, thread};
+use crate::{denial, environment, frames, justify, notice, presence, redirect, session, thread};
 
-/// Raised once after arming: seeing it is the proof that the hook is really there.
+/// Raised before and after arming: seeing it is the proof that the hook is really there.
 pub const CANARY: &std::ffi::CStr = c"gnomon.canary";
 
 /// Called by CPython before each audited operation. Returns 0, and the operation goes on; or -1 with an exception set
@@ -30,7 +30,8 @@ pub extern "C" fn audit(event: *const c_char, args: *mut ffi::PyObject, _user: *
     match decoder(name, unsafe { Object::borrowed(args) }) {
         Some(decode) => handle(decode, args),
         None => {
-            control(name);
+            // SAFETY: as above.
+            control(name, unsafe { Object::borrowed(args) });
             0
         }
     }
@@ -38,9 +39,9 @@ pub extern "C" fn audit(event: *const c_char, args: *mut ffi::PyObject, _user: *
 
 /// The few events that are about gnomon itself. They share first letters with almost nothing.
 #[inline]
-fn control(name: &[u8]) {
+fn control(name: &[u8], arguments: Option<Object<'_>>) {
     if name.first() == Some(&b'g') && name == CANARY.to_bytes() {
-        session::canary_seen();
+        presence::received(arguments);
     } else if name == b"cpython._PySys_ClearAuditHooks" {
         inside(flush);
         session::interpreter_ends();

@@ -20,10 +20,12 @@ mod hook;
 mod inventories;
 mod justify;
 mod lines;
+mod machine;
 mod memory;
 mod notebooks;
 mod notice;
 mod policies;
+mod presence;
 #[cfg(debug_assertions)]
 mod probe;
 mod reader;
@@ -39,6 +41,7 @@ mod stack;
 mod start;
 mod startup;
 mod thread;
+mod toml;
 mod watcher;
 
 use pyo3::prelude::*;
@@ -55,6 +58,8 @@ mod _native {
     #[pymodule_export]
     use crate::inventories::{Hook, HookFile, Startup};
     #[pymodule_export]
+    use crate::machine::machine_spool;
+    #[pymodule_export]
     use crate::policies::{Problem, check_policy, compile_policy, policy_rules};
     #[pymodule_export]
     use crate::reader::{
@@ -67,6 +72,8 @@ mod _native {
     use crate::redirect::examined::examine;
     #[pymodule_export]
     use crate::replayed::{Replay, ReplayFinding, ReplayScript, replay_policy};
+    #[pymodule_export]
+    use crate::toml::read_toml;
 
     use super::{Bound, PyModule, PyModuleMethods as _, PyResult, denial};
 

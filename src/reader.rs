@@ -185,6 +185,7 @@ pub struct Process {
     native: Option<String>,
     /// The file of the spool that lists the hooks which ran before its program.
     startup: Option<String>,
+    managed: bool,
     uid: u32,
     user: String,
     host: String,
@@ -244,6 +245,7 @@ impl From<ProcessSummary> for Process {
             hook_proven: description.hook_proven,
             native: description.native.clone(),
             startup: description.startup,
+            managed: description.managed,
             uid: description.uid,
             user: description.user,
             host: description.host,

@@ -5,23 +5,27 @@ use std::borrow::Cow;
 use std::ffi::{OsStr, OsString, c_int, c_void};
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicPtr};
+use std::sync::{Arc, Mutex};
 
 use gnomon_core::interest::Interest;
+use gnomon_core::paths;
 use gnomon_core::pipeline::{Recorder, now};
 use gnomon_core::policy::active::{Active, Surroundings};
 use gnomon_core::policy::facts::Who;
 use gnomon_core::privacy::Privacy;
 use gnomon_core::process::{Description, Script, account, executable, groups, new_id, stored_command};
 use gnomon_core::record::encoded;
+use gnomon_core::spool::users;
 use gnomon_core::startup::look::Look;
 use gnomon_core::text::Bytes;
 use uuid::Uuid;
 
 use crate::capi::{self, Object, sys_attribute};
 use crate::environment::{self, id_from, tell_children, variable};
+use crate::machine::{self, Owned};
+use crate::presence::{self, Other};
 use crate::{ending, fork, hook, notice, redirect, stack, startup, watcher};
 
 /// Null before arming and after disarming. Never freed: another thread may be using it.
@@ -30,6 +34,8 @@ static IS_ARMED: AtomicBool = AtomicBool::new(false);
 static HAS_SEEN_CANARY: AtomicBool = AtomicBool::new(false);
 /// The recorder that [`stop`] put aside, for [`start`] to take up again.
 static STOPPED: AtomicPtr<Recorder> = AtomicPtr::new(std::ptr::null_mut());
+/// The copy of gnomon that was found to record this process.
+static OTHER: Mutex<Option<Other>> = Mutex::new(None);
 /// Whether the program itself asked for the recording.
 static IS_ASKED_FOR: AtomicBool = AtomicBool::new(false);
 
@@ -42,21 +48,38 @@ pub struct Settings {
     pub every_import: bool,
     /// Watch native code, or not; `None` as the environment says.
     pub native: Option<bool>,
+    /// What the machine's owner decided for all its processes.
+    pub owned: Option<&'static Owned>,
 }
 
 impl Settings {
-    fn from_environment() -> Result<Self, &'static str> {
-        let spool = PathBuf::from(std::env::var_os(variable::SPOOL).ok_or("GNOMON_SPOOL is not set")?);
+    /// What the machine's owner decided, or else what the environment says.
+    fn find() -> Result<Self, &'static str> {
+        let owned = machine::settings();
+        let spool = match owned {
+            Some(owned) => users::directory(&owned.machine.spool),
+            None => std::env::var_os(variable::SPOOL).ok_or("GNOMON_SPOOL is not set")?.into(),
+        };
         if !spool.is_absolute() {
             return Err("GNOMON_SPOOL is not an absolute path");
         }
+        let every_import = std::env::var_os(variable::IMPORTS).is_some_and(|value| value == "all");
         Ok(Self {
             spool,
             parent: id_from(variable::PARENT),
             run: id_from(variable::RUN),
-            every_import: std::env::var_os(variable::IMPORTS).is_some_and(|value| value == "all"),
-            native: None,
+            every_import: every_import || owned.is_some_and(|owned| owned.machine.every_import),
+            native: owned.map(|owned| !owned.machine.native_off),
+            owned,
         })
+    }
+
+    /// Whether the machine's owner wants this program left alone.
+    fn skips(&self, description: &Description) -> bool {
+        let Some(machine) = self.owned.map(|owned| &owned.machine) else { return false };
+        machine.skips(&description.executable.0)
+            || script_argument(&description.argv)
+                .is_some_and(|script| machine.skips(&paths::absolute(&description.directory.0, script)))
     }
 
     /// Whether native code is to be watched.
@@ -70,7 +93,10 @@ impl Settings {
 /// # Errors
 /// Why nothing is recorded, in a few words for the debug switch.
 pub fn arm() -> Result<(), &'static str> {
-    let settings = Settings::from_environment()?;
+    if armed().is_some() {
+        return Ok(());
+    }
+    let settings = Settings::find()?;
     if IS_ARMED.swap(true, AcqRel) {
         return Ok(());
     }
@@ -78,6 +104,17 @@ pub fn arm() -> Result<(), &'static str> {
 }
 
 fn begin(settings: &Settings) -> Result<(), &'static str> {
+    let mut description = describe(settings);
+    if settings.skips(&description) {
+        return Err("the settings of this machine leave this program alone");
+    }
+    HAS_SEEN_CANARY.store(false, Relaxed);
+    if let Some(other) = presence::ask() {
+        if let Ok(mut place) = OTHER.try_lock() {
+            *place = Some(other);
+        }
+        return Err("another copy of gnomon records this process");
+    }
     // A panic is caught, counted, and ends the recording; it must not print into the program's stderr.
     std::panic::set_hook(Box::new(|_| {}));
     fork::watch();
@@ -86,23 +123,25 @@ fn begin(settings: &Settings) -> Result<(), &'static str> {
     }
     crate::ending::learn();
     let proof = install_hook();
-    let mut description = describe(settings);
     description.hook_proven = Some(proof.is_ok());
     let native = native(settings);
     description.native = Some(redirect::state(native));
-    let startup = startup::look();
-    description.startup = startup.as_ref().map(Look::name);
     let id = new_id(description.run.max(description.parent));
     if IS_ASKED_FOR.load(Acquire) {
         description.run = description.run.or(Some(id)); // a run of its own, with the children it will have
     }
-    let privacy = privacy(&description);
-    let policy = policy(&description);
+    let privacy = privacy(settings.owned, &description);
+    let startup = startup::look(privacy.is_some());
+    description.startup = startup.as_ref().map(Look::name);
+    let policy = policy(settings, &description);
     if policy.is_some() {
         notice::remember_stderr();
     }
-    let recorder =
+    let mut recorder =
         Recorder::new(&settings.spool, id, description, Arc::new(interest(settings)), privacy).under(policy);
+    if let Some(Owned { machine, .. }) = settings.owned {
+        recorder = recorder.for_users(&machine.spool, machine.reserve);
+    }
     if native.is_ok() {
         recorder.begin_tallies();
     }
@@ -132,7 +171,7 @@ fn native(settings: &Settings) -> Result<(), redirect::Absence> {
 
 /// Adds the hook, unless it is there, and proves that events reach it. Nothing is recorded yet.
 fn install_hook() -> Result<(), &'static str> {
-    if !canary_arrives() && !capi::add_audit_hook(hook::audit) {
+    if !HAS_SEEN_CANARY.load(Relaxed) && !capi::add_audit_hook(hook::audit) {
         return Err("PySys_AddAuditHook failed");
     }
     if canary_arrives() { Ok(()) } else { Err("another audit hook refused ours") }
@@ -140,8 +179,13 @@ fn install_hook() -> Result<(), &'static str> {
 
 fn canary_arrives() -> bool {
     HAS_SEEN_CANARY.store(false, Relaxed);
-    capi::raise_event(hook::CANARY);
+    presence::ask();
     HAS_SEEN_CANARY.load(Relaxed)
+}
+
+/// The copy of gnomon that records this process, where it is another than this.
+pub fn other() -> Option<Other> {
+    OTHER.try_lock().ok()?.clone()
 }
 
 /// Starts recording because the program itself asks for it. Returns false where it is recorded already.
@@ -168,7 +212,18 @@ pub fn start(settings: &Settings) -> Result<bool, &'static str> {
         RECORDER.store(stopped, Release);
         return Ok(true);
     }
-    begin(settings).map(|()| true).inspect_err(|_| disarm())
+    match begin(settings) {
+        Ok(()) => Ok(true),
+        Err(_) if other().is_some() => {
+            IS_ARMED.store(false, Release);
+            IS_ASKED_FOR.store(false, Release);
+            Ok(false)
+        }
+        Err(reason) => {
+            disarm();
+            Err(reason)
+        }
+    }
 }
 
 /// Ends a recording that [`start`] began. Returns false where there is none.
@@ -250,6 +305,7 @@ fn describe(settings: &Settings) -> Description {
     let mut description = Description::of_this_process(now());
     description.parent = settings.parent;
     description.run = settings.run;
+    description.managed = settings.owned.is_some();
     description.python = capi::version();
     description.implementation = sys_attribute(c"implementation")
         .and_then(|implementation| implementation.attribute(c"name"))
@@ -265,20 +321,44 @@ fn describe(settings: &Settings) -> Description {
     description
 }
 
-/// Pseudonyms for this machine's accounts, if the environment asks for them.
-fn privacy(description: &Description) -> Option<Arc<Privacy>> {
-    std::env::var_os(variable::PRIVACY).filter(|value| value == "1")?;
+/// The argument of a command line that names the script: the first that is no option.
+fn script_argument(argv: &[Bytes]) -> Option<&[u8]> {
+    let mut arguments = argv.iter().skip(1).map(|argument| &*argument.0);
+    loop {
+        match arguments.next()? {
+            b"-X" | b"-W" | b"--check-hash-based-pycs" => {
+                arguments.next();
+            }
+            b"-c" | b"-m" | b"-" => return None,
+            option if option.starts_with(b"-") => {}
+            script => return Some(script),
+        }
+    }
+}
+
+/// Pseudonyms for this machine's accounts, if its owner or the environment asks for them.
+fn privacy(owned: Option<&Owned>, description: &Description) -> Option<Arc<Privacy>> {
+    let is_wanted = owned.is_some_and(|owned| owned.machine.privacy)
+        || std::env::var_os(variable::PRIVACY).is_some_and(|value| value == "1");
+    is_wanted.then_some(())?;
     let (user, home) = account(description.uid).unwrap_or_default();
     let salt = if description.machine.is_empty() { &description.host } else { &description.machine };
     Some(Arc::new(Privacy::new(salt, &user, home.as_bytes())))
 }
 
-/// The policies that the environment names.
-fn policy(description: &Description) -> Option<Active> {
-    let named = std::env::var_os(variable::POLICY).filter(|named| !named.is_empty())?;
-    let paths: Vec<PathBuf> = std::env::split_paths(&named).filter(|path| path.is_absolute()).collect();
+/// The policies of the machine, and those that the environment names: they can only add to it.
+fn policy(settings: &Settings, description: &Description) -> Option<Active> {
+    let named = std::env::var_os(variable::POLICY).unwrap_or_default();
+    let machine = settings.owned.map(|owned| &owned.machine);
+    let mut paths = machine.map_or_else(Vec::new, |machine| machine.policies.clone());
+    paths.extend(std::env::split_paths(&named).filter(|path| path.is_absolute()));
+    if paths.is_empty() && named.is_empty() {
+        return None;
+    }
     let who = Who::of_account(&description.user, description.uid, &description.groups);
-    Some(Active::open(&paths, who, surroundings(description.uid)))
+    let mut surroundings = surroundings(description.uid);
+    surroundings.is_closed |= machine.is_some_and(|machine| machine.fails_closed);
+    Some(Active::open(&paths, who, surroundings))
 }
 
 /// No policies yet, for a program that asks for its first; `script` is what it runs, if that is known.
@@ -332,7 +412,15 @@ fn interest(settings: &Settings) -> Interest {
             }
         }
     }
-    let own = [Some(settings.spool.clone()), environment::package()].into_iter().flatten();
+    let mut own = vec![Some(settings.spool.clone()), environment::package()];
+    own.extend(
+        settings
+            .owned
+            .map(|owned| [Some(owned.root.clone()), Some(owned.machine.spool.clone())])
+            .into_iter()
+            .flatten(),
+    );
+    let own = own.into_iter().flatten();
     let own = own.map(|path| path.into_os_string().into_vec()).collect();
     Interest { libraries, archives, own, every_import: settings.every_import }
 }
@@ -372,7 +460,7 @@ pub fn runner(spool: &OsStr, outer: Option<Uuid>, argv: Vec<OsString>) -> Record
     let argv = stored_command(argv.into_iter().map(|text| Cow::Owned(text.into_vec())), None);
     description.argv = argv.into_iter().map(|argument| Bytes(argument.into_owned())).collect();
     let bytes = encoded(&description).len() as u64 + 4096;
-    let privacy = privacy(&description);
+    let privacy = privacy(machine::settings(), &description);
     Recorder::new(Path::new(spool), id, description, Arc::new(Interest::default()), privacy)
         .with_first_segment(bytes)
 }

@@ -5,18 +5,17 @@ use std::os::unix::ffi::OsStringExt as _;
 use gnomon_core::startup::look::{Look, Places};
 
 use crate::capi::{self, sys_attribute};
-use crate::environment::{self, variable};
+use crate::environment;
 use crate::session::sys_path;
 
-/// The hooks that are there now; `None` before the interpreter has a search path.
-pub fn look() -> Option<Look> {
+/// The hooks that are there now; `is_private` where homes are stored under a pseudonym. `None` before the interpreter has a search path.
+pub fn look(is_private: bool) -> Option<Look> {
     let search_path = sys_attribute(c"path")?;
     let entries =
         (0..search_path.length()?).filter_map(|index| Some(search_path.item(index)?.path()?.into_owned()));
     let version = capi::version();
     let mut numbers = version.split('.');
     let (major, minor) = (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default());
-    let is_private = std::env::var_os(variable::PRIVACY).is_some_and(|value| value == "1");
     Some(Look::at(Places {
         prefix: sys_path(c"prefix").unwrap_or_default(),
         search_path: entries.collect(),

@@ -14,6 +14,7 @@ import pytest
 
 import gnomon as package
 from commands import events, gnomon, run
+from gnomon import _native
 from watching import environment, program
 
 
@@ -292,3 +293,14 @@ def test_the_host_of_a_connect_is_the_name_that_was_resolved(recorded: Path) -> 
     assert connect["host"] == "localhost"
     assert connect["target"] == f"localhost:{connect['port']}"
     assert socket.inet_pton(socket.AF_INET, connect["address"])
+
+
+def test_toml_is_read_as_plain_objects() -> None:
+    text = 'a = 1\n[b]\nc = ["x", 1.5, true]\nd = 2026-01-01\n[[r]]\nz = {q = 1}\n[[r]]\n'
+    assert _native.read_toml(text) == {
+        "a": 1,
+        "b": {"c": ["x", 1.5, True], "d": "2026-01-01"},
+        "r": [{"z": {"q": 1}}, {}],
+    }
+    with pytest.raises(ValueError, match="line 1"):
+        _native.read_toml("a =\n")

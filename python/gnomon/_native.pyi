@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from typing import final
+from typing import Any, final
 
 from typing_extensions import CapsuleType
 
@@ -80,6 +80,7 @@ class Process:
     hook_proven: bool | None
     native: str | None
     startup: str | None
+    managed: bool
     uid: int
     user: str
     host: str
@@ -527,6 +528,16 @@ def process_id() -> str | None:
 
 def recording() -> tuple[os.PathLike[str], str | None, bool] | None:
     """Where this process's records go, the run that it belongs to, and whether `start` began it."""
+
+def read_toml(text: str) -> dict[str, Any]:
+    """What a TOML document says, for Pythons before 3.11; dates are texts.
+
+    Raises:
+        ValueError: It is no TOML; the text says where.
+    """
+
+def machine_spool() -> os.PathLike[str] | None:
+    """The spool into which all Pythons of this machine are recorded; `None` where none is."""
 
 def start(spool: StrPath, *, every_import: bool = False, native: bool | None = None) -> bool:
     """Starts recording this process into `spool`, an absolute path; false where it is recorded already.

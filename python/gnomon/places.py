@@ -9,11 +9,14 @@ VARIABLE = "GNOMON_SPOOL"
 
 
 def default_spool() -> str:
-    """The user's own spool: `GNOMON_SPOOL`, else below the platform's directory for state.
+    """The user's own spool: in the machine's, else `GNOMON_SPOOL`, else below the platform's directory for state.
 
     Linux: `$XDG_STATE_HOME/gnomon/spool`, with `~/.local/state` where that is not set (XDG Base Directory
     Specification 0.8). macOS: `~/Library/Application Support`. Windows: `%LOCALAPPDATA%`.
     """
+    shared = machine_spool()
+    if shared:
+        return f"{shared}/{os.geteuid()}"
     given = os.environ.get(VARIABLE)
     if given:
         return given
@@ -25,6 +28,14 @@ def default_spool() -> str:
     else:
         base = os.environ.get("XDG_STATE_HOME") or f"{home}/.local/state"
     return f"{base}/gnomon/spool"
+
+
+def machine_spool() -> str | None:
+    """The spool into which all Pythons of this machine are recorded; `None` where none is."""
+    from . import _native
+
+    found = _native.machine_spool()
+    return None if found is None else os.fspath(found)
 
 
 def bootstrap() -> str:

@@ -75,13 +75,19 @@ pub enum Kind {
     Blind = 50,
     /// Bytes of a connection or a file that was opened in an earlier segment, or by a parent.
     Transfer = 51,
-    /// The files that run code before the program does; never an event.
+    /// The startup hooks of one environment: `.pth` files, sitecustomize and their like.
     Startup = 52,
+    /// Segments that were removed to make room, or because of their age.
+    Evict = 53,
+    /// Another copy of gnomon that found this process recorded already.
+    Standby = 54,
+    /// Which segment of the same process came before this one, and a digest of it.
+    Previous = 55,
 }
 
 impl Kind {
     /// Every kind, in stored order.
-    pub const ALL: [Self; 43] = [
+    pub const ALL: [Self; 46] = [
         Self::Text,
         Self::Process,
         Self::Script,
@@ -125,6 +131,9 @@ impl Kind {
         Self::Blind,
         Self::Transfer,
         Self::Startup,
+        Self::Evict,
+        Self::Standby,
+        Self::Previous,
     ];
 
     /// The kind stored as `number`; `None` for one that a newer writer added.
@@ -188,6 +197,9 @@ impl Kind {
             Self::Blind => "blind",
             Self::Transfer => "transfer",
             Self::Startup => "startup",
+            Self::Evict => "evict",
+            Self::Standby => "standby",
+            Self::Previous => "previous",
         }
     }
 
@@ -223,7 +235,7 @@ impl Kind {
     /// Whether a record of this kind says something the program did, rather than help to read the others.
     #[must_use]
     pub fn is_event(self) -> bool {
-        !matches!(self, Self::Text | Self::Distributions | Self::Origin | Self::Startup)
+        !matches!(self, Self::Text | Self::Distributions | Self::Origin | Self::Startup | Self::Previous)
     }
 }
 

@@ -14,6 +14,7 @@ pub mod event;
 pub mod hosts;
 pub mod interest;
 pub mod links;
+pub mod machine;
 pub mod origin;
 mod pack;
 pub mod paths;

@@ -78,6 +78,9 @@ pub struct Description {
     /// Whether an event raised on purpose reached the hook: `None` where there is no hook, or from an older writer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hook_proven: Option<bool>,
+    /// It is recorded because the machine's owner said so, whatever its environment says.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub managed: bool,
     /// `on` where calls of native code are told of; otherwise why not: `off`, `unsupported`, `failed`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub native: Option<String>,
@@ -217,6 +220,14 @@ impl Description {
             self.user = privacy.user(&self.user);
         }
         self
+    }
+
+    /// The same process once it goes on as the user `uid`.
+    #[must_use]
+    pub fn as_user(&self, uid: u32, privacy: Option<&Privacy>) -> Self {
+        let user = user_name(uid).unwrap_or_default();
+        let user = privacy.map_or(user.clone(), |privacy| privacy.user(&user));
+        Self { uid, user, groups: groups(), ..self.clone() }
     }
 
     /// The same program after a fork: a new pid, and the parent is the process that forked.

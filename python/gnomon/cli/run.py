@@ -86,7 +86,7 @@ def main(arguments: Sequence[str]) -> int:
         os.environ["GNOMON_PRIVACY"] = "1"  # for the run's own record too
     outer = _outer()
     if outer is not None:
-        _stand_back(outer[0], options)
+        _stand_back(*outer, options)
         spool = outer[0]
     outer_run = outer[1] if outer else None
     run = _open_run(spool, program, outer_run)
@@ -112,10 +112,14 @@ def _outer() -> tuple[str, str | None] | None:
     return (spool, run) if spool and run and os.path.isabs(spool) and os.path.isdir(spool) else None
 
 
-def _stand_back(spool: str, options: argparse.Namespace) -> None:
-    """One recording is enough: what runs within another run is recorded by that one, where it wants it."""
+def _stand_back(spool: str, run: str | None, options: argparse.Namespace) -> None:
+    """One recording is enough: what runs within another run is recorded by that one, where it wants it.
+
+    Nobody is told of a machine where all Pythons are recorded, which is its usual state.
+    """
     is_elsewhere = options.spool is not None and not _is_same(options.spool, spool)
-    if is_elsewhere or not options.quiet:
+    is_of_machine = run is None
+    if is_elsewhere or not (options.quiet or is_of_machine):
         instead = f", and not in `{options.spool}`" if is_elsewhere else ""
         print(f"gnomon: recorded already: the records are in `{spool}`{instead}", file=sys.stderr)
 

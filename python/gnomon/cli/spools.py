@@ -9,7 +9,7 @@ import time
 from datetime import datetime, timezone
 
 from .. import Spool
-from ..places import default_spool
+from ..places import default_spool, machine_spool
 from .errors import Failure, UsageError
 
 
@@ -21,12 +21,13 @@ def add_spool(parser: argparse.ArgumentParser) -> None:
 
 
 def open_spool(path: str | None, **filters: object) -> Spool:
-    """The spool at `path`, or the user's own.
+    """The spool at `path`; or that of the machine for whoever may read it, or the user's own.
 
     Raises:
         Failure: It is not there, cannot be read, or holds nothing of ours.
     """
-    place = path or default_spool()
+    shared = machine_spool()
+    place = path or (shared if shared and os.access(shared, os.R_OK) else default_spool())
     try:
         return Spool(place, **filters)  # type: ignore[arg-type]
     except FileNotFoundError:

@@ -10,7 +10,7 @@ pub use ruled::Settled;
 
 use std::borrow::Cow;
 use std::hash::{BuildHasher as _, Hasher as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
@@ -33,7 +33,7 @@ use crate::process::{Description, Script};
 use crate::record::{Draft, encoded};
 use crate::spool::format::{Loss, NATIVE, TALLIED};
 use crate::spool::segment::{Change, Head, Place, Refusal, Segment};
-use crate::spool::writer::Writer;
+use crate::spool::writer::{Users, Writer};
 use crate::startup::inventory;
 use crate::startup::look::Look;
 
@@ -56,6 +56,8 @@ pub struct Recorder {
     hasher: RandomState,
     /// Whether native code tells what became of operations.
     has_tallies: AtomicBool,
+    /// The spool of many users that it is in, and how much of its disk stays free.
+    shared: Option<(PathBuf, u64)>,
     /// Counted up where a part of the records begins or ends that is to be told from the rest.
     part: AtomicU64,
 }
@@ -100,6 +102,7 @@ impl Recorder {
             links: Links::default(),
             hasher: RandomState::default(),
             has_tallies: AtomicBool::new(false),
+            shared: None,
             part: AtomicU64::new(0),
         }
     }
@@ -108,6 +111,16 @@ impl Recorder {
     #[must_use]
     pub fn with_first_segment(mut self, bytes: u64) -> Self {
         self.writer = self.writer.with_first_segment(bytes);
+        self
+    }
+
+    /// The same in the spool `top` of many users, of whose disk `reserve` bytes stay free.
+    #[must_use]
+    pub fn for_users(mut self, top: &Path, reserve: u64) -> Self {
+        let (description, privacy) = (self.description.clone(), self.privacy.clone());
+        let describe = Box::new(move |uid| encoded(&description.as_user(uid, privacy.as_deref())));
+        self.writer = self.writer.for_users(Users { top: top.to_owned(), reserve, describe });
+        self.shared = Some((top.to_owned(), reserve));
         self
     }
 
@@ -122,9 +135,12 @@ impl Recorder {
     #[must_use]
     pub fn forked(&self, id: Uuid) -> Self {
         let description = self.description.of_forked_child(self.writer.process(), now());
-        let child =
+        let mut child =
             Self::new(self.writer.spool(), id, description, Arc::clone(&self.interest), self.privacy.clone())
                 .under(self.policy.get().map(Active::forked));
+        if let Some((top, reserve)) = &self.shared {
+            child = child.for_users(top, *reserve);
+        }
         if let Some(script) = self.script.try_lock().and_then(|script| script.clone()) {
             // It was decided on once, in the parent.
             child.set_script(Script { verdict: None, ..script });

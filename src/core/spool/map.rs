@@ -9,9 +9,9 @@
 //! only touched as atomics.
 #![expect(unsafe_code, reason = "mapped memory is raw bytes")]
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
@@ -20,6 +20,7 @@ use rustix::fs::{FallocateFlags, OFlags};
 use rustix::process::{Resource, getrlimit};
 
 use super::format::{self, HEAD_BYTES, UNPUBLISHED, at};
+use super::users;
 
 /// Tables from this size on belong to segments that will fill: a table is touched all over at once, so its
 /// pages are had in one go and not by a fault each.
@@ -95,13 +96,17 @@ impl Map {
     /// # Errors
     /// The file cannot be created, or (written) not even the header, or (mapped) no blocks can be allocated.
     pub fn create(path: &Path, length: usize, header: &[u8], medium: Medium) -> io::Result<Self> {
+        let mode = if path.parent().is_some_and(users::is_shared) { 0o640 } else { 0o600 };
         let file = OpenOptions::new()
             .read(true)
             .write(true)
             .create_new(true)
-            .mode(0o600)
+            .mode(mode)
             .custom_flags((OFlags::NOFOLLOW | OFlags::CLOEXEC).bits().cast_signed())
             .open(path)?;
+        if mode != 0o600 {
+            let _ = file.set_permissions(Permissions::from_mode(mode)); // whatever the umask took away
+        }
         let made = match medium {
             Medium::Mapped => Self::shared(&file, length).map(|memory| (memory, Backing::Shared)),
             Medium::Written => Self::written(&file, path, length, header),

@@ -1,14 +1,16 @@
 //! A spool is a directory of segments; a segment is what one process wrote, in one file.
 //!
-//! `format` holds bytes and limits only. Write half: `map`, `swap`, `segment`, `writer`, and
-//! `listing` (what many processes have the same, in files of their own).
+//! `format` holds bytes and limits only. Write half: `map`, `swap`, `segment`, `writer`, `users` (a directory for each),
+//! and `listing` (what many processes have the same, in files of their own). Both: `chain` (which segment came before).
 //! Read half, their mirror: `reader`, `tail` (reading along), `seal` (giving back what is not used).
 
+pub mod chain;
 pub mod format;
 pub mod listing;
 pub mod map;
 pub mod segment;
 pub mod swap;
+pub mod users;
 pub mod writer;
 
 #[cfg(feature = "read")]

@@ -4,6 +4,7 @@ use std::io;
 use std::path::Path;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
+use super::chain::{self, Link};
 use super::format::{self, CHECKED_FROM, HEAD_BYTES, Identity, Loss, MAX_RECORD_BYTES, at, tally};
 use super::map::{Map, Medium, Words, file_size_limit};
 use crate::event::Kind;
@@ -181,6 +182,24 @@ impl Segment {
         let flags = self.map.u32(offset + at::KIND)?.load(Relaxed) >> 16;
         let is_tallied = flags & u32::from(format::TALLIED) != 0 && length <= MAX_RECORD_BYTES;
         is_tallied.then(|| offset + format::padded(length))
+    }
+
+    /// What the next segment says of this one.
+    #[must_use]
+    pub fn link(&self) -> Link {
+        let mut end = format::HEADER_BYTES;
+        let digest = chain::digest(std::iter::from_fn(|| {
+            let offset = end;
+            let length = self.map.u32(offset + at::LENGTH)?.load(Acquire) as usize;
+            if !(HEAD_BYTES..=MAX_RECORD_BYTES).contains(&length) {
+                return None; // the end, or one that another thread is still writing
+            }
+            let flags = (self.map.u32(offset + at::KIND)?.load(Relaxed) >> 16) as u16;
+            let checksum = self.map.u32(offset + at::CHECKSUM)?.load(Relaxed);
+            end += format::space(length, flags);
+            Some((offset as u32, checksum))
+        }));
+        Link { number: self.identity.number, end: end as u32, digest }
     }
 
     /// The record that counts the repeats of `key`.

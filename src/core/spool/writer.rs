@@ -4,7 +4,7 @@
 //! writer of its own and forgets this one.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64};
 
@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::format::{FIRST_SEGMENT_BYTES, FULL_SEGMENT_BYTES, Identity, Loss};
 use super::segment::{Head, Place, Refusal, Segment, loss_of};
 use super::swap::{Guard, Swap};
+use super::users;
 use crate::event::Kind;
 
 /// Nanoseconds between two tries to open a segment where the last one failed.
@@ -36,6 +37,17 @@ pub struct Writer {
     refused: AtomicU8,
     lost: [AtomicU64; Loss::ALL.len()],
     first_bytes: u64,
+    users: Option<Users>,
+}
+
+/// A spool of many users, in which this process writes to its user's directory.
+pub struct Users {
+    /// The directory that holds the users' own.
+    pub top: PathBuf,
+    /// Bytes that stay free on its disk.
+    pub reserve: u64,
+    /// The process record once the process goes on as the user with this number.
+    pub describe: Box<dyn Fn(u32) -> Vec<u8> + Send + Sync>,
 }
 
 impl Writer {
@@ -56,7 +68,15 @@ impl Writer {
             refused: AtomicU8::new(Loss::SpoolUnavailable as u8),
             lost: Default::default(),
             first_bytes: FIRST_SEGMENT_BYTES,
+            users: None,
         }
+    }
+
+    /// The same writer in a spool of many users.
+    #[must_use]
+    pub fn for_users(mut self, users: Users) -> Self {
+        self.users = Some(users);
+        self
     }
 
     /// The same writer with a first segment of `bytes`.
@@ -68,7 +88,7 @@ impl Writer {
 
     /// The directory it writes to.
     #[must_use]
-    pub fn spool(&self) -> &std::path::Path {
+    pub fn spool(&self) -> &Path {
         &self.spool
     }
 
@@ -205,13 +225,18 @@ impl Writer {
             created: time,
             allocated: allocated.clamp(self.first_bytes, FULL_SEGMENT_BYTES.max(self.first_bytes)),
         };
-        let segment = Segment::create(&self.spool, identity)?;
+        let (segment, description) = self.create_for_user(identity)?;
         self.next_number.store(number + 1, Relaxed);
+        // The first records of a fresh segment fit, or the writer's own loss counter says not.
+        let append = |kind, payload: &[u8]| segment.append(Head { kind, flags: 0, time }, payload);
         if let Some(preamble) = self.preamble.try_read() {
             for (kind, payload) in preamble.iter() {
-                // The first records of a fresh segment fit, or the writer's own loss counter says not.
-                let _ = segment.append(Head { kind: *kind, flags: 0, time }, payload);
+                let changed = description.as_ref().filter(|_| *kind == Kind::Process);
+                let _ = append(*kind, changed.unwrap_or(payload));
             }
+        }
+        if let Some(before) = self.current.get() {
+            let _ = append(Kind::Previous, &before.link().to_bytes());
         }
         for reason in Loss::ALL {
             match self.lost(reason) {
@@ -221,4 +246,28 @@ impl Writer {
         }
         Ok(segment)
     }
+
+    /// Creates the file of `identity`. Where the process may no longer write to its directory, as it goes on as another
+    /// user, it is in that user's; then with the process record that is to be in it.
+    fn create_for_user(&self, identity: Identity) -> io::Result<(Segment, Option<Vec<u8>>)> {
+        let Some(users) = &self.users else { return Ok((Segment::create(&self.spool, identity)?, None)) };
+        if free_bytes(&users.top).is_some_and(|free| free < users.reserve) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        match Segment::create(&self.spool, identity) {
+            Err(error)
+                if matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::NotFound) =>
+            {
+                let segment = Segment::create(&users::directory(&users.top), identity)?;
+                Ok((segment, Some((users.describe)(rustix::process::geteuid().as_raw()))))
+            }
+            made => Ok((made?, None)),
+        }
+    }
+}
+
+/// Bytes that an ordinary user may still take of the disk that `directory` is on.
+fn free_bytes(directory: &Path) -> Option<u64> {
+    let found = rustix::fs::statvfs(directory).ok()?;
+    Some(found.f_bavail.saturating_mul(found.f_frsize))
 }
