@@ -12,6 +12,8 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from .rollout.elf import frozen
+
 _PYTHON = re.compile(r"(?P<name>python|pythonw|pypy)(?P<version>\d(?:\.\d+)?)?[dmtw]{0,2}(?:-dbg)?(?:\.exe)?")
 _SHELLS = frozenset(("sh", "bash", "dash", "zsh", "ksh", "busybox"))
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
@@ -51,20 +53,6 @@ def pythons(argv: list[str], *, program: str | None = None, folders: tuple[str, 
         folders: Where a program named without a slash may be looked for, to read its first line.
     """
     return list(_follow(argv, program or (argv[0] if argv else ""), folders, _DEPTH))
-
-
-def frozen(program: str) -> str | None:
-    """What froze a Python into the executable `program`, as PyInstaller does; `None` where nothing did."""
-    try:
-        with open(program, "rb") as file:
-            if file.read(4) != b"\x7fELF":
-                return None
-            file.seek(0, os.SEEK_END)
-            file.seek(max(0, file.tell() - 64 * 1024))
-            # https://pyinstaller.org/en/stable/advanced-topics.html: the archive ends with this cookie.
-            return "PyInstaller" if b"MEI\x0c\x0b\x0a\x0b\x0e" in file.read() else None
-    except OSError:
-        return None
 
 
 def _follow(argv: list[str], program: str, folders: tuple[str, ...], depth: int) -> Iterator[Python]:

@@ -9,7 +9,7 @@ VARIABLE = "GNOMON_SPOOL"
 
 
 def default_spool() -> str:
-    """The user's own spool: in the machine's, else `GNOMON_SPOOL`, else below the platform's directory for state.
+    """The user's own spool: in the machine's, else `GNOMON_SPOOL`, else below the directory for state.
 
     Linux: `$XDG_STATE_HOME/gnomon/spool`, with `~/.local/state` where that is not set (XDG Base Directory
     Specification 0.8). macOS: `~/Library/Application Support`. Windows: `%LOCALAPPDATA%`.

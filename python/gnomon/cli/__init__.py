@@ -18,7 +18,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> _Parser:
-    from . import diff, events, policy, run, show, startup, verify
+    from . import diff, events, policy, pythons, run, show, startup, verify
 
     parser = _Parser(
         prog="gnomon",
@@ -26,7 +26,7 @@ def _parser() -> _Parser:
     )
     parser.add_argument("--version", action="store_true", help="print the version and leave")
     verbs = parser.add_subparsers(metavar="VERB", parser_class=_Parser)
-    for verb in (run, show, events, diff, startup, verify, policy):
+    for verb in (run, show, events, diff, startup, verify, policy, pythons):
         verb.add_parser(verbs)
     return parser
 
