@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -251,3 +252,23 @@ def test_damage_is_found_and_what_is_missing_is_said(an_env: Env, spool: Path) -
     (spool / name).unlink()
     done = gnomon("startup", spool).checked()
     assert name.encode() in done.stderr and b"no inventory" in done.stdout
+
+
+def test_the_example_in_the_documentation_is_what_is_said(an_env: Env, spool: Path, tmp_path: Path) -> None:
+    page = (Path(__file__).parent.parent / "docs" / "startup.md").read_text()
+    shown = page.split("$ gnomon startup SPOOL\n")[1].split("```")[0]
+    script = tmp_path / "report.py"
+    script.write_text("x = 1\n")
+    armed([an_env.python, script], spool).checked()
+    an_env.write("evil.py", "x = 1\n")
+    an_env.write("evil.pth", "import evil; evil.x\n")
+    armed([an_env.python, script], spool).checked()
+    said = gnomon("startup", spool).checked().stdout.decode()
+
+    def settled(text: str) -> list[str]:
+        """What is the same on every machine; hooks are sorted by their paths."""
+        volatile = r"\S*(?=/lib/python)|\S*(?=/bootstrap)|\S*(?=/report.py)|^\S+(?=: )|(?<=seen by )\S+"
+        volatile += r"|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d|(?<=ython)[ \d.]+\d"
+        return sorted(re.sub(volatile, "~", text, flags=re.MULTILINE).splitlines())
+
+    assert settled(said) == settled(shown)

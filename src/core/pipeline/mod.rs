@@ -162,7 +162,9 @@ impl Recorder {
 
     /// Keeps what was found of the hooks that ran before the program, for all processes that find the same.
     pub fn keep_startup(&self, look: &Look) {
-        inventory::keep(look, self.writer.spool(), self.privacy.as_deref(), now());
+        if let Some(name) = &self.description.startup {
+            inventory::keep(look, name, self.writer.spool(), self.privacy.as_deref(), now());
+        }
     }
 
     /// The process's id.

@@ -29,12 +29,11 @@ const MAX_LINE_BYTES: usize = 200;
 /// Bytes of hooks in one record, which may not be longer than 64 KB.
 const PART_BYTES: usize = 48 * 1024;
 
-/// Stores the inventory of `look` in `spool`, if it is not there yet. `time` is in nanoseconds since 1970.
-pub fn keep(look: &Look, spool: &Path, privacy: Option<&Privacy>, time: u64) {
-    let name = look.name();
-    if !spool.join(&name).exists() {
+/// Stores the inventory of `look` in `spool` under its `name`, if it is not there yet. `time` is in nanoseconds since 1970.
+pub fn keep(look: &Look, name: &str, spool: &Path, privacy: Option<&Privacy>, time: u64) {
+    if !spool.join(name).exists() {
         let parts = parts(Inventory::of(look).stored(privacy));
-        listing::store_as(spool, &name, event::Kind::Startup, &parts, time);
+        listing::store_as(spool, name, event::Kind::Startup, &parts, time);
     }
 }
 
@@ -191,7 +190,7 @@ mod tests {
     }
 
     fn kept(look: &Look, spool: &Path) -> Inventory {
-        keep(look, spool, None, 1);
+        keep(look, &look.name(), spool, None, 1);
         read(&SegmentFile::load(&spool.join(look.name())).unwrap()).unwrap()
     }
 

@@ -61,7 +61,8 @@ fn named_in(statement: &str) -> Vec<String> {
         .unwrap_or_default();
     found.extend(statement.strip_prefix("from ").and_then(name));
     for call in ["__import__(", "import_module("] {
-        found.extend(statement.split(call).skip(1).filter_map(quoted));
+        let calls = memchr::memmem::find_iter(statement.as_bytes(), call);
+        found.extend(calls.filter_map(|at| quoted(statement.get(at + call.len()..)?)));
     }
     found
 }

@@ -145,11 +145,13 @@ impl Look {
             put(directory, &mut all);
         }
         for hook in &self.hooks {
-            put(&hook.path, &mut all);
+            let directory = self.directories.get(hook.directory).map_or(0, Vec::len);
+            put(&[hook.directory as u8], &mut all);
+            put(hook.path.get(directory..).unwrap_or(&hook.path), &mut all);
             all.push(hook.kind as u8 | u8::from(hook.is_link) << 7);
             hook.seen.unwrap_or_default().put(&mut all);
             for (path, seen) in &hook.modules {
-                put(path, &mut all);
+                put(path.get(directory..).unwrap_or(path), &mut all);
                 seen.put(&mut all);
             }
         }
