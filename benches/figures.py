@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from math import inf
 from pathlib import Path
 
+import installed
 import measure
 from measure import WORKLOADS, Values
 from policies import DENYING, LARGE, SMALL
@@ -17,6 +18,7 @@ from variants import (
     AUDIT,
     BARE,
     GNOMON,
+    INSTALLED,
     JSON,
     NAMES,
     NOOP,
@@ -308,6 +310,17 @@ def of_policies(kind: str, title: str, *, with_instructions: bool = True) -> tup
     return tuple(found)
 
 
+def installed_counted(*arguments: str) -> Callable[[Variants, Settings], Values]:
+    return lambda variants, _: installed.counted(variants, *arguments)
+
+
+def installed_timed(*arguments: str) -> Callable[[Variants, Settings], Values]:
+    return lambda variants, settings: installed.timed(variants, settings.rounds * 10, *arguments)
+
+
+# A module of the standard library beside the interpreter's own, so that its directories are listed.
+FIRST_IMPORT = "import decimal"
+
 FIGURES = (
     Figure(
         "start",
@@ -534,6 +547,30 @@ FIGURES = (
         Budget("over", BARE, inf, "ns"),
         both_sources("tls_write.py", "request", "20000"),
         SOURCES,
+    ),
+    Figure(
+        "installed-start",
+        "installed loader, interpreter start: instructions",
+        "M",
+        Budget("ratio", BARE, 1.03, ours=INSTALLED),
+        installed_counted("-c", "pass"),
+        installed.WAYS,
+    ),
+    Figure(
+        "installed-import",
+        f"installed loader, `{FIRST_IMPORT}`: instructions",
+        "M",
+        Budget("ratio", BARE, inf, ours=INSTALLED),
+        installed_counted("-c", FIRST_IMPORT),
+        installed.WAYS,
+    ),
+    Figure(
+        "installed-start-wall",
+        "installed loader, interpreter start: wall",
+        "ms",
+        Budget("over", BARE, 1, "ms", ours=INSTALLED),
+        installed_timed("-c", "pass"),
+        installed.WAYS,
     ),
     Figure(
         "policy-start",

@@ -73,7 +73,7 @@ def wall(variants: Variants, *arguments: str) -> Callable[[str, Path], float]:
     def once(name: str, output: Path) -> float:
         environment = variants.environment(name, output)
         start = time.perf_counter_ns()
-        code = subprocess.call([variants.python, *arguments], env=environment, cwd=output)
+        code = subprocess.call([variants.interpreter(name), *arguments], env=environment, cwd=output)
         taken = time.perf_counter_ns() - start
         if code != 0:
             raise Unmeasurable(f"`python {' '.join(arguments)}` exits with {code}")
@@ -86,7 +86,7 @@ def cpu(variants: Variants, *arguments: str) -> Callable[[str, Path], float]:
     """The same by the CPU time of the process, the kernel's share included."""
 
     def once(name: str, output: Path) -> float:
-        command = [variants.python, *arguments]
+        command = [variants.interpreter(name), *arguments]
         environment = variants.environment(name, output)
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         if subprocess.call(command, env=environment, cwd=output) != 0:
@@ -119,7 +119,7 @@ def instructions(variants: Variants, names: Sequence[str], *arguments: str) -> V
         raise Unmeasurable("no valgrind: install it to count instructions")
     found: Values = {}
     for name in names:
-        once = partial(_callgrind, valgrind, variants, name, [variants.python, *arguments])
+        once = partial(_callgrind, valgrind, variants, name, [variants.interpreter(name), *arguments])
         found[name] = _in_fresh_directory(variants, once)
         _progress(f"callgrind {name}")
     return found

@@ -21,6 +21,8 @@ PACKAGE = BENCHES.parent / "python" / "gnomon"
 BARE, NOOP, JSON, GNOMON = "bare", "no-op C", "JSON lines", "gnomon"
 # gnomon with audit events only.
 AUDIT = "audit only"
+# gnomon in the interpreter's own library, as on a managed machine.
+INSTALLED = "installed"
 NAMES = (BARE, NOOP, JSON, GNOMON)
 # Where the library that makes calls is, below the folder of a run.
 NATIVE_CALLS = "native_calls.so"
@@ -66,6 +68,10 @@ class Variants:
     def available(self) -> tuple[str, ...]:
         return tuple(name for name in NAMES if name != NOOP or self.noop_problem is None)
 
+    def interpreter(self, name: str) -> str:
+        """What runs a program as variant `name`."""
+        return self.python
+
     def environment(self, name: str, output: Path) -> dict[str, str]:
         """The environment of variant `name`, which leaves what it records in the directory `output`.
 
@@ -85,6 +91,8 @@ class Variants:
         elif name == JSON:
             environment["PYTHONPATH"] = str(self.folder / "json_hook")
             environment["BENCH_JSON_LINES"] = str(lines_of(output))
+        elif name == INSTALLED:
+            environment["GNOMON_DEBUG"] = "1"
         elif name in (RAISING, PYTEST_SOCKET):
             environment["BENCH_DENY"] = name
         elif name in RECORDING:

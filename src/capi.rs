@@ -442,8 +442,11 @@ pub fn sys_attribute<'a>(name: &CStr) -> Option<Object<'a>> {
 }
 
 /// The version of the running interpreter, as `3.12.1`.
-pub fn version() -> String {
-    // SAFETY: a static string that ends with NUL.
-    let text = unsafe { CStr::from_ptr(ffi::Py_GetVersion()) }.to_string_lossy();
-    text.split_whitespace().next().unwrap_or_default().to_owned()
+pub fn version() -> &'static str {
+    static VERSION: OnceLock<String> = OnceLock::new();
+    VERSION.get_or_init(|| {
+        // SAFETY: a static string that ends with NUL.
+        let text = unsafe { CStr::from_ptr(ffi::Py_GetVersion()) }.to_string_lossy();
+        text.split_whitespace().next().unwrap_or_default().to_owned()
+    })
 }

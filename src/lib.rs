@@ -19,9 +19,11 @@ mod frames;
 mod hook;
 mod inventories;
 mod justify;
+mod keeping;
 mod lines;
 mod machine;
 mod memory;
+mod next;
 mod notebooks;
 mod notice;
 mod policies;
@@ -57,6 +59,8 @@ mod _native {
     };
     #[pymodule_export]
     use crate::inventories::{Hook, HookFile, Startup};
+    #[pymodule_export]
+    use crate::keeping::{Examined, Keeper, examine_segment};
     #[pymodule_export]
     use crate::machine::machine_spool;
     #[pymodule_export]

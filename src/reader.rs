@@ -14,8 +14,8 @@ use gnomon_core::filter::{Filter, PathPattern, SOURCES};
 use gnomon_core::pipeline::Recorder;
 use gnomon_core::process::hex;
 use gnomon_core::record::View;
-use gnomon_core::spool::reader::{self, ProcessSummary, SegmentFile, read_processes, segment_paths};
-use gnomon_core::spool::{seal as sealing, tail};
+use gnomon_core::spool::reader::{self, Agreement, ProcessSummary, SegmentFile, read_processes};
+use gnomon_core::spool::{place, seal as sealing, tail};
 use gnomon_core::text::Pieces;
 use gnomon_core::verdict::Action;
 use pyo3::exceptions::PyValueError;
@@ -77,6 +77,9 @@ pub struct Record {
     /// Of an `exit`: the child that ended, and its status (minus the signal that ended it).
     child: Option<u32>,
     status: Option<i32>,
+    /// Whom the file belongs to that it was read from, and whether its process says to be of another user.
+    owner_uid: Option<u32>,
+    is_forged: bool,
 }
 
 #[pymethods]
@@ -87,8 +90,27 @@ impl Record {
     }
 }
 
+/// What all records of a segment have in common.
+struct Source {
+    process: String,
+    pid: u32,
+    owner_uid: Option<u32>,
+    is_forged: bool,
+}
+
+impl Source {
+    fn of(segment: &SegmentFile) -> Self {
+        Self {
+            process: segment.identity.process.as_hyphenated().to_string(),
+            pid: segment.identity.pid,
+            owner_uid: segment.owner.map(|owner| owner.uid),
+            is_forged: segment.is_forged(),
+        }
+    }
+}
+
 impl Record {
-    fn of(view: &View<'_>, process: &str, pid: u32) -> Self {
+    fn of(view: &View<'_>, source: &Source) -> Self {
         let target = view.target.map(text).or_else(|| {
             let mut endpoint = String::new();
             view.push_target_to(&mut endpoint).then(|| OsString::from(endpoint))
@@ -100,9 +122,9 @@ impl Record {
             time: view.time,
             last_time: view.last_time,
             count: view.count,
-            process: process.to_owned(),
+            process: source.process.clone(),
             seq: view.seq,
-            pid,
+            pid: source.pid,
             kind: view.kind_name().into_owned(),
             access: (view.access.0 != 0).then(|| view.access.name().to_owned()),
             target,
@@ -134,6 +156,8 @@ impl Record {
             shadow_rule: shadow.map(|(_, rule)| text(rule)),
             child: view.child,
             status: view.status,
+            owner_uid: source.owner_uid,
+            is_forged: source.is_forged,
         }
     }
 }
@@ -216,6 +240,9 @@ pub struct Process {
     segments: u32,
     records: u64,
     gnomon: String,
+    /// Whom its files belong to, and whether it says to be of a user that those may not speak for.
+    owner_uid: Option<u32>,
+    is_forged: bool,
 }
 
 #[pymethods]
@@ -280,6 +307,8 @@ impl From<ProcessSummary> for Process {
             segments: found.segments,
             records: found.records,
             gnomon: description.gnomon,
+            owner_uid: found.owner_uid,
+            is_forged: found.is_forged,
         }
     }
 }
@@ -362,20 +391,26 @@ impl Spool {
 
     /// The records that the filters ask for, process by process. The iterator collects `faults`.
     fn records(&self) -> PyResult<Records> {
-        let paths = segment_paths(&self.path, &self.filter)
-            .map_err(|error| cannot("read spool", &self.path, &error))?;
+        let (paths, faults) = self.list()?;
         Ok(Records {
             paths: paths.into_iter(),
             filter: self.filter.clone(),
             ready: Vec::new().into_iter(),
-            faults: Vec::new(),
+            faults,
         })
     }
 
     /// Each file of the spool, checked from end to end.
     fn verify(&self, py: Python<'_>) -> PyResult<Vec<Segment>> {
-        let paths = self.segments()?;
-        Ok(py.detach(|| paths.into_iter().map(Segment::check).collect()))
+        let (paths, faults) = self.list()?;
+        let mut before = None;
+        let check = |path| {
+            let (checked, segment) = Segment::check(path, before.as_ref());
+            before = segment;
+            checked
+        };
+        let unlisted = faults.into_iter().map(Segment::unlisted);
+        Ok(py.detach(|| unlisted.chain(paths.into_iter().map(check)).collect()))
     }
 
     /// Reads along: each `poll` gives what came since the last.
@@ -385,7 +420,7 @@ impl Spool {
 
     /// The files of the spool that the filters can ask for.
     fn segments(&self) -> PyResult<Vec<PathBuf>> {
-        segment_paths(&self.path, &self.filter).map_err(|error| cannot("read spool", &self.path, &error))
+        self.list().map(|(paths, _)| paths)
     }
 
     /// The records as an Arrow stream (the Arrow PyCapsule interface); a new one at each call.
@@ -396,8 +431,7 @@ impl Spool {
         requested_schema: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyCapsule>> {
         let _ = requested_schema; // the interface lets a producer ignore it
-        let paths = segment_paths(&self.path, &self.filter)
-            .map_err(|error| cannot("read spool", &self.path, &error))?;
+        let (paths, _) = self.list()?;
         let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let stream = BatchStream::start(paths, self.filter.clone(), threads);
         PyCapsule::new_with_value(py, FFI_ArrowArrayStream::new(Box::new(stream)), c"arrow_array_stream")
@@ -405,6 +439,15 @@ impl Spool {
 
     fn __repr__(&self) -> String {
         format!("<gnomon.Spool {}>", self.path.display())
+    }
+}
+
+impl Spool {
+    /// Its files, and the users' directories that cannot be read.
+    fn list(&self) -> PyResult<(Vec<PathBuf>, Vec<Fault>)> {
+        let (paths, faults) = place::list(&self.path, &self.filter)
+            .map_err(|error| cannot("read spool", &self.path, &error))?;
+        Ok((paths, faults.into_iter().map(Fault::from).collect()))
     }
 }
 
@@ -464,11 +507,9 @@ impl Records {
 }
 
 fn records_of(segment: &SegmentFile, filter: &Filter, faults: &mut Vec<Fault>) -> std::vec::IntoIter<Record> {
-    let process = segment.identity.process.as_hyphenated().to_string();
+    let source = Source::of(segment);
     let (mut found, mut bad) = (Vec::new(), Vec::new());
-    for_each_event(segment, filter, &mut bad, |view| {
-        found.push(Record::of(view, &process, segment.identity.pid));
-    });
+    for_each_event(segment, filter, &mut bad, |view| found.push(Record::of(view, &source)));
     faults.extend(bad.into_iter().map(Fault::from));
     found.into_iter()
 }
@@ -483,8 +524,7 @@ impl Tail {
     fn poll(&mut self) -> PyResult<(Vec<Record>, Vec<Fault>)> {
         let (mut found, mut faults) = (Vec::new(), Vec::new());
         let polled = self.0.poll(&mut faults, |segment, view| {
-            let process = segment.identity.process.as_hyphenated().to_string();
-            found.push(Record::of(view, &process, segment.identity.pid));
+            found.push(Record::of(view, &Source::of(segment)));
         });
         polled.map_err(|error| pyo3::exceptions::PyOSError::new_err(error.to_string()))?;
         Ok((found, faults.into_iter().map(Fault::from).collect()))
@@ -505,13 +545,62 @@ pub struct Segment {
     used_bytes: usize,
     bytes: usize,
     is_running: bool,
+    /// Whether its process said here that it ends.
+    has_end: bool,
+    /// The user that its process says to be of.
+    uid: Option<u32>,
+    owner_uid: Option<u32>,
+    is_forged: bool,
+    /// Of the whole file.
+    sha256: Option<String>,
+    /// What the segment before it is, by what this one says of it: `same`, `truncated` or `changed`. `None` where that
+    /// is not there, or nothing is said.
+    follows: Option<&'static str>,
     faults: Vec<Fault>,
 }
 
 impl Segment {
-    fn check(path: PathBuf) -> Self {
-        let mut checked = Self {
-            path: path.clone(),
+    /// A directory that cannot be listed.
+    fn unlisted(fault: Fault) -> Self {
+        let mut found = Self::unread(fault.path.clone());
+        found.faults.push(fault);
+        found
+    }
+
+    /// What is to be said of the file at `path`, and its content. `before` is the one that sorts before it.
+    fn check(path: PathBuf, before: Option<&SegmentFile>) -> (Self, Option<SegmentFile>) {
+        let mut checked = Self::unread(path.clone());
+        let loaded = SegmentFile::load(&path);
+        match &loaded {
+            Ok(segment) => {
+                checked.count(segment);
+                checked.compare(segment, before);
+            }
+            Err(fault) => checked.faults.push(fault.clone().into()),
+        }
+        (checked, loaded.ok())
+    }
+
+    /// Notes whether the segment before is still what this one says of it.
+    fn compare(&mut self, segment: &SegmentFile, before: Option<&SegmentFile>) {
+        let Some(link) = segment.previous() else { return };
+        let is_meant = |before: &&SegmentFile| {
+            let may_be =
+                before.owner.is_some_and(|owner| owner.is_trusted()) || before.owner == segment.owner;
+            may_be
+                && before.identity.process == segment.identity.process
+                && before.identity.number == link.number
+        };
+        self.follows = before.filter(is_meant).map(|before| match before.agrees(&link) {
+            Agreement::Same => "same",
+            Agreement::Truncated => "truncated",
+            Agreement::Changed => "changed",
+        });
+    }
+
+    fn unread(path: PathBuf) -> Self {
+        Self {
+            path,
             process: None,
             number: 0,
             records: 0,
@@ -519,13 +608,14 @@ impl Segment {
             used_bytes: 0,
             bytes: 0,
             is_running: false,
+            has_end: false,
+            uid: None,
+            owner_uid: None,
+            is_forged: false,
+            sha256: None,
+            follows: None,
             faults: Vec::new(),
-        };
-        match SegmentFile::load(&path) {
-            Ok(segment) => checked.count(&segment),
-            Err(fault) => checked.faults.push(fault.into()),
         }
-        checked
     }
 
     fn count(&mut self, segment: &SegmentFile) {
@@ -533,6 +623,11 @@ impl Segment {
         self.process = (!id.is_nil()).then(|| id.as_hyphenated().to_string());
         self.number = segment.identity.number;
         self.is_running = !id.is_nil() && sealing::life(segment) == sealing::Life::Running;
+        self.has_end = segment.ended().is_some();
+        self.uid = segment.description().0.map(|description| description.uid);
+        self.owner_uid = segment.owner.map(|owner| owner.uid);
+        self.is_forged = segment.is_forged();
+        self.sha256 = Some(hex(&segment.sha256()));
         self.bytes = segment.file_bytes();
         self.used_bytes = segment.used_bytes();
         let mut faults = Vec::new();

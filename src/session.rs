@@ -306,7 +306,7 @@ fn describe(settings: &Settings) -> Description {
     description.parent = settings.parent;
     description.run = settings.run;
     description.managed = settings.owned.is_some();
-    description.python = capi::version();
+    description.python = capi::version().to_owned();
     description.implementation = sys_attribute(c"implementation")
         .and_then(|implementation| implementation.attribute(c"name"))
         .and_then(|name| name.object().text().map(str::to_owned))
@@ -393,8 +393,7 @@ pub fn sys_path(name: &std::ffi::CStr) -> Option<Vec<u8>> {
 
 /// Where this interpreter's library is: `lib/pythonX.Y` below its prefixes, and the zip beside it.
 fn interest(settings: &Settings) -> Interest {
-    let version = capi::version();
-    let mut numbers = version.split('.');
+    let mut numbers = capi::version().split('.');
     let (major, minor) = (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default());
     let library = sys_path(c"platlibdir").unwrap_or_else(|| b"lib".to_vec());
     let (mut libraries, mut archives): (Vec<Vec<u8>>, Vec<Vec<u8>>) = (Vec::new(), Vec::new());

@@ -134,6 +134,9 @@ static LAYOUT: OnceLock<Option<&'static Layout>> = OnceLock::new();
 
 /// Frames that are compared before a layout is believed.
 const COMPARED: usize = 16;
+/// Of how many of these the lines are compared too. To find one is to read a table up to there, and what is asked of
+/// each frame is at the same places.
+const LINES_COMPARED: usize = 3;
 
 /// Finds out where the frames are. Called once, with Python code running.
 pub fn learn() {
@@ -258,6 +261,11 @@ impl<'a> Frame<'a> {
             first_line: layout.first_line_of(self.code),
             texts: FixedState::default().hash_one((layout.text(self.code, layout.file), edges)),
         }
+    }
+
+    /// What is compared of the frame that comes after `index` others.
+    fn compared(&self, index: usize) -> (usize, Option<u32>) {
+        (self.code.address(), (index < LINES_COMPARED).then(|| self.line()))
     }
 
     /// Where in the code it is: a number that is the same at each visit of the same instruction.
@@ -437,11 +445,11 @@ impl Layout {
         let (mut read, mut asked) = (Vec::new(), Vec::new());
         let here = Stack { source: Source::Read(this_thread(), self), held: None };
         here.walk(COMPARED, |frame| {
-            read.push((frame.code.address(), frame.line()));
+            read.push(frame.compared(read.len()));
             true
         });
         ask(COMPARED, |frame| {
-            asked.push((frame.code.address(), frame.line()));
+            asked.push(frame.compared(asked.len()));
             true
         });
         !read.is_empty() && read == asked && self.strings.are_right() && self.names_are_right(here)
@@ -469,8 +477,7 @@ impl Layout {
 
     fn of_this_python() -> Option<Self> {
         let code_type = symbol(c"PyCode_Type")?.expose_provenance();
-        let version = version();
-        let mut numbers = version.split('.').map(|number| number.parse().unwrap_or(0));
+        let mut numbers = version().split('.').map(|number| number.parse().unwrap_or(0));
         match (numbers.next(), numbers.next()) {
             _ if cfg!(not(target_pointer_width = "64")) => None,
             // Offsets of Include/cpython/pystate.h, code.h and internal/pycore_frame.h, 64 bit.

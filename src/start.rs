@@ -7,7 +7,7 @@ use std::ffi::{c_int, c_void};
 
 use pyo3::ffi;
 
-use crate::{capi, session, watcher};
+use crate::{capi, next, session, watcher};
 
 struct Definition(UnsafeCell<ffi::PyModuleDef>);
 
@@ -65,6 +65,7 @@ pub unsafe extern "C" fn PyInit__arm() -> *mut ffi::PyObject {
     unsafe {
         *SLOTS.0.get() = slots;
         (*DEFINITION.0.get()).m_slots = SLOTS.0.get().cast();
+        (*DEFINITION.0.get()).m_methods = next::METHODS.pointer();
         ffi::PyModuleDef_Init(DEFINITION.0.get())
     }
 }

@@ -52,6 +52,7 @@ def _process(**more: Any) -> Any:
         "script_sha256": "ab" * 32,
         "distributions": {},
         "lost": {},
+        "is_forged": False,
     }
     null = "parent run parent_name environment status script_owner script_modified started_ticks boot"
     return SimpleNamespace(**{**dict.fromkeys(null.split()), **known, **more})

@@ -52,6 +52,8 @@ class Record:
     shadow_rule: str | None
     child: int | None
     status: int | None
+    owner_uid: int | None
+    is_forged: bool
 
 @final
 class Fault:
@@ -65,7 +67,11 @@ class Fault:
 
 @final
 class Process:
-    """One run of an interpreter, or of `gnomon run` itself: `role` is `python` or `run`."""
+    """One run of an interpreter, or of gnomon itself: `role` is `python`, `run` or `keep`.
+
+    `owner_uid` is whom its first file belongs to. It `is_forged` where it says to be of a user that its
+    owner may not speak for, or two users have segments of the same id.
+    """
 
     id: str
     role: str
@@ -109,6 +115,8 @@ class Process:
     segments: int
     records: int
     gnomon: str
+    owner_uid: int | None
+    is_forged: bool
 
 @final
 class HookFile:
@@ -185,7 +193,11 @@ class Records:
 
 @final
 class Segment:
-    """One file of a spool, as `Spool.verify` found it."""
+    """One file of a spool, as `Spool.verify` found it.
+
+    `uid` is the user that its process says to be of, `owner_uid` whom the file belongs to. `follows` is what
+    the segment before it is by what this one says of it: `same`, `truncated` or `changed`.
+    """
 
     path: os.PathLike[str]
     process: str | None
@@ -195,6 +207,12 @@ class Segment:
     used_bytes: int
     bytes: int
     is_running: bool
+    has_end: bool
+    uid: int | None
+    owner_uid: int | None
+    is_forged: bool
+    sha256: str | None
+    follows: str | None
     faults: list[Fault]
 
 @final
@@ -576,3 +594,47 @@ def seal(path: StrPath) -> int:
     Raises:
         OSError: The file cannot be read or cut.
     """
+
+@final
+class Examined:
+    """A file of a spool, as `examine_segment` found it; times are nanoseconds since 1970."""
+
+    device: int
+    inode: int
+    owner: int
+    fault: str | None
+    process: str | None
+    number: int
+    pid: int
+    life: str
+    records: int
+    bytes: int
+    created: int
+    last_time: int
+    needs: list[str]
+    sha256: str | None
+    cut_bytes: int
+
+def examine_segment(directory: int, name: StrPath, may_seal: bool) -> Examined | None:
+    """Looks at the file called `name` in the open `directory`; `None` where it is no regular file.
+
+    If `may_seal`, what its dead process did not use is cut off, and the digest of the rest is taken: of a
+    file with one name that belongs to the directory's owner.
+
+    Raises:
+        OSError: It cannot be opened or cut.
+    """
+
+@final
+class Keeper:
+    """What `gnomon keep` itself leaves in a spool: what it removed, and why.
+
+    Raises:
+        OSError: The spool cannot be written.
+    """
+
+    def __new__(cls, spool: StrPath, argv: Sequence[str]) -> Keeper: ...
+    def evicted(self, folder: StrPath, reason: str, files: int, bytes: int, first: int, last: int) -> None:
+        """Notes that files of `folder` were removed; what they told of lies between two times."""
+    def end(self, status: int) -> None:
+        """Notes the end."""

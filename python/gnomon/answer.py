@@ -8,9 +8,10 @@ from dataclasses import asdict, dataclass, field
 
 from . import Fault, Process, Record, Spool
 from .causes import Cause
-from .coverage import Blindness, Receipt, native_state, receipt
+from .coverage import Blindness, Receipt, is_attachment, native_state, receipt
 from .descent import Node, Start, below, tree
 from .libraries import Library, libraries
+from .rollout.seals import NAME as LEDGER
 from .startup import noted
 from .verdicts import Decision, Decisions, Rule
 
@@ -212,7 +213,7 @@ class Gathered:
     """Fills the parts of an answer, record by record."""
 
     def __init__(self, processes: Iterable[Process]) -> None:
-        processes = list(processes)
+        processes = [process for process in processes if process.role != "keep"]
         self.prefixes = tuple({prefix(process) + "/" for process in processes})
         self.unwatched = {process.id for process in processes if native_state(process) != "on"}
         self.scripts = {process.script_file for process in processes}
@@ -237,6 +238,8 @@ class Gathered:
         self.ends: dict[str, int] = {}
         self.decisions = Decisions()
         self.transfers: list[Record] = []
+        self.evicted: dict[str, int] = {}
+        self.attached: set[str] = set()
 
     def add(self, record: Record) -> None:
         """Takes one more record."""
@@ -259,6 +262,8 @@ class Gathered:
             self._add_request(record)
         elif kind in _ACTS:
             self._add_act(record)
+            if is_attachment(record):
+                self.attached.add(record.process)
         elif kind == "bind" and record.target:
             if not _is_probe(record):
                 self.listens.add(record.target)
@@ -272,6 +277,9 @@ class Gathered:
             self.blindness.add(record)
         elif kind == "transfer":
             self.transfers.append(record)
+        elif kind == "evict":
+            reason = record.detail or "?"
+            self.evicted[reason] = self.evicted.get(reason, 0) + record.count
 
     def answer(
         self,
@@ -282,6 +290,7 @@ class Gathered:
         folder: str | None = None,
     ) -> Answer:
         """The answer, when all records were added."""
+        found = [process for process in found if process.role != "keep"]  # it only tidies the spool
         run = next((process for process in found if process.role == "run" and process.id == run_id), None)
         processes = [process for process in found if process.role != "run"]
         status = run.status if run is not None else None
@@ -323,6 +332,9 @@ class Gathered:
                 },
                 faults=faults,
                 policies=self.decisions.states(),
+                missing=_missing(folder),
+                evicted=self.evicted,
+                attached=self.attached,
                 startup=noted(processes, Spool(folder).startups()[0]) if folder else [],
             ),
             failed=list(self.failures.values()),
@@ -481,6 +493,17 @@ class Gathered:
         _note(found.by, Cause.of(record))
         if record.kind == "database":
             self.databases.add(file_of(target))
+
+
+def _missing(folder: str | None) -> dict[str, int]:
+    """How many segments of the spool `folder` are not as they were sealed, by what happened to them."""
+    if folder is None or not os.path.exists(f"{folder}/{LEDGER}"):
+        return {}
+    from collections import Counter
+
+    from .integrity import missing
+
+    return dict(Counter(finding.kind for finding in missing(folder)))
 
 
 def _done(record: Record) -> int:

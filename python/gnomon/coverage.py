@@ -8,8 +8,10 @@ connection shows. What watching native code closes counts only for the processes
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 
 from . import Fault, Process, Record
 from .blindness import examined
@@ -20,6 +22,8 @@ from .text import command_line, printable
 from .verdicts import PolicyState
 
 _SHOWN = 6
+# The script by which `gnomon attach` comes into a process: an event that the record begins with.
+_ATTACHMENT = re.compile(r".*/gnomon-attach-\d+-\d+-[0-9a-f]{16}/attach\.py", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -122,6 +126,19 @@ _CONNECTIONS_ONLY_39 = frozenset(("botocore", "requests", "urllib3"))
 
 
 @dataclass(frozen=True)
+class Late:
+    """A process that ran already when its recording began, at `since`, in nanoseconds since 1970."""
+
+    pid: int
+    since: int
+
+    def sentence(self) -> str:
+        """For a person."""
+        since = f"{datetime.fromtimestamp(self.since / 1e9):%Y-%m-%d %H:%M:%S}"
+        return f"recorded since {since}, what it did before is not known: {_pids([self.pid])}"
+
+
+@dataclass(frozen=True)
 class Silent:
     """Pythons that were started and did not report."""
 
@@ -159,6 +176,23 @@ class Blind:
             "not examined": f"not examined: {detail}",
         }
         return f"{name} ({words.get(self.reason, self.reason)})"
+
+
+@dataclass(frozen=True)
+class Forged:
+    """A process that says to be of a user that its files do not belong to."""
+
+    pid: int
+    uid: int
+    user: str
+    owner_uid: int | None
+
+    def sentence(self) -> str:
+        """The same for a person."""
+        who = f"user {self.uid}" + (f" ({printable(self.user, 40)})" if self.user else "")
+        if self.uid == self.owner_uid:
+            return f"pid {self.pid} of {who}: another user has segments of the same process"
+        return f"pid {self.pid} says to be of {who}, and its files belong to user {self.owner_uid}"
 
 
 class Blindness:
@@ -218,6 +252,10 @@ class Receipt:
         policies: Those that were not in force as they were meant to.
         startup: What is to be said of the files that ran before the programs: those that execute code and
             belong to no distribution, and those that are new or changed.
+        forged: Who says to be of another user than its files belong to: pid, user, owner.
+        missing: Segments that are missing from the spool or are not what they were, by what happened to them.
+        evicted: Segments that `gnomon keep` removed, by reason.
+        attached: Those that ran already when their recording began.
     """
 
     hook_proven: int = 0
@@ -239,6 +277,10 @@ class Receipt:
     torn: int = 0
     policies: list[PolicyState] = field(default_factory=list)
     startup: list[Finding] = field(default_factory=list)
+    forged: list[Forged] = field(default_factory=list)
+    missing: dict[str, int] = field(default_factory=dict)
+    evicted: dict[str, int] = field(default_factory=dict)
+    attached: list[Late] = field(default_factory=list)
 
     @property
     def unenforced(self) -> list[PolicyState]:
@@ -274,6 +316,8 @@ class Receipt:
                 f"recorded by an older gnomon, which did not prove its hook: {self.hook_unknown} processes"
             )
         said += [policy.sentence() for policy in self.policies]
+        said += self._tampering()
+        said += [late.sentence() for late in self.attached]
         said += self._silence()
         said += self._blindness()
         if self.connections_only:
@@ -284,7 +328,22 @@ class Receipt:
             said.append(f"ended without a word, as a killed process does: {_pids(self.unended)}")
         if self.running:
             said.append(f"still running: {_pids(self.running)}")
-        said += [f"could not be read: {printable(fault)}" for fault in self.faults]
+        said += [f"could not be read: {printable(fault)}" for fault in self.faults[:_SHOWN]]
+        if len(self.faults) > _SHOWN:
+            said.append(f"could not be read: {len(self.faults) - _SHOWN:,} more files")
+        return said
+
+    def _tampering(self) -> list[str]:
+        """What somebody may have done to the records."""
+        said = []
+        if self.forged:
+            said.append(f"forged: {_some([forged.sentence() for forged in self.forged], '; ')}")
+        if self.missing:
+            words = _and([f"{count:,} {word}" for word, count in sorted(self.missing.items())])
+            said.append(f"segments are not as they were sealed: {words} (`gnomon verify` names them)")
+        if self.evicted:
+            words = _and([f"{count:,} by {reason}" for reason, count in sorted(self.evicted.items())])
+            said.append(f"removed by `gnomon keep`: {words}")
         return said
 
     def _blindness(self) -> list[str]:
@@ -322,9 +381,9 @@ def _pids(pids: list[int]) -> str:
     return f"pid {_some([str(pid) for pid in pids])}"
 
 
-def _some(names: list[str]) -> str:
+def _some(names: list[str], between: str = ", ") -> str:
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more
+    return between.join(names[:_SHOWN]) + more
 
 
 def _and(words: Iterable[str]) -> str:
@@ -350,6 +409,12 @@ def _clients(loaded: set[str], connected_by: set[str]) -> list[str]:
     if not connected_by:
         return []
     return sorted(loaded if "" in connected_by or not named else named)
+
+
+def is_attachment(record: Record) -> bool:
+    """Whether it says that `gnomon attach` came into its process."""
+    is_script = record.kind == "tamper" and record.target == "cpython.remote_debugger_script"
+    return is_script and _ATTACHMENT.fullmatch(record.detail or "") is not None
 
 
 def unseen(blind: list[Blind]) -> str:
@@ -379,6 +444,9 @@ def receipt(
     faults: list[Fault],
     policies: list[PolicyState],
     startup: list[Finding],
+    missing: dict[str, int] | None = None,
+    evicted: dict[str, int] | None = None,
+    attached: set[str],
 ) -> Receipt:
     """Puts the receipt together.
 
@@ -394,6 +462,9 @@ def receipt(
         faults: What could not be read.
         policies: Those that were not in force as they were meant to.
         startup: What is to be said of the files that ran before the programs.
+        missing: Segments that are missing or are not what they were, by what happened to them.
+        evicted: Segments that were removed, by reason.
+        attached: Ids of processes that ran already when their recording began.
     """
     pythons: dict[str, int] = {}
     for process in processes:
@@ -460,6 +531,14 @@ def receipt(
         torn=sum(fault.severity == "torn" for fault in faults),
         policies=policies,
         startup=startup,
+        forged=[
+            Forged(process.pid, process.uid, process.user, process.owner_uid)
+            for process in processes
+            if process.is_forged
+        ],
+        missing=missing or {},
+        evicted=evicted or {},
+        attached=[Late(process.pid, process.started) for process in processes if process.id in attached],
     )
 
 

@@ -264,7 +264,7 @@ class Behaviour:
 
     def __init__(self, processes: list[Process]) -> None:
         self.processes = processes
-        self.pythons = [process for process in processes if process.role != "run"]
+        self.pythons = [process for process in processes if process.role not in ("run", "keep")]
         self.records = 0
         self.faults: list[Fault] = []
         self.blindness = Blindness()

@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 VARIABLE = "GNOMON_SPOOL"
 
 
@@ -17,16 +21,20 @@ def default_spool() -> str:
     shared = machine_spool()
     if shared:
         return f"{shared}/{os.geteuid()}"
-    given = os.environ.get(VARIABLE)
+    return spool_of(os.environ, os.path.expanduser("~"))
+
+
+def spool_of(environment: Mapping[str, str], home: str) -> str:
+    """The same of a user with this environment and home, on a machine without a spool of its own."""
+    given = environment.get(VARIABLE)
     if given:
         return given
-    home = os.path.expanduser("~")
     if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or f"{home}/AppData/Local"
+        base = environment.get("LOCALAPPDATA") or f"{home}/AppData/Local"
     elif sys.platform == "darwin":
         base = f"{home}/Library/Application Support"
     else:
-        base = os.environ.get("XDG_STATE_HOME") or f"{home}/.local/state"
+        base = environment.get("XDG_STATE_HOME") or f"{home}/.local/state"
     return f"{base}/gnomon/spool"
 
 

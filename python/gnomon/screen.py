@@ -257,6 +257,8 @@ def _circumstances(answer: Answer) -> list[str]:
     if first is None:
         return ["nothing"]
     who = first.user or f"uid {first.uid}"
+    if first.is_forged:
+        who += f" (forged: the records belong to uid {first.owner_uid})"
     began = answer.began or first.started
     ended = answer.ended or first.ended or (answer.processes[-1].last_seen if answer.processes else None)
     words = [f"by {printable(who)} on {printable(first.host)}"]

@@ -13,6 +13,7 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use rustix::buffer::spare_capacity;
 use rustix::fs::{Dir, DirEntry, Mode, OFlags};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -235,6 +236,9 @@ impl Description {
     pub fn of_forked_child(&self, parent: Uuid, started: u64) -> Self {
         let pid = std::process::id();
         let own = Stat::of(pid);
+        let uid = rustix::process::getuid().as_raw();
+        // A service's worker may have given up root's rights before it has anything to record.
+        let same = if uid == self.uid { self.clone() } else { self.as_user(uid, None) };
         Self {
             parent: Some(parent),
             pid,
@@ -244,7 +248,7 @@ impl Description {
             parent_name: Bytes(own.name.into_bytes()),
             started,
             forked: true,
-            ..self.clone()
+            ..same
         }
     }
 }
@@ -454,16 +458,22 @@ pub fn started_ticks(pid: u32) -> Option<u64> {
 /// A file that is text and no longer than 64 KB, or its start. A read that does not fill its buffer is the last
 /// one, both of a regular file and of what /proc makes up: asking for the end once more is a system call each.
 fn read_small(path: &str) -> Option<String> {
-    Some(String::from_utf8_lossy(&read_start(path)?).into_owned())
+    Some(lossy(read_start(path)?))
+}
+
+/// Bytes as text. What is no UTF-8 is rare, and to look for it one character at a time is dear.
+fn lossy(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap_or_else(|found| String::from_utf8_lossy(found.as_bytes()).into_owned())
 }
 
 fn read_start(path: &str) -> Option<Vec<u8>> {
-    let mut file = fs::File::open(path).ok()?;
-    let (mut bytes, mut piece) = (Vec::new(), [0; 4096]);
+    const PIECE: usize = 4096;
+    let file = fs::File::open(path).ok()?;
+    let mut bytes = Vec::with_capacity(PIECE);
     while bytes.len() < 64 * 1024 {
-        let read = file.read(&mut piece).ok()?;
-        bytes.extend_from_slice(piece.get(..read)?);
-        if read < piece.len() {
+        bytes.reserve(PIECE);
+        let room = bytes.capacity() - bytes.len();
+        if rustix::io::read(&file, spare_capacity(&mut bytes)).ok()? < room {
             break;
         }
     }
@@ -483,12 +493,23 @@ pub fn user_name(uid: u32) -> Option<String> {
 /// The name and home directory of `uid` in the local account file.
 #[must_use]
 pub fn account(uid: u32) -> Option<(String, String)> {
-    let accounts = read_small("/etc/passwd")?;
-    accounts.lines().find_map(|line| {
-        let mut fields = line.split(':');
+    let accounts = read_start("/etc/passwd")?;
+    let mut entries = entries(&accounts);
+    let (name, _, mut rest) = entries.find(|(_, number, _)| *number == uid)?;
+    Some((lossy(name.to_vec()), lossy(rest.nth(2)?.to_vec())))
+}
+
+/// Name, number and the fields behind it of each entry of a local file of accounts or of groups.
+fn entries(file: &[u8]) -> impl Iterator<Item = (&[u8], u32, impl Iterator<Item = &[u8]>)> {
+    file.split(|byte| *byte == b'\n').filter_map(|line| {
+        let mut fields = line.split(|byte| *byte == b':');
         let name = fields.next()?;
-        (fields.nth(1)?.parse() == Ok(uid)).then_some(())?;
-        Some((name.to_owned(), fields.nth(2)?.to_owned()))
+        let number = fields.nth(1).filter(|digits| !digits.is_empty())?;
+        let number = number.iter().try_fold(0_u32, |number, digit| {
+            let digit = char::from(*digit).to_digit(10)?;
+            number.checked_mul(10)?.checked_add(digit)
+        })?;
+        Some((name, number, fields))
     })
 }
 
@@ -500,14 +521,9 @@ pub fn groups() -> Vec<String> {
     numbers.push(rustix::process::getgid().as_raw());
     numbers.sort_unstable();
     numbers.dedup();
-    let file = read_small("/etc/group").unwrap_or_default();
-    let named = file.lines().filter_map(|line| {
-        let mut fields = line.split(':');
-        let name = fields.next()?;
-        let number: u32 = fields.nth(1)?.parse().ok()?;
-        numbers.contains(&number).then(|| name.to_owned())
-    });
-    named.chain(numbers.iter().map(u32::to_string)).collect()
+    let file = read_start("/etc/group").unwrap_or_default();
+    let named = entries(&file).filter(|(_, number, _)| numbers.contains(number));
+    named.map(|(name, ..)| lossy(name.to_vec())).chain(numbers.iter().map(u32::to_string)).collect()
 }
 
 /// The arguments that the process was started with. Where the C library does not tell them to a library that

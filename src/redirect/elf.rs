@@ -33,6 +33,11 @@ const DT_GNU_HASH: u64 = 0x6fff_fef5;
 const DT_VERSYM: u64 = 0x6fff_fff0;
 const DT_RELACOUNT: u64 = 0x6fff_fff9;
 
+const STB_LOCAL: u8 = 0;
+const STT_FUNC: u8 = 2;
+/// In a symbol's version: it is not what its plain name means.
+const IS_OLDER: u16 = 0x8000;
+
 const SYMBOL_BYTES: usize = 24;
 const RELOCATION_BYTES: usize = 24;
 const HEADER_BYTES: usize = 64;
@@ -103,6 +108,14 @@ struct Image<'a> {
     memory: PhantomData<&'a [u8]>,
 }
 
+/// Memory of an [`Image`] from some address on, as far as it is readable.
+#[derive(Clone, Copy)]
+struct Window<'a> {
+    start: usize,
+    bytes: usize,
+    memory: PhantomData<&'a [u8]>,
+}
+
 /// What `PT_DYNAMIC` says: addresses as in memory, 0 where it says nothing.
 #[derive(Clone, Copy, Debug, Default)]
 struct Dynamic {
@@ -128,14 +141,24 @@ struct Import {
 
 struct Symbol {
     name: usize,
+    kind: u8,
+    binding: u8,
     is_undefined: bool,
-    has_address: bool,
+    /// Relative to where the module is; 0 where it has none.
+    address: usize,
+}
+
+/// Where a module has a function that it defines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Definition {
+    At(usize),
+    /// It is no plain function: the loader knows what becomes of it.
+    Unclear,
 }
 
 struct Relocation {
     offset: usize,
     kind: u32,
-    symbol: u32,
     addend: u64,
 }
 
@@ -234,11 +257,9 @@ impl<'a> Module<'a> {
             return Ok(slots);
         }
         let imports = self.imports(wanted)?;
-        if let (Some(first), Some(last)) = (imports.first(), imports.last()) {
-            let span = first.symbol..=last.symbol;
-            let is_meant = |symbol: u32| span.contains(&symbol).then(|| meant(&imports, symbol)).flatten();
+        if let Some(meant) = Meant::by(&imports) {
             for table in self.relocations()? {
-                self.add_slots(table, is_meant, &mut slots)?;
+                self.add_slots(table, &meant, &mut slots)?;
             }
         }
         slots.sort_unstable();
@@ -253,11 +274,45 @@ impl<'a> Module<'a> {
     pub fn stand_ins(&self, wanted: &Names) -> Result<Vec<usize>, Surprise> {
         let mut found = Vec::new();
         for import in self.imports(wanted)? {
-            if self.symbol(import.symbol)?.has_address {
+            if self.symbol(import.symbol)?.address != 0 {
                 found.push(import.wanted);
             }
         }
         Ok(found)
+    }
+
+    /// Calls `each` with the place of every wanted function that is still sought and that this module defines for
+    /// others, and where it is.
+    ///
+    /// # Errors
+    /// Its tables are not as they must be, or it has no GNU hash table.
+    pub fn definitions(
+        &self,
+        wanted: &Names,
+        is_sought: impl Fn(usize) -> bool,
+        mut each: impl FnMut(usize, Definition),
+    ) -> Result<(), Surprise> {
+        let has_none = self.dynamic.symbols == 0 && self.dynamic.hash == 0;
+        let Some(table) = GnuHash::read(&self.image, self.dynamic.gnu_hash)? else {
+            return if self.dynamic.gnu_hash != 0 || has_none { Ok(()) } else { Err(Surprise::NoSymbols) };
+        };
+        let (names, span) = (self.names()?, self.span());
+        let hashed = Hashed { table, names, symbols: self.image.from(self.dynamic.symbols)? };
+        let versions = (self.dynamic.versions != 0).then(|| self.image.from(self.dynamic.versions));
+        let versions = versions.transpose()?;
+        for (hash, wanted, name) in wanted.hashed().filter(|(_, wanted, _)| is_sought(*wanted)) {
+            let found = hashed.find(hash, name, |index, symbol| {
+                let Some(versions) = versions.filter(|_| symbol.is_defined()) else {
+                    return Ok(symbol.is_defined());
+                };
+                Ok(u16::from_le_bytes(versions.read(index as usize * 2)?) & IS_OLDER == 0)
+            })?;
+            let Some((_, symbol)) = found else { continue };
+            let address = self.image.base.wrapping_add(symbol.address);
+            let is_plain = symbol.kind == STT_FUNC && span.contains(&address);
+            each(wanted, if is_plain { Definition::At(address) } else { Definition::Unclear });
+        }
+        Ok(())
     }
 
     /// The identity that the linker gave it.
@@ -321,14 +376,14 @@ impl<'a> Module<'a> {
     fn add_slots(
         &self,
         table: &[[u8; RELOCATION_BYTES]],
-        is_meant: impl Fn(u32) -> Option<usize>,
+        meant: &Meant,
         slots: &mut Vec<Slot>,
     ) -> Result<(), Surprise> {
         for entry in table {
+            // Nearly all mean another symbol, and libpython has some 15,000 of them.
+            let Some(wanted) = meant.get(Relocation::symbol_of(entry)) else { continue };
             let relocation = Relocation::read(entry);
-            if let Some(wanted) = is_meant(relocation.symbol)
-                && self.machine.stores_address(&relocation)
-            {
+            if self.machine.stores_address(&relocation) {
                 slots.push(Slot { address: self.image.slot(relocation.offset)?, wanted });
             }
         }
@@ -376,39 +431,15 @@ impl<'a> Module<'a> {
         wanted: &Names,
         imports: &mut Vec<Import>,
     ) -> Result<(), Surprise> {
+        let hashed = Hashed { table: *table, names, symbols: self.image.from(self.dynamic.symbols)? };
         for (hash, wanted, name) in wanted.hashed() {
-            if let Some((symbol, found)) = self.hashed(table, names, hash, name)?
+            if let Some((symbol, found)) = hashed.find(hash, name, |_, _| Ok(true))?
                 && found.is_undefined
             {
                 imports.push(Import { symbol, wanted });
             }
         }
         Ok(())
-    }
-
-    /// The symbol of a name in the GNU hash table.
-    fn hashed(
-        &self,
-        table: &GnuHash,
-        names: &[u8],
-        hash: u32,
-        name: &[u8],
-    ) -> Result<Option<(u32, Symbol)>, Surprise> {
-        let Some(mut symbol) = table.first(&self.image, hash)? else { return Ok(None) };
-        loop {
-            let entry = table.chain(&self.image, symbol)?;
-            if entry | 1 == hash | 1 {
-                let found = self.symbol(symbol)?;
-                let rest = names.get(found.name..).ok_or(Surprise::Name)?;
-                if rest.strip_prefix(name).is_some_and(|rest| rest.first() == Some(&0)) {
-                    return Ok(Some((symbol, found)));
-                }
-            }
-            if entry & 1 != 0 {
-                return Ok(None);
-            }
-            symbol = symbol.checked_add(1).ok_or(Surprise::OutOfRange)?;
-        }
     }
 
     fn symbol(&self, index: u32) -> Result<Symbol, Surprise> {
@@ -437,10 +468,30 @@ pub fn build_id<'a>(notes: impl IntoIterator<Item = Note<'a>>) -> Option<String>
     Some(note.description.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// The wanted function that a symbol means.
-fn meant(imports: &[Import], symbol: u32) -> Option<usize> {
-    let found = imports.binary_search_by_key(&symbol, |import| import.symbol).ok()?;
-    imports.get(found).map(|import| import.wanted)
+/// The wanted functions that symbols mean, to be asked about every relocation.
+struct Meant {
+    first: u32,
+    /// Places in the list of names, counted from 1, by what comes from the first symbol on.
+    wanted: Vec<u16>,
+}
+
+impl Meant {
+    /// By imports in the order of their symbols.
+    fn by(imports: &[Import]) -> Option<Self> {
+        let first = imports.first()?.symbol;
+        let span = (imports.last()?.symbol - first) as usize + 1;
+        let mut wanted = vec![0; span];
+        for import in imports {
+            *wanted.get_mut((import.symbol - first) as usize)? = u16::try_from(import.wanted + 1).ok()?;
+        }
+        Some(Self { first, wanted })
+    }
+
+    #[inline]
+    fn get(&self, symbol: u32) -> Option<usize> {
+        let wanted = *self.wanted.get(symbol.wrapping_sub(self.first) as usize)?;
+        usize::from(wanted).checked_sub(1)
+    }
 }
 
 impl<'a> Image<'a> {
@@ -486,6 +537,12 @@ impl<'a> Image<'a> {
         self.bytes(address, N)?.try_into().map_err(|_| Surprise::OutOfRange)
     }
 
+    /// What can be read from `address` on.
+    fn from(&self, address: usize) -> Result<Window<'a>, Surprise> {
+        let end = self.readable_to(address).ok_or(Surprise::OutOfRange)?;
+        Ok(Window { start: address, bytes: end - address, memory: PhantomData })
+    }
+
     /// As many entries of 24 bytes as `length` says: symbols or relocations.
     fn table(&self, address: usize, length: usize) -> Result<&'a [[u8; 24]], Surprise> {
         let (entries, rest) = self.bytes(address, length)?.as_chunks();
@@ -515,6 +572,19 @@ impl<'a> Image<'a> {
         let header = self.read::<HEADER_BYTES>(self.range(first).start, 0)?;
         let is_for = [header[18], header[19]] == machine.number().to_le_bytes();
         if header.starts_with(&MAGIC) && is_for { Ok(()) } else { Err(Surprise::Header) }
+    }
+}
+
+impl Window<'_> {
+    /// `N` bytes at `offset`.
+    #[inline]
+    fn read<const N: usize>(&self, offset: usize) -> Result<[u8; N], Surprise> {
+        if offset.checked_add(N).is_none_or(|end| end > self.bytes) {
+            return Err(Surprise::OutOfRange);
+        }
+        // SAFETY: the bytes lie in one readable PT_LOAD, which is mapped for the window's life and not changed where
+        // this reads (`Module::mapped`).
+        Ok(unsafe { ((self.start + offset) as *const [u8; N]).read() })
     }
 }
 
@@ -583,17 +653,37 @@ fn words<const N: usize>(bytes: &[u8]) -> [u64; N] {
 
 impl Symbol {
     /// `st_name: u32, st_info: u8, st_other: u8, st_shndx: u16, st_value: u64, st_size: u64`.
+    #[inline]
     fn read(entry: &[u8; SYMBOL_BYTES]) -> Self {
         let [first, value, _] = words::<3>(entry);
-        Self { name: first as u32 as usize, is_undefined: first >> 48 == 0, has_address: value != 0 }
+        let information = (first >> 32) as u8;
+        Self {
+            name: first as u32 as usize,
+            kind: information & 0xf,
+            binding: information >> 4,
+            is_undefined: first >> 48 == 0,
+            address: value as usize,
+        }
+    }
+
+    /// Whether others may mean it by its name.
+    fn is_defined(&self) -> bool {
+        !self.is_undefined && self.address != 0 && self.binding != STB_LOCAL
     }
 }
 
 impl Relocation {
     /// `r_offset: u64, r_info: type u32 and symbol u32, r_addend: u64`.
+    #[inline]
     fn read(entry: &[u8; RELOCATION_BYTES]) -> Self {
         let [offset, information, addend] = words(entry);
-        Self { offset: offset as usize, kind: information as u32, symbol: (information >> 32) as u32, addend }
+        Self { offset: offset as usize, kind: information as u32, addend }
+    }
+
+    /// The symbol that it names.
+    #[inline]
+    fn symbol_of(entry: &[u8; RELOCATION_BYTES]) -> u32 {
+        u32::from_le_bytes([entry[12], entry[13], entry[14], entry[15]])
     }
 }
 
@@ -601,19 +691,20 @@ impl Relocation {
 ///
 /// `buckets: u32, first_symbol: u32, bloom words: u32, bloom shift: u32`, then the bloom filter's words of 64 bits,
 /// the buckets, and one hash a symbol, whose lowest bit ends a chain.
-struct GnuHash {
+#[derive(Clone, Copy)]
+struct GnuHash<'a> {
     first_symbol: usize,
-    bloom: usize,
-    bloom_words: usize,
+    bloom: &'a [[u8; 8]],
     bloom_shift: u32,
-    buckets: usize,
-    bucket_count: usize,
+    buckets: &'a [[u8; 4]],
+    /// One hash a symbol, as far as memory goes: only the chains say how many there are.
+    chains: Window<'a>,
 }
 
-impl GnuHash {
+impl<'a> GnuHash<'a> {
     /// The table at `address`; none where there is none, or an empty one: it then says nothing of how many
     /// symbols it leaves out.
-    fn read(image: &Image, address: usize) -> Result<Option<Self>, Surprise> {
+    fn read(image: &Image<'a>, address: usize) -> Result<Option<Self>, Surprise> {
         if address == 0 {
             return Ok(None);
         }
@@ -621,32 +712,70 @@ impl GnuHash {
         let (bucket_count, bloom_words) = (counts as u32 as usize, bloom as u32 as usize);
         let bloom_start = address.checked_add(16).ok_or(Surprise::OutOfRange)?;
         let buckets = bloom_start.checked_add(bloom_words * 8).ok_or(Surprise::OutOfRange)?;
-        image.bytes(bloom_start, bloom_words * 8)?;
-        let filled = image.bytes(buckets, bucket_count * 4)?;
-        if bloom_words == 0 || filled.iter().all(|byte| *byte == 0) {
+        let chains = buckets.checked_add(bucket_count * 4).ok_or(Surprise::OutOfRange)?;
+        let (bloom_filter, _) = image.bytes(bloom_start, bloom_words * 8)?.as_chunks();
+        let (buckets, _) = image.bytes(buckets, bucket_count * 4)?.as_chunks();
+        if bloom_words == 0 || buckets.iter().all(|bucket| *bucket == [0; 4]) {
             return Ok(None);
         }
-        let first_symbol = (counts >> 32) as usize;
-        let bloom_shift = (bloom >> 32) as u32;
-        Ok(Some(Self { first_symbol, bloom: bloom_start, bloom_words, bloom_shift, buckets, bucket_count }))
+        Ok(Some(Self {
+            first_symbol: (counts >> 32) as usize,
+            bloom: bloom_filter,
+            bloom_shift: (bloom >> 32) as u32,
+            buckets,
+            chains: image.from(chains)?,
+        }))
     }
 
     /// The first symbol of the chain that a name of this hash would be in.
-    fn first(&self, image: &Image, hash: u32) -> Result<Option<u32>, Surprise> {
-        let word = (hash / 64) as usize % self.bloom_words;
-        let bloom = u64::from_le_bytes(image.read(self.bloom, word * 8)?);
+    #[inline]
+    fn first(&self, hash: u32) -> Option<u32> {
+        let bloom = u64::from_le_bytes(*self.bloom.get((hash / 64) as usize % self.bloom.len().max(1))?);
         let second = hash.checked_shr(self.bloom_shift).unwrap_or(0);
         if bloom >> (hash % 64) & bloom >> (second % 64) & 1 == 0 {
-            return Ok(None);
+            return None;
         }
-        let bucket = hash as usize % self.bucket_count;
-        let first = u32::from_le_bytes(image.read(self.buckets, bucket * 4)?);
-        Ok((first as usize >= self.first_symbol && first != 0).then_some(first))
+        let first = u32::from_le_bytes(*self.buckets.get(hash as usize % self.buckets.len().max(1))?);
+        (first as usize >= self.first_symbol && first != 0).then_some(first)
     }
 
-    fn chain(&self, image: &Image, symbol: u32) -> Result<u32, Surprise> {
+    fn chain(&self, symbol: u32) -> Result<u32, Surprise> {
         let index = (symbol as usize).checked_sub(self.first_symbol).ok_or(Surprise::OutOfRange)?;
-        Ok(u32::from_le_bytes(image.read(self.buckets, (self.bucket_count + index) * 4)?))
+        Ok(u32::from_le_bytes(self.chains.read(index * 4)?))
+    }
+}
+
+/// Symbols as a GNU hash table knows them.
+struct Hashed<'a> {
+    table: GnuHash<'a>,
+    names: &'a [u8],
+    symbols: Window<'a>,
+}
+
+impl Hashed<'_> {
+    /// The first symbol of a name that is meant.
+    fn find(
+        &self,
+        hash: u32,
+        name: &[u8],
+        is_meant: impl Fn(u32, &Symbol) -> Result<bool, Surprise>,
+    ) -> Result<Option<(u32, Symbol)>, Surprise> {
+        let Some(mut symbol) = self.table.first(hash) else { return Ok(None) };
+        loop {
+            let entry = self.table.chain(symbol)?;
+            if entry | 1 == hash | 1 {
+                let found = Symbol::read(&self.symbols.read(symbol as usize * SYMBOL_BYTES)?);
+                let rest = self.names.get(found.name..).ok_or(Surprise::Name)?;
+                let is_named = rest.strip_prefix(name).is_some_and(|rest| rest.first() == Some(&0));
+                if is_named && is_meant(symbol, &found)? {
+                    return Ok(Some((symbol, found)));
+                }
+            }
+            if entry & 1 != 0 {
+                return Ok(None);
+            }
+            symbol = symbol.checked_add(1).ok_or(Surprise::OutOfRange)?;
+        }
     }
 }
 

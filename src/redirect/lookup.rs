@@ -1,5 +1,9 @@
 //! Where the functions themselves are: what a call reaches that is not redirected.
 //!
+//! The loader takes some 3,000 instructions to find a function by its name, and as many to find none. So modules are
+//! asked here, in the loader's order, and what the C library is the first to define is its function there. Whatever is
+//! not as simple as that, such as a function of a library that was preloaded, the loader is asked for.
+//!
 //! An executable at a fixed address stands in for functions of which it takes the address: the loader gives everybody
 //! an entry of the executable's own table, which jumps through a slot. That slot is redirected, so what is behind it is
 //! looked for in the other modules, in the loader's order.
@@ -11,14 +15,105 @@ use std::sync::atomic::Ordering::Release;
 
 use libc::dl_phdr_info;
 
-use super::elf::{Machine, Module};
+use super::elf::{Definition, Machine, Module};
 use super::names::Names;
 use super::stubs::Function;
+use super::{is_of_c_library, path_of};
 use crate::capi;
 
-/// Those of some functions that this process has, or what was preloaded before them.
-pub fn present(functions: impl Iterator<Item = &'static Function>) -> Vec<&'static Function> {
-    let mut found: Vec<_> = functions.filter(|function| is_found(function)).collect();
+/// Those of some functions that this process has, or what was preloaded before them. `names` begins with theirs, in
+/// their order.
+pub fn present(
+    functions: impl Iterator<Item = &'static Function>,
+    names: &Names,
+) -> Vec<Option<&'static Function>> {
+    let functions: Vec<_> = functions.collect();
+    let places = Search::of(names, functions.len()).places;
+    let pairs = functions.iter().copied().zip(&places);
+    let unclear = pairs.clone().filter(|(_, place)| matches!(place, Place::Unclear));
+    let asked = asked_for(unclear.map(|(function, _)| function).collect());
+    let is_there = |(function, place): (&'static Function, &Place)| match place {
+        Place::Nowhere => None,
+        Place::Unclear => asked.iter().any(|one| std::ptr::eq(*one, function)).then_some(function),
+        Place::At(address) => {
+            function.real.store(*address, Release);
+            Some(function)
+        }
+    };
+    pairs.map(is_there).collect()
+}
+
+/// Where a function is, as far as modules say.
+#[derive(Clone, Copy)]
+enum Place {
+    Nowhere,
+    At(usize),
+    /// The loader has to be asked.
+    Unclear,
+}
+
+/// A search of all modules.
+struct Search<'a> {
+    names: &'a Names,
+    places: Vec<Place>,
+}
+
+impl<'a> Search<'a> {
+    /// For the first `count` of some names.
+    fn of(names: &'a Names, count: usize) -> Self {
+        let mut search = Self { names, places: vec![Place::Nowhere; count] };
+        // SAFETY: the callback takes the pointer for what it is, and is called only before this returns.
+        unsafe { libc::dl_iterate_phdr(Some(search_one), (&raw mut search).cast()) };
+        search
+    }
+
+    fn add(&mut self, module: &Module<'_>, is_trusted: bool) {
+        let sought = self.places.iter().map(|place| matches!(place, Place::Nowhere)).collect::<Vec<_>>();
+        let is_sought = |index: usize| sought.get(index) == Some(&true);
+        let places = &mut self.places;
+        let understood = module.definitions(self.names, is_sought, |index, definition| {
+            if let Some(place) = places.get_mut(index) {
+                *place = match definition {
+                    Definition::At(address) if is_trusted => Place::At(address),
+                    _ => Place::Unclear,
+                };
+            }
+        });
+        if understood.is_err() {
+            self.add_unknown();
+        }
+    }
+
+    /// A module that may define anything.
+    fn add_unknown(&mut self) {
+        let is_open = |place: &&mut Place| matches!(place, Place::Nowhere);
+        self.places.iter_mut().filter(is_open).for_each(|place| *place = Place::Unclear);
+    }
+}
+
+/// One module after the other, as the loader searches them.
+unsafe extern "C" fn search_one(information: *mut dl_phdr_info, _: usize, search: *mut c_void) -> c_int {
+    // SAFETY: the loader's own argument, and the one that it was given for us.
+    let (information, search) = unsafe { (&*information, &mut *search.cast::<Search<'_>>()) };
+    let path = path_of(information);
+    if gnomon_core::paths::split(&path).1.starts_with(b"linux-vdso") {
+        return 0; // the kernel's own, which the loader does not search
+    }
+    // SAFETY: the loader keeps the module while it calls us.
+    match Machine::HERE.and_then(|machine| unsafe { Module::loaded(information, machine) }.ok()) {
+        Some(module) => search.add(&module, is_of_c_library(&path)),
+        None => search.add_unknown(),
+    }
+    0
+}
+
+/// Those of some functions that the loader finds.
+fn asked_for(functions: Vec<&'static Function>) -> Vec<&'static Function> {
+    let mut found = functions;
+    found.retain(|function| is_found(function));
+    if found.is_empty() {
+        return found;
+    }
     let names = Names::new(found.iter().map(|function| function.name));
     let loaded = Loaded::of(&names);
     let stood_in: Vec<_> = loaded.stand_ins.iter().filter_map(|index| found.get(*index).copied()).collect();
@@ -95,4 +190,29 @@ unsafe extern "C" fn look(information: *mut dl_phdr_info, _: usize, loaded: *mut
         loaded.others.push((path, module.span()));
     }
     0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::redirect::functions;
+
+    #[test]
+    fn functions_are_where_the_loader_finds_them() {
+        let names = Names::new(functions::all().map(|function| function.name));
+        let found = present(functions::all(), &names);
+        for (function, found) in functions::all().zip(found) {
+            let name = CString::new(function.name).unwrap();
+            let told = capi::symbol(&name).map_or(0, |address| address.expose_provenance());
+            assert_eq!(found.map_or(0, Function::real), told, "{}", function.name);
+        }
+    }
+
+    #[test]
+    fn the_c_librarys_own_are_found_without_the_loader() {
+        let names = Names::new(["getpid"]);
+        let places = Search::of(&names, 1).places;
+        let told = capi::symbol(c"getpid").unwrap().expose_provenance();
+        assert!(matches!(places[..], [Place::At(found)] if found == told));
+    }
 }

@@ -69,7 +69,8 @@ fn turn_on() {
 /// What is looked for, and where each is found in `functions`.
 struct Wanted {
     names: Names,
-    functions: Vec<&'static Function>,
+    /// `None` for those that this process does not have.
+    functions: Vec<Option<&'static Function>>,
     /// From here on they are OpenSSL's.
     first_tls: usize,
     /// An address in the module that holds the interpreter.
@@ -85,7 +86,7 @@ fn wanted() -> Option<&'static Wanted> {
 /// The function called `name`, if it is redirected.
 fn by_name(name: &CStr) -> Option<&'static Function> {
     let wanted = wanted()?;
-    wanted.functions.get(wanted.names.find(name.to_bytes_with_nul())?).copied()
+    *wanted.functions.get(wanted.names.find(name.to_bytes_with_nul())?)?
 }
 
 /// Whether all of this has been run on this processor. On another one it is only done for who asks for it.
@@ -100,10 +101,11 @@ pub fn prepare(is_asked_for: bool) -> Result<(), Absence> {
         return Err(Absence::Unsupported);
     }
     WANTED.get_or_init(|| {
-        let mut functions = lookup::present(functions::all());
+        let all = functions::all().chain(functions::tls::ALL.iter().copied());
+        let names = Names::new(all.map(|function| function.name));
+        let mut functions = lookup::present(functions::all(), &names);
         let first_tls = functions.len();
-        functions.extend_from_slice(functions::tls::ALL);
-        let names = Names::new(functions.iter().map(|function| function.name));
+        functions.extend(functions::tls::ALL.iter().copied().map(Some));
         let python = capi::symbol(c"PySys_AddAuditHook").map_or(0, |address| address.expose_provenance());
         Wanted { names, functions, first_tls, python }
     });
@@ -314,7 +316,7 @@ impl Wanted {
     fn slots(&self, module: &elf::Module<'_>) -> Result<(Redirections, Redirections), elf::Surprise> {
         let is_tls = |slot: &elf::Slot| slot.wanted >= self.first_tls;
         let redirection = |slot: elf::Slot| {
-            let function = (self.functions.get(slot.wanted)?.stub)();
+            let function = ((*self.functions.get(slot.wanted)?)?.stub)();
             Some(patch::Redirection { slot, function })
         };
         let (tls, others): (Vec<_>, Vec<_>) = module.slots(&self.names)?.into_iter().partition(is_tls);
@@ -403,7 +405,13 @@ fn path_of(information: &dl_phdr_info) -> Vec<u8> {
 
 /// Whether a module is gnomon itself, or part of the C library: what that does for a program, the program's call tells.
 fn is_left_alone(path: &[u8], span: &std::ops::Range<usize>) -> bool {
-    const SYSTEM: [&[u8]; 13] = [
+    let own: fn(&[u8], &std::ops::Range<usize>) -> bool = is_left_alone;
+    is_of_c_library(path) || span.contains(&(own as *const ()).addr())
+}
+
+/// Whether a module is part of the C library.
+fn is_of_c_library(path: &[u8]) -> bool {
+    const PARTS: [&[u8]; 13] = [
         b"libc.so.",
         b"libc-2.",
         b"libm.so.",
@@ -419,6 +427,5 @@ fn is_left_alone(path: &[u8], span: &std::ops::Range<usize>) -> bool {
         b"libanl.so.",
     ];
     let name = gnomon_core::paths::split(path).1;
-    let own: fn(&[u8], &std::ops::Range<usize>) -> bool = is_left_alone;
-    SYSTEM.iter().any(|start| name.starts_with(start)) || span.contains(&(own as *const ()).addr())
+    PARTS.iter().any(|start| name.starts_with(start))
 }

@@ -1,67 +1,70 @@
 //! The names of the functions that are wanted, made for being asked about thousands of symbols that are mostly
 //! of other names.
 
-/// Words of the filter of prefixes: some eighty names set a fiftieth of its bits.
-const FILTER_WORDS: usize = 64;
+/// Places of the table of prefixes: some hundred names take a tenth of them.
+const PLACES: usize = 1024;
 
 /// Names, each known by its place in the list that they were given in.
 #[derive(Debug)]
 pub struct Names {
-    filter: [u64; FILTER_WORDS],
-    /// In order of the prefix.
+    /// The first name of the prefixes that have this place, counted from 1; 0 where there is none.
+    table: [u16; PLACES],
     names: Vec<Name>,
 }
 
 #[derive(Debug)]
 struct Name {
-    prefix: u32,
+    /// Its first four bytes, the NUL counted.
+    prefix: Option<u32>,
     /// What a GNU hash table knows the name by.
     hash: u32,
-    index: usize,
+    /// The next name with its place in the table, as there.
+    next: u16,
     text: &'static [u8],
 }
 
 impl Names {
     /// The names in their order. A name has three bytes or more; a shorter one is never found.
     pub fn new(names: impl IntoIterator<Item = &'static str>) -> Self {
-        let mut filter = [0; FILTER_WORDS];
-        let mut names: Vec<Name> = names.into_iter().enumerate().filter_map(Name::new).collect();
-        for name in &names {
-            let (word, bit) = place(name.prefix);
-            if let Some(word) = filter.get_mut(word) {
-                *word |= bit;
+        let mut table = [0; PLACES];
+        let mut names: Vec<Name> = names.into_iter().map(Name::new).collect();
+        for (number, name) in (1..).zip(&mut names) {
+            if let Some(first) = name.prefix.and_then(|prefix| table.get_mut(place(prefix))) {
+                name.next = std::mem::replace(first, number);
             }
         }
-        names.sort_unstable_by_key(|name| name.prefix);
-        Self { filter, names }
+        Self { table, names }
     }
 
     /// Which name `bytes` begin with, up to a NUL.
+    #[inline]
     pub fn find(&self, bytes: &[u8]) -> Option<usize> {
         let prefix = u32::from_le_bytes(*bytes.first_chunk()?);
-        let (word, bit) = place(prefix);
-        if self.filter.get(word)? & bit == 0 {
-            return None;
+        let mut number = *self.table.get(place(prefix))?;
+        while let Some(index) = usize::from(number).checked_sub(1) {
+            let name = self.names.get(index)?;
+            if name.prefix == Some(prefix) && name.is(bytes) {
+                return Some(index);
+            }
+            number = name.next;
         }
-        let first = self.names.partition_point(|name| name.prefix < prefix);
-        let mut alike = self.names.iter().skip(first).take_while(|name| name.prefix == prefix);
-        alike.find(|name| name.is(bytes)).map(|name| name.index)
+        None
     }
 
     /// Every name: its GNU hash, its place in the list, its bytes.
     pub fn hashed(&self) -> impl Iterator<Item = (u32, usize, &'static [u8])> {
-        self.names.iter().map(|name| (name.hash, name.index, name.text))
+        self.names.iter().enumerate().map(|(index, name)| (name.hash, index, name.text))
     }
 }
 
 impl Name {
-    fn new((index, name): (usize, &'static str)) -> Option<Self> {
+    fn new(name: &'static str) -> Self {
         let text = name.as_bytes();
         let prefix = match *text {
-            [first, second, third] => [first, second, third, 0],
-            _ => *text.first_chunk()?,
+            [first, second, third] => Some([first, second, third, 0]),
+            _ => text.first_chunk().copied(),
         };
-        Some(Self { prefix: u32::from_le_bytes(prefix), hash: gnu_hash(text), index, text })
+        Self { prefix: prefix.map(u32::from_le_bytes), hash: gnu_hash(text), next: 0, text }
     }
 
     fn is(&self, bytes: &[u8]) -> bool {
@@ -69,10 +72,9 @@ impl Name {
     }
 }
 
-/// The word and the bit of the filter that a prefix has.
-fn place(prefix: u32) -> (usize, u64) {
-    let mixed = prefix.wrapping_mul(0x9E37_79B1) >> 20;
-    ((mixed >> 6) as usize, 1 << (mixed & 63))
+/// The place of the table that a prefix has.
+fn place(prefix: u32) -> usize {
+    (prefix.wrapping_mul(0x9E37_79B1) >> 22) as usize
 }
 
 fn gnu_hash(name: &[u8]) -> u32 {

@@ -22,14 +22,18 @@ def _arm(directory):
         spec = sys.modules["_frozen_importlib"].ModuleSpec("_arm", None, origin=path)
         module = _imp.create_dynamic(spec)
         _imp.exec_dynamic(module)
-        return getattr(module, "error", None)
-    return "no library for this Python beside " + directory
+        return getattr(module, "error", None), module.is_last(__file__)
+    return "no library for this Python beside " + directory, False
 
 
 def _start():
+    """Arms; returns whether it is known that no other sitecustomize follows."""
+    is_last = False
     directory = __file__.replace("\\", "/").rpartition("/")[0]
     try:
-        problem = _arm(directory) if sys.version_info >= (3, 9) else "this Python is older than 3.9"
+        problem = "this Python is older than 3.9"
+        if sys.version_info >= (3, 9):
+            problem, is_last = _arm(directory)
     except Exception as error:
         problem = repr(error)
     if problem:
@@ -43,9 +47,12 @@ def _start():
             sys.path.remove(entry)
             sys.path_importer_cache.pop(entry, None)
     sys.modules.pop("sitecustomize", None)
+    return is_last
 
 
-_start()
+if _start():
+    # What site expects where there is none: that would be found out by listing the directories of the path.
+    raise ModuleNotFoundError("No module named 'sitecustomize'", name="sitecustomize")
 del _start, _arm
 
 # The next one on the path: Debian's, ddtrace's, OpenTelemetry's. Where there is none this raises the

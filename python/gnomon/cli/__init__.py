@@ -18,7 +18,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> _Parser:
-    from . import diff, events, policy, pythons, run, show, startup, verify
+    from . import attach, diff, events, keep, policy, pythons, run, show, startup, verify
 
     parser = _Parser(
         prog="gnomon",
@@ -26,7 +26,7 @@ def _parser() -> _Parser:
     )
     parser.add_argument("--version", action="store_true", help="print the version and leave")
     verbs = parser.add_subparsers(metavar="VERB", parser_class=_Parser)
-    for verb in (run, show, events, diff, startup, verify, policy, pythons):
+    for verb in (run, attach, show, events, diff, startup, verify, policy, pythons, keep):
         verb.add_parser(verbs)
     return parser
 
@@ -39,6 +39,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             from . import run  # alone: it is what people wait for
 
             return run.main(arguments[1:])
+        if arguments[:1] == ["keep"]:
+            from ..rollout.keep import (
+                main as keep_main,
+            )  # with a command line of its own: timers run it without us
+
+            return keep_main(arguments[1:])
         parser = _parser()
         options = parser.parse_args(arguments)
         if options.version:

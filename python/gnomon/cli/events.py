@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ..coverage import Receipt
 
 _POLL_SECONDS = 0.2
+_FAULTS_SHOWN = 100
 
 
 def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -121,8 +122,7 @@ def _list_with_receipt(options: argparse.Namespace, kinds: list[str], *, is_ever
         gathered.add(record)
         if is_everything or record.kind in kinds:
             print(line(record))
-    path = os.fspath(spool.path)
-    folder = path if os.path.isdir(path) else os.path.dirname(path)
+    folder = str(spool.path) if os.path.isdir(spool.path) else None
     receipt = gathered.answer(processes, faults, folder=folder).coverage
     if options.format == "jsonl":
         print(_receipt_as_json(receipt))
@@ -166,9 +166,11 @@ def _tell(faults: list[Fault]) -> int:
     from ..text import printable
 
     bad = [fault for fault in faults if fault.severity != "torn"]
-    for fault in bad:
+    for fault in bad[:_FAULTS_SHOWN]:
         where = f"{printable(str(fault.path))}:{fault.offset}"
         print(f"warning: {where}: {fault.kind}{': ' + fault.detail if fault.detail else ''}", file=sys.stderr)
+    if len(bad) > _FAULTS_SHOWN:
+        print(f"warning: {len(bad) - _FAULTS_SHOWN:,} more files could not be read", file=sys.stderr)
     return 1 if bad else 0
 
 
@@ -181,6 +183,8 @@ def _as_json(record: Record) -> str:
     fields["time"], fields["last_time"] = iso_time(record.time), iso_time(record.last_time)
     if record.kind == "exit":
         fields["pid"] = record.child
+    elif record.kind == "process" and record.is_forged:
+        fields["owner_uid"], fields["is_forged"] = record.owner_uid, record.is_forged
     # Undecodable bytes are lone surrogates here, which JSON can hold when it is ASCII.
     return json.dumps(fields, ensure_ascii=True)
 
@@ -200,6 +204,10 @@ def _as_text(record: Record) -> str:
         words.append(f"pid {record.child}, status {record.status}")
     elif record.target is not None:
         words.append(printable(record.target))
+    if record.kind == "process" and record.is_forged:
+        words.append(f"[forged: the file belongs to user {record.owner_uid}]")
+    if record.kind == "evict":
+        words.append(f"({record.detail})")
     if record.address and record.host:
         words.append(f"({record.address})")
     if record.destination is not None:

@@ -13,8 +13,9 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         "verify",
         help="check a spool for damage",
         description=(
-            "Checks every record of every segment. Exit code 1 when something is corrupt or unreadable; "
-            "a record torn by a killed process is no damage."
+            "Checks every record of every segment, and whether segments are missing or are not what they "
+            "were. Exit code 1 when something is corrupt, unreadable, missing, changed or forged; a record "
+            "torn by a killed process is no damage."
         ),
     )
     add_spool(parser)
@@ -24,9 +25,12 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 
 def main(options: argparse.Namespace) -> int:
     """Runs the verb."""
+    from ..integrity import KINDS, verified
     from ..text import printable
 
-    segments = open_spool(options.spool).verify()
+    spool = open_spool(options.spool)
+    segments = spool.verify()
+    findings = verified(str(spool.path), segments)
     faults = [fault for segment in segments for fault in segment.faults]
     bad = [fault for fault in faults if fault.severity != "torn"]
     totals = {
@@ -39,8 +43,10 @@ def main(options: argparse.Namespace) -> int:
         "corrupt": sum(fault.severity == "corrupt" for fault in bad),
         "unreadable": sum(fault.severity == "io" for fault in bad),
     }
+    kinds = {kind: sum(finding.kind == kind for finding in findings) for kind in KINDS}
     if options.format == "json":
         import json
+        from dataclasses import asdict
 
         found = [
             {
@@ -52,10 +58,15 @@ def main(options: argparse.Namespace) -> int:
             }
             for fault in faults
         ]
-        print(json.dumps({**totals, "faults": found}))
+        missed = [asdict(finding) for finding in findings]
+        print(json.dumps({**totals, **kinds, "faults": found, "findings": missed}))
     else:
         for fault in faults:
             detail = f" ({fault.detail})" if fault.detail else ""
             print(f"{printable(str(fault.path))}:{fault.offset}: {fault.severity}: {fault.kind}{detail}")
-        print(", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in totals.items()))
-    return 1 if bad else 0
+        for finding in findings:
+            detail = f" ({printable(finding.detail)})" if finding.detail else ""
+            print(f"{printable(finding.path)}: {finding.kind}{detail}")
+        told = {**totals, **{kind: count for kind, count in kinds.items() if count}}
+        print(", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in told.items()))
+    return 1 if bad or findings else 0

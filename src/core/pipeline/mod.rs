@@ -62,6 +62,18 @@ pub struct Recorder {
     part: AtomicU64,
 }
 
+/// What was removed from one directory of a spool for one reason.
+#[derive(Clone, Copy, Debug)]
+pub struct Eviction<'a> {
+    pub folder: &'a [u8],
+    pub reason: &'a str,
+    pub files: u32,
+    pub bytes: u64,
+    /// When what is gone began and ended, nanoseconds since 1970.
+    pub first: u64,
+    pub last: u64,
+}
+
 /// An event's origin, and a hash that tells it from others.
 #[derive(Clone, Copy, Default)]
 struct Cause<'a> {
@@ -234,6 +246,20 @@ impl Recorder {
     pub fn child_ended(&self, pid: u32, status: i32) {
         let draft = Draft { child: Some(pid), status: Some(status), ..Draft::default() };
         self.store(Kind::Exit, &draft, now());
+    }
+
+    /// Notes that segments were removed from a spool.
+    pub fn evicted(&self, eviction: &Eviction<'_>) {
+        let draft = Draft {
+            target: Some(Cow::Borrowed(eviction.folder)),
+            detail: Some(Cow::Borrowed(eviction.reason.as_bytes())),
+            size: Some(eviction.bytes),
+            ..Draft::default()
+        };
+        let place = self.store(Kind::Evict, &draft, eviction.first);
+        if let (Some(place), Some(segment)) = (place, self.writer.current()) {
+            (1..eviction.files).for_each(|_| _ = segment.repeat(place, eviction.last));
+        }
     }
 
     /// Where the absolute `path` leads, without symlinks.

@@ -28,7 +28,8 @@ use crate::paths;
 use crate::pipeline::events::file_of_uri;
 use crate::process::{self, Description, Script};
 use crate::record::View;
-use crate::spool::reader::{Fault, Raw, SegmentFile, listing_of, segment_paths};
+use crate::spool::place::list;
+use crate::spool::reader::{Fault, Raw, SegmentFile, listing_of};
 use crate::text::{Bytes, Pieces};
 
 /// What is asked of a replay.
@@ -111,9 +112,11 @@ pub struct Spoken {
 /// # Errors
 /// A spool cannot be listed.
 pub fn replay(image: &Image, question: &Question, threads: usize) -> io::Result<Replayed> {
-    let mut paths = Vec::new();
+    let (mut paths, mut whole) = (Vec::new(), Part::default());
     for spool in &question.spools {
-        paths.extend(segment_paths(spool, &question.filter)?);
+        let (listed, unlisted) = list(spool, &question.filter)?;
+        paths.extend(listed);
+        whole.found.faults.extend(unlisted);
     }
     let next = AtomicUsize::new(0);
     let work = || {
@@ -127,7 +130,6 @@ pub fn replay(image: &Image, question: &Question, threads: usize) -> io::Result<
         let workers: Vec<_> = (0..threads.clamp(1, 16)).map(|_| scope.spawn(work)).collect();
         workers.into_iter().filter_map(|worker| worker.join().ok()).collect()
     });
-    let mut whole = Part::default();
     parts.into_iter().for_each(|part| whole.merge(part));
     Ok(whole.finish())
 }

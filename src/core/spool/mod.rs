@@ -2,7 +2,8 @@
 //!
 //! `format` holds bytes and limits only. Write half: `map`, `swap`, `segment`, `writer`, `users` (a directory for each),
 //! and `listing` (what many processes have the same, in files of their own). Both: `chain` (which segment came before).
-//! Read half, their mirror: `reader`, `tail` (reading along), `seal` (giving back what is not used).
+//! Read half, their mirror: `place` (where files lie, and whose they are), `reader`, `tail` (reading along), `seal`
+//! (giving back what is not used).
 
 pub mod chain;
 pub mod format;
@@ -13,6 +14,8 @@ pub mod swap;
 pub mod users;
 pub mod writer;
 
+#[cfg(feature = "read")]
+pub mod place;
 #[cfg(feature = "read")]
 pub mod reader;
 #[cfg(feature = "read")]

@@ -4,20 +4,23 @@
 //! is checked against the file; what is wrong becomes a [`Fault`] with its place, and reading goes on at the
 //! next record that holds together.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
-use std::fs;
+use std::ffi::OsStr;
+use std::fs::File;
 use std::io::{self, Read as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::OFlags;
+use rustix::fs::{OFlags, Stat};
 use uuid::Uuid;
 
+use super::chain::{self, Link};
 use super::format::{
-    CHECKED_FROM, EXTENSION, HEAD_BYTES, HEADER_BYTES, Identity, Loss, MAGIC, MAX_RECORD_BYTES,
+    CHECKED_FROM, FULL_SEGMENT_BYTES, HEAD_BYTES, HEADER_BYTES, Identity, Loss, MAGIC, MAX_RECORD_BYTES,
     MAX_SEGMENT_BYTES, STATUS_UNKNOWN, TALLIED, UNPUBLISHED, VERSION, at, padded, read_u16, read_u32,
     read_u64, space, tally,
 };
+use super::place::{Folder, Opened, Owner, list, parent_of};
 use crate::event::Kind;
 use crate::filter::Filter;
 use crate::process::{Description, Script};
@@ -99,38 +102,53 @@ impl Fault {
     }
 }
 
+/// Whether a segment is what the next one says of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Agreement {
+    Same,
+    /// It ends before.
+    Truncated,
+    Changed,
+}
+
 /// One segment, loaded.
 #[derive(Debug)]
 pub struct SegmentFile {
     pub path: PathBuf,
     pub identity: Identity,
+    /// Whom the file belongs to; `None` for bytes that came from elsewhere.
+    pub owner: Option<Owner>,
     bytes: Vec<u8>,
 }
 
 impl SegmentFile {
-    /// Loads a segment. Links are not followed, and nothing but a regular file is opened for long.
+    /// Loads a segment. Links are not followed, and nothing but a regular file is opened.
     ///
     /// # Errors
     /// The file cannot be read, or is no segment of ours.
     pub fn load(path: &Path) -> Result<Self, Fault> {
-        let unreadable = |error: io::Error| Fault {
-            detail: error.to_string(),
-            ..Fault::new(path, 0, FaultKind::Unreadable)
-        };
-        let file = fs::OpenOptions::new()
-            .read(true)
-            .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC).bits().cast_signed())
-            .open(path)
-            .map_err(unreadable)?;
-        let metadata = file.metadata().map_err(unreadable)?;
-        if !metadata.is_file() {
-            return Err(Fault::new(path, 0, FaultKind::Foreign));
-        }
-        if metadata.len() > MAX_SEGMENT_BYTES {
+        let unreadable = |error: io::Error| Fault::unreadable(path, &error);
+        let folder = Folder::at(parent_of(path)).map_err(unreadable)?;
+        let name = path.file_name().unwrap_or(OsStr::new("."));
+        let opened = folder.open(name, OFlags::RDONLY).map_err(unreadable)?;
+        Self::read(path, &opened.ok_or_else(|| Fault::new(path, 0, FaultKind::Foreign))?)
+    }
+
+    fn read(path: &Path, opened: &Opened) -> Result<Self, Fault> {
+        let segment = Self::read_file(path, &opened.file, &opened.stat)?;
+        Ok(Self { owner: Some(opened.owner), ..segment })
+    }
+
+    /// Reads the segment that was opened at `path`.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is no segment of ours.
+    pub fn read_file(path: &Path, file: &File, stat: &Stat) -> Result<Self, Fault> {
+        let length = u64::try_from(stat.st_size).unwrap_or(u64::MAX);
+        if length > MAX_SEGMENT_BYTES {
             return Err(Fault::new(path, 0, FaultKind::TooLarge));
         }
-        let mut bytes = Vec::with_capacity(metadata.len() as usize);
-        file.take(MAX_SEGMENT_BYTES).read_to_end(&mut bytes).map_err(unreadable)?;
+        let bytes = read_whole(file, length).map_err(|error| Fault::unreadable(path, &error))?;
         Self::parse(path, bytes)
     }
 
@@ -140,7 +158,7 @@ impl SegmentFile {
     /// They are no segment of ours.
     pub fn parse(path: &Path, bytes: Vec<u8>) -> Result<Self, Fault> {
         let identity = read_identity(&bytes).map_err(|kind| Fault::new(path, 0, kind))?;
-        Ok(Self { path: path.to_owned(), identity, bytes })
+        Ok(Self { path: path.to_owned(), identity, owner: None, bytes })
     }
 
     /// Its records in the order they were reserved, and what is wrong between them.
@@ -201,6 +219,55 @@ impl SegmentFile {
         self.bytes.len()
     }
 
+    /// Whether it says to be of a user that its owner may not speak for.
+    #[must_use]
+    pub fn is_forged(&self) -> bool {
+        self.owner.is_some_and(|owner| self.description().0.is_some_and(|said| owner.disowns(said.uid)))
+    }
+
+    /// The first record of `kind`, as far as `T` has what it says.
+    #[must_use]
+    pub fn first_as<'a, T: serde::Deserialize<'a>>(&'a self, kind: Kind) -> Option<T> {
+        let raw = self.records().flatten().take(64).find(|raw| raw.kind == kind as u16)?;
+        rmp_serde::from_slice(raw.payload).ok()
+    }
+
+    /// Forgets what comes after `length` bytes, as the file was cut there.
+    pub fn cut(&mut self, length: usize) {
+        self.bytes.truncate(length);
+    }
+
+    /// What it says of the segment before it.
+    #[must_use]
+    pub fn previous(&self) -> Option<Link> {
+        let mut links = self.records().flatten().take(64).filter(|raw| raw.kind == Kind::Previous as u16);
+        links.find_map(|raw| Link::read(raw.payload))
+    }
+
+    /// Whether this is what the next segment says of it.
+    #[must_use]
+    pub fn agrees(&self, link: &Link) -> Agreement {
+        let records = self.records();
+        let mut at = HEADER_BYTES;
+        let digest = chain::digest(std::iter::from_fn(|| {
+            let (raw, next) = records.read_at(at).ok().filter(|_| at < link.end as usize)?;
+            at = next;
+            Some((raw.offset as u32, read_u32(&self.bytes, raw.offset + at::CHECKSUM)?))
+        }));
+        match at.cmp(&(link.end as usize)) {
+            Ordering::Less => Agreement::Truncated,
+            Ordering::Equal if digest == link.digest => Agreement::Same,
+            _ => Agreement::Changed,
+        }
+    }
+
+    /// SHA-256 of the whole file.
+    #[must_use]
+    pub fn sha256(&self) -> [u8; 32] {
+        use sha2::{Digest as _, Sha256};
+        Sha256::digest(&self.bytes).into()
+    }
+
     /// What the process said of itself, and of its script, at the start of the segment.
     #[must_use]
     pub fn description(&self) -> (Option<Description>, Option<Script>) {
@@ -215,6 +282,24 @@ impl SegmentFile {
         }
         (description, script)
     }
+}
+
+/// The content of a file of `length` bytes: of what cannot be a segment, only as much as tells that.
+fn read_whole(file: &File, length: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.take(HEADER_BYTES as u64).read_to_end(&mut bytes)?;
+    let magic = bytes.get(..MAGIC.len().min(bytes.len())).unwrap_or_default();
+    // No magic yet: its process just makes it, unless it is larger than those are.
+    let is_begun = magic == MAGIC.as_slice();
+    let may_begin = magic.iter().all(|byte| *byte == 0) && length <= FULL_SEGMENT_BYTES;
+    if is_begun || may_begin {
+        bytes.reserve_exact((length as usize).saturating_sub(bytes.len()));
+        let limit = if is_begun { MAX_SEGMENT_BYTES } else { FULL_SEGMENT_BYTES };
+        file.take(limit.saturating_sub(bytes.len() as u64)).read_to_end(&mut bytes)?;
+    } else if !magic.is_empty() && magic.iter().all(|byte| *byte == 0) {
+        bytes.push(1); // more zeros than a segment has before its magic
+    }
+    Ok(bytes)
 }
 
 /// Whether these bytes are a segment's before its magic is stored, which comes last of the header.
@@ -435,25 +520,12 @@ impl<'a> Iterator for Records<'a> {
     }
 }
 
-/// The segments of a spool that `filter` can ask for: the files of a directory, or one file. Sorted by
-/// process and number.
+/// The segments of a spool that `filter` can ask for, as [`list`] has them, without what cannot be read.
 ///
 /// # Errors
 /// The directory cannot be listed.
 pub fn segment_paths(spool: &Path, filter: &Filter) -> io::Result<Vec<PathBuf>> {
-    if spool.is_file() {
-        return Ok(vec![spool.to_owned()]);
-    }
-    let mut paths = Vec::new();
-    for entry in fs::read_dir(spool)? {
-        let path = entry?.path();
-        let is_segment = path.extension().is_some_and(|extension| extension == EXTENSION);
-        if is_segment && path.file_name().is_some_and(|name| filter.matches_file(&name.to_string_lossy())) {
-            paths.push(path);
-        }
-    }
-    paths.sort_unstable();
-    Ok(paths)
+    list(spool, filter).map(|(paths, _)| paths)
 }
 
 /// The run in `spool` that started last: ids sort by time, so the search begins at the end.
@@ -490,6 +562,12 @@ pub struct ProcessSummary {
     pub records: u64,
     /// Library directories with the `name-version` of what is installed there.
     pub distributions: Vec<Listing>,
+    /// Whom its first file belongs to.
+    pub owner_uid: Option<u32>,
+    /// It says to be of another user than its files, or two users say to be this process.
+    pub is_forged: bool,
+    /// It began as a user that may become another.
+    may_change_user: bool,
 }
 
 /// Everything that a spool says of its processes, in the order they started, and what could not be read.
@@ -497,18 +575,32 @@ pub struct ProcessSummary {
 /// # Errors
 /// The directory cannot be listed.
 pub fn read_processes(spool: &Path, filter: &Filter) -> io::Result<(Vec<ProcessSummary>, Vec<Fault>)> {
-    let mut faults = Vec::new();
-    let mut found: Vec<ProcessSummary> = Vec::new();
-    for path in segment_paths(spool, filter)? {
+    let (paths, mut faults) = list(spool, filter)?;
+    let mut found = Found::default();
+    for path in paths {
         match SegmentFile::load(&path) {
             Ok(segment) if segment.identity.process.is_nil() => {}
-            Ok(segment) => add_segment(&mut found, &segment, &mut faults, spool),
+            Ok(segment) => found.add(&segment, &mut faults),
             Err(fault) => faults.push(fault),
         }
     }
+    let mut found = found.processes;
+    mark_doubles(&mut found);
     join_parents(&mut found);
     found.retain(|process| filter.matches_process(process.id, process.pid, process.description.run));
     Ok((found, faults))
+}
+
+/// Two owners cannot both be the same process: one of them took the other's id. What gave up root's rights and went
+/// on is not told apart.
+fn mark_doubles(found: &mut [ProcessSummary]) {
+    found.sort_by_key(|process| process.id); // files may be called as they are not
+    for same in found.chunk_by_mut(|one, other| one.id == other.id) {
+        let owner = same.first().and_then(|process| process.owner_uid);
+        if same.iter().any(|process| process.owner_uid != owner) {
+            same.iter_mut().for_each(|process| process.is_forged = true);
+        }
+    }
 }
 
 /// Corrects each process's parent by what the kernel said of it, where the parent is in the spool too.
@@ -540,18 +632,45 @@ fn join_parents(found: &mut [ProcessSummary]) {
     }
 }
 
-fn add_segment(
-    found: &mut Vec<ProcessSummary>,
-    segment: &SegmentFile,
-    faults: &mut Vec<Fault>,
-    spool: &Path,
-) {
-    let (description, script) = segment.description();
-    if found.last().is_none_or(|last| last.id != segment.identity.process) {
-        found.push(ProcessSummary {
+/// Processes put together of their segments. The same id in two users' directories is two of them.
+#[derive(Default)]
+struct Found {
+    processes: Vec<ProcessSummary>,
+    /// Where those of the last id begin.
+    latest: usize,
+}
+
+impl Found {
+    /// Adds a segment, which come sorted by process.
+    fn add(&mut self, segment: &SegmentFile, faults: &mut Vec<Fault>) {
+        let id = segment.identity.process;
+        if self.processes.last().is_none_or(|last| last.id != id) {
+            self.latest = self.processes.len();
+        }
+        let (description, script) = segment.description();
+        let owner_uid = segment.owner.map(|owner| owner.uid);
+        let may_go_on = |known: &ProcessSummary| known.owner_uid == owner_uid || known.may_change_user;
+        let same = self.processes.iter().skip(self.latest).position(may_go_on);
+        let index = same.map_or(self.processes.len(), |position| self.latest + position);
+        if same.is_none() {
+            self.processes.push(ProcessSummary::of(segment, description.as_ref()));
+        }
+        if let Some(process) = self.processes.get_mut(index) {
+            let claimed = description.map(|description| description.uid);
+            process.is_forged |=
+                segment.owner.zip(claimed).is_some_and(|(owner, claimed)| owner.disowns(claimed));
+            add_segment(process, segment, script, faults);
+        }
+    }
+}
+
+impl ProcessSummary {
+    /// A process of which nothing is known but the start of `segment`.
+    fn of(segment: &SegmentFile, description: Option<&Description>) -> Self {
+        Self {
             id: segment.identity.process,
             pid: segment.identity.pid,
-            description: description.unwrap_or_default(),
+            description: description.cloned().unwrap_or_default(),
             script: None,
             ended: None,
             status: None,
@@ -560,11 +679,19 @@ fn add_segment(
             segments: 0,
             records: 0,
             distributions: Vec::new(),
-        });
+            owner_uid: segment.owner.map(|owner| owner.uid),
+            is_forged: false,
+            may_change_user: segment.owner.is_some_and(|owner| owner.is_trusted()),
+        }
     }
-    let Some(process) = found.last_mut() else {
-        return;
-    };
+}
+
+fn add_segment(
+    process: &mut ProcessSummary,
+    segment: &SegmentFile,
+    script: Option<Script>,
+    faults: &mut Vec<Fault>,
+) {
     process.script = process.script.take().or(script);
     process.ended = segment.ended().or(process.ended);
     process.status = segment.status().or(process.status);
@@ -584,7 +711,7 @@ fn add_segment(
                 if raw.kind == Kind::Distributions as u16
                     && let Ok(view) = records.view(&raw)
                 {
-                    add_distributions(process, &view, spool, faults);
+                    add_distributions(process, &view, parent_of(&segment.path), faults);
                 }
             }
             Err(fault) => faults.push(fault),
@@ -592,14 +719,13 @@ fn add_segment(
     }
 }
 
-fn add_distributions(process: &mut ProcessSummary, view: &View<'_>, spool: &Path, faults: &mut Vec<Fault>) {
+fn add_distributions(process: &mut ProcessSummary, view: &View<'_>, folder: &Path, faults: &mut Vec<Fault>) {
     let is_known = view
         .target
         .is_some_and(|directory| process.distributions.iter().any(|(known, _)| *known == directory.to_vec()));
     if is_known {
         return;
     }
-    let folder = if spool.is_file() { spool.parent().unwrap_or(spool) } else { spool };
     match listing_of(view, folder) {
         Some(Ok(found)) => process.distributions.push(found),
         Some(Err(fault)) => faults.push(fault),

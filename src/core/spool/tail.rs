@@ -5,7 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::format::HEADER_BYTES;
-use super::reader::{Fault, FaultKind, SegmentFile, segment_paths};
+use super::place::list;
+use super::reader::{Fault, FaultKind, SegmentFile};
 use super::seal::{Life, life};
 use crate::columns::for_each_event_after;
 use crate::filter::Filter;
@@ -18,13 +19,15 @@ pub struct Tail {
     filter: Filter,
     /// Where to go on; `None` for a segment that nobody writes any more.
     places: HashMap<PathBuf, Option<usize>>,
+    /// Directories that could not be listed the last time.
+    unlisted: Vec<Fault>,
 }
 
 impl Tail {
     /// Starts at the beginning of what is there.
     #[must_use]
     pub fn new(spool: &Path, filter: Filter) -> Self {
-        Self { spool: spool.to_owned(), filter, places: HashMap::new() }
+        Self { spool: spool.to_owned(), filter, places: HashMap::new(), unlisted: Vec::new() }
     }
 
     /// Calls `each` with every event that came since the last call, process by process.
@@ -37,7 +40,10 @@ impl Tail {
         faults: &mut Vec<Fault>,
         mut each: impl FnMut(&SegmentFile, &View<'_>),
     ) -> io::Result<()> {
-        for path in segment_paths(&self.spool, &self.filter)? {
+        let (paths, unlisted) = list(&self.spool, &self.filter)?;
+        faults.extend(unlisted.iter().filter(|fault| !self.unlisted.contains(fault)).cloned());
+        self.unlisted = unlisted;
+        for path in paths {
             let Some(offset) = *self.places.get(&path).unwrap_or(&Some(HEADER_BYTES)) else { continue };
             let next = match SegmentFile::load(&path) {
                 Ok(segment) => {

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -12,16 +12,19 @@ use gnomon_core::event::{Access, Event, FilePath, Kind, Target};
 use gnomon_core::filter::Filter;
 use gnomon_core::interest::Interest;
 use gnomon_core::origin::Origin;
-use gnomon_core::pipeline::Recorder;
+use gnomon_core::pipeline::{Eviction, Recorder};
 use gnomon_core::process::{Description, new_id};
 use gnomon_core::record::View;
 use gnomon_core::spool::format::{HEADER_BYTES, Identity};
 use gnomon_core::spool::map::Medium;
-use gnomon_core::spool::reader::{FaultKind, SegmentFile, read_processes, segment_paths};
+use gnomon_core::spool::place::list;
+use gnomon_core::spool::reader::{Agreement, FaultKind, SegmentFile, read_processes, segment_paths};
+use gnomon_core::spool::seal::{Life, examine, seal};
 use gnomon_core::spool::segment::{Head, Refusal, Segment};
 use gnomon_core::spool::tail::Tail;
 use gnomon_core::text::Pieces;
 use proptest::prelude::*;
+use rustix::fd::AsFd as _;
 
 fn recorder(spool: &Path, first_bytes: u64) -> Recorder {
     let description = Description::of_this_process(1);
@@ -315,6 +318,137 @@ fn links_pipes_and_folders_are_not_read() {
     let (processes, faults) = read_processes(folder.path(), &Filter::default()).unwrap();
     assert!(processes.is_empty());
     assert_eq!(faults.len(), 3);
+}
+
+#[test]
+fn users_directories_are_read_and_nothing_else_below() {
+    let folder = tempfile::tempdir().unwrap();
+    let in_folder = |name: &str, content: &[u8]| {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(&path).unwrap();
+        let _ = recorder(&path, 4096).record(&opened(content, Access::READ), 1, &|| None);
+    };
+    in_folder("1000", b"/one");
+    in_folder("1000-0123456789abcdef", b"/squatted");
+    in_folder(".", b"/own");
+    in_folder("elsewhere", b"/hidden");
+    in_folder("1000/7", b"/deeper");
+    std::os::unix::fs::symlink("elsewhere", folder.path().join("1001")).unwrap();
+    let found: Vec<Vec<u8>> = counted(folder.path()).0.into_keys().map(|(target, _)| target).collect();
+    assert_eq!(found, [b"/one".to_vec(), b"/own".to_vec(), b"/squatted".to_vec()]);
+    let (processes, faults) = read_processes(folder.path(), &Filter::default()).unwrap();
+    assert_eq!((processes.len(), faults.len()), (3, 0));
+    assert!(processes.iter().all(|process| !process.is_forged && process.owner_uid.is_some()));
+    assert!(processes.is_sorted_by_key(|process| process.id));
+    // Asked for by name, it is no way around.
+    assert!(list(&folder.path().join("1001"), &Filter::default()).is_err());
+    let behind = std::fs::read_dir(folder.path().join("elsewhere")).unwrap().next().unwrap().unwrap();
+    let through = folder.path().join("1001").join(behind.file_name());
+    assert_eq!(SegmentFile::load(&through).unwrap_err().kind, FaultKind::Unreadable);
+}
+
+#[test]
+fn what_cannot_be_a_segment_is_told_by_its_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = |name: &str, start: &[u8], length: u64| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, start).unwrap();
+        std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(length).unwrap();
+        SegmentFile::load(&path).unwrap_err().kind
+    };
+    assert_eq!(made("zeros", b"", 64 << 20), FaultKind::Foreign);
+    assert_eq!(made("few-zeros", b"", 64 << 10), FaultKind::Unbegun);
+    assert_eq!(made("text", b"something else", 64 << 20), FaultKind::Foreign);
+    assert_eq!(made("huge", b"", 1 << 40), FaultKind::TooLarge);
+    assert_eq!(made("short", b"\x89GNO", 4), FaultKind::Foreign);
+    assert_eq!(made("header", b"\x89GNOMON\n", 64 << 20), FaultKind::BadHeader);
+    assert_eq!(made("empty", b"", 0), FaultKind::Unbegun);
+}
+
+/// What a process left that is gone: the kernel knows none that started then.
+fn left_by_the_dead(spool: &Path) -> PathBuf {
+    let description = Description { started_ticks: 1, ..Description::of_this_process(1) };
+    let recorder = Recorder::new(spool, new_id(None), description, Arc::new(Interest::default()), None);
+    let _ = recorder.record(&opened(b"/gone", Access::READ), 1, &|| None);
+    segment_paths(spool, &Filter::default()).unwrap().remove(0)
+}
+
+#[test]
+fn a_dead_process_is_sealed_in_its_directory_and_only_under_its_one_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = left_by_the_dead(folder.path());
+    let directory = std::fs::File::open(folder.path()).unwrap();
+    let name = path.file_name().unwrap();
+    let second = folder.path().join("second.gnomon");
+    std::fs::hard_link(&path, &second).unwrap();
+    let linked = examine(directory.as_fd(), name, true).unwrap().unwrap();
+    assert_eq!((linked.cut_bytes, linked.segment.unwrap().sha256), (0, None));
+    assert!(seal(&path).is_err());
+    let misnamed = examine(directory.as_fd(), second.file_name().unwrap(), true).unwrap().unwrap();
+    assert_eq!(misnamed.fault, Some(FaultKind::Foreign));
+    std::fs::remove_file(&second).unwrap();
+
+    let looked = examine(directory.as_fd(), name, false).unwrap().unwrap();
+    assert_eq!((looked.cut_bytes, looked.segment.unwrap().sha256), (0, None));
+    let sealed = examine(directory.as_fd(), name, true).unwrap().unwrap();
+    let segment = sealed.segment.unwrap();
+    assert_eq!((segment.life, sealed.fault), (Life::Gone, None));
+    assert!(sealed.cut_bytes > 0);
+    let file = SegmentFile::load(&path).unwrap();
+    assert_eq!(segment.bytes, file.file_bytes() as u64);
+    assert_eq!(segment.sha256, Some(file.sha256()));
+    assert_eq!(examine(directory.as_fd(), std::ffi::OsStr::new("."), true).unwrap().map(|_| ()), None);
+}
+
+#[test]
+fn a_segment_that_was_cut_or_changed_is_not_what_the_next_one_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let recorder = recorder(folder.path(), 4096);
+    for number in 0..100 {
+        let path = format!("/{}/{number}", "x".repeat(40));
+        let _ = recorder.record(&opened(path.as_bytes(), Access::READ), 1, &|| None);
+    }
+    let paths = segment_paths(folder.path(), &Filter::default()).unwrap();
+    let link = SegmentFile::load(&paths[1]).unwrap().previous().unwrap();
+    let bytes = std::fs::read(&paths[0]).unwrap();
+    let agrees = |bytes: Vec<u8>| SegmentFile::parse(&paths[0], bytes).unwrap().agrees(&link);
+    assert_eq!(SegmentFile::load(&paths[0]).unwrap().previous(), None);
+    assert_eq!(agrees(bytes.clone()), Agreement::Same);
+    let ends: Vec<usize> = SegmentFile::parse(&paths[0], bytes.clone())
+        .unwrap()
+        .records()
+        .flatten()
+        .map(|raw| raw.offset)
+        .collect();
+    for end in ends {
+        assert_eq!(agrees(bytes[..end].to_vec()), Agreement::Truncated, "{end}");
+    }
+    let mut other = bytes.clone();
+    other[HEADER_BYTES + 24] ^= 1; // a record's time, with its checksum
+    let length = u32::from_le_bytes(other[HEADER_BYTES..HEADER_BYTES + 4].try_into().unwrap()) as usize;
+    let checksum = crc32fast::hash(&other[HEADER_BYTES + 20..HEADER_BYTES + length]);
+    other[HEADER_BYTES + 4..HEADER_BYTES + 8].copy_from_slice(&checksum.to_le_bytes());
+    assert_eq!(agrees(other), Agreement::Changed);
+    let mut counted = bytes;
+    counted[HEADER_BYTES + 16] += 1; // repeats are counted while the next segment is there
+    assert_eq!(agrees(counted), Agreement::Same);
+}
+
+#[test]
+fn what_was_removed_is_counted_in_one_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let eviction =
+        Eviction { folder: b"/spool/7", reason: "age", files: 12_345, bytes: 99, first: 5, last: 7 };
+    recorder(folder.path(), 4096).evicted(&eviction);
+    let path = segment_paths(folder.path(), &Filter::default()).unwrap().remove(0);
+    let segment = SegmentFile::load(&path).unwrap();
+    let filter = Filter { kinds: vec![Kind::Evict], ..Filter::default() };
+    let mut seen = Vec::new();
+    for_each_event(&segment, &filter, &mut Vec::new(), |view| {
+        seen.push((view.target.unwrap().to_vec(), view.detail.unwrap().to_vec(), view.count, view.size));
+        assert_eq!((view.time, view.last_time), (5, 7));
+    });
+    assert_eq!(seen, [(b"/spool/7".to_vec(), b"age".to_vec(), 12_345, Some(99))]);
 }
 
 #[test]

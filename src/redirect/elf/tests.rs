@@ -262,6 +262,41 @@ fn an_undefined_function_among_the_defined_ones_is_found() {
 }
 
 #[test]
+fn functions_that_a_module_defines_are_found_where_they_are_plain() {
+    const CREAT_SYMBOL: usize = SYMBOLS + 4 * SYMBOL_BYTES;
+    let sample = Sample::new(Machine::X86_64);
+    let found = || {
+        let mut found = Vec::new();
+        let module = sample.module().unwrap();
+        module.definitions(&Names::new(WANTED), |_| true, |index, one| found.push((index, one))).unwrap();
+        found
+    };
+    sample.put(CREAT_SYMBOL + 8, &(CODE as u64).to_le_bytes());
+    let here = Definition::At(sample.base + CODE);
+    let (global, weak, local, resolver) = (0x12, 0x22, 0x02, 0x1a);
+    for (information, expected) in
+        [(global, Some(here)), (weak, Some(here)), (local, None), (resolver, Some(Definition::Unclear))]
+    {
+        sample.put(CREAT_SYMBOL + 4, &[information]);
+        assert_eq!(found(), expected.map(|one| (CREAT, one)).into_iter().collect::<Vec<_>>());
+    }
+    sample.put(CREAT_SYMBOL + 4, &[global]);
+    let place = sample.dynamic().iter().position(|entry| entry.0 == DT_RELSZ).unwrap();
+    sample.put(DYNAMIC + place * 16, &DT_VERSYM.to_le_bytes());
+    sample.set(DT_RELSZ, (sample.base + NOTES) as u64);
+    for (version, expected) in [(2_u16, &[(CREAT, here)][..]), (0x8002, &[])] {
+        sample.put(NOTES + 4 * 2, &version.to_le_bytes());
+        assert_eq!(found(), expected, "an older version's name is not the plain one");
+    }
+    let none = sample.module().unwrap().definitions(&Names::new(WANTED), |_| false, |_, _| unreachable!());
+    assert_eq!(none, Ok(()));
+    let place = sample.dynamic().iter().position(|entry| entry.0 == DT_GNU_HASH).unwrap();
+    sample.put(DYNAMIC + place * 16, &0x7000_0000_u64.to_le_bytes());
+    let unknown = sample.module().unwrap().definitions(&Names::new(WANTED), |_| true, |_, _| ());
+    assert_eq!(unknown, Err(Surprise::NoSymbols));
+}
+
+#[test]
 fn what_a_module_is_and_where_it_is_is_told() {
     let sample = Sample::new(Machine::Aarch64);
     let module = sample.module().unwrap();
@@ -392,10 +427,11 @@ fn slots_the_long_way(module: &Module, wanted: &Names) -> Vec<Slot> {
     let mut slots = Vec::new();
     for entry in lengths.into_iter().flat_map(|(start, bytes)| module.image.table(start, bytes).unwrap()) {
         let relocation = Relocation::read(entry);
-        if relocation.symbol == 0 || !module.machine.stores_address(&relocation) {
+        let symbol = Relocation::symbol_of(entry);
+        if symbol == 0 || !module.machine.stores_address(&relocation) {
             continue;
         }
-        let symbol = module.symbol(relocation.symbol).unwrap();
+        let symbol = module.symbol(symbol).unwrap();
         if symbol.is_undefined
             && let Some(wanted) = wanted.find(&names[symbol.name..])
         {
