@@ -65,11 +65,11 @@ pub fn add_audit_hook(hook: AuditHook) -> bool {
 /// cleared.
 pub fn raise_event_with_capsule(name: &CStr, label: &'static CStr, pointer: *mut c_void) {
     let Some(api) = functions() else { return };
-    // SAFETY: the label lives for ever, as a capsule's has to; the capsule is given away to the tuple of arguments
-    // ("N"), which ends with the event.
+    // SAFETY: the label lives for ever, as a capsule's has to; the event takes a reference of its own ("O": a debug build
+    // refuses to be given one).
     unsafe {
-        let capsule = ffi::PyCapsule_New(pointer, label.as_ptr(), None);
-        if capsule.is_null() || (api.audit)(name.as_ptr(), c"N".as_ptr(), capsule) != 0 {
+        let Some(capsule) = Owned::new(ffi::PyCapsule_New(pointer, label.as_ptr(), None)) else { return };
+        if (api.audit)(name.as_ptr(), c"O".as_ptr(), capsule.object().pointer()) != 0 {
             clear_error();
         }
     }
@@ -300,6 +300,12 @@ impl<'a> Object<'a> {
         Owned::new(unsafe { ffi::PyObject_GetAttrString(self.pointer.as_ptr(), name.as_ptr()) })
     }
 
+    /// What a mapping of CPython's own holds under `name`.
+    pub fn mapped(self, name: &CStr) -> Option<Owned> {
+        // SAFETY: a live object and a string that ends with NUL.
+        Owned::new(unsafe { ffi::PyMapping_GetItemString(self.pointer.as_ptr(), name.as_ptr()) })
+    }
+
     /// Whether this is a code object, whose attributes may be asked for.
     pub fn is_code(self) -> bool {
         static CODE_TYPE: OnceLock<Option<usize>> = OnceLock::new();
@@ -401,6 +407,11 @@ fn loaded_module<'a>(name: &CStr) -> Option<Object<'a>> {
     let modules = sys_attribute(c"modules")?;
     // SAFETY: gives null for what is no dict and for a missing key; the module is borrowed, and used at once.
     unsafe { Object::borrowed(ffi::PyDict_GetItemString(modules.pointer.as_ptr(), name.as_ptr())) }
+}
+
+/// Whether the program has imported a module, or is about to.
+pub fn is_loaded(name: &CStr) -> bool {
+    loaded_module(name).is_some()
 }
 
 /// What a module that the program has imported holds under `name`. A stand-in for the module is not asked.

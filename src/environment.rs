@@ -37,6 +37,17 @@ pub mod variable {
     pub const FRAMES: &str = "GNOMON_FRAMES";
 }
 
+/// Whether the environment was made by somebody with fewer rights than this process has: it is setuid, or the like.
+pub fn is_of_another() -> bool {
+    #[cfg(target_os = "linux")]
+    {
+        // SAFETY: only reads what the kernel told at the start.
+        unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
+    }
+    #[cfg(not(target_os = "linux"))]
+    false
+}
+
 /// The id that a variable holds, if it holds one.
 pub fn id_from(name: &str) -> Option<Uuid> {
     Uuid::parse_str(std::env::var(name).ok()?.trim()).ok()

@@ -14,6 +14,7 @@ use gnomon_core::paths::absolute;
 use gnomon_core::process::current_directory;
 
 use crate::stack::{CodeMark, CodePlace, Frame, Stack, walk};
+use crate::startup::{self, Line};
 use crate::{ending, notebooks, session};
 
 /// How far out the user's code is looked for.
@@ -105,7 +106,7 @@ pub fn caller() -> Caller {
             let class = known.codes.class_of(frame);
             let goes_on = matches!(class, Some(Class::Generated | Class::Passing));
             found = match class {
-                Some(Class::User | Class::Generated | Class::Passing) => Caller::User,
+                Some(Class::User | Class::Generated | Class::Passing | Class::Starter) => Caller::User,
                 _ => Caller::Machinery,
             };
             goes_on
@@ -117,7 +118,25 @@ pub fn caller() -> Caller {
 
 /// Whether the code that runs is the interpreter's own.
 pub fn is_standard_at_work() -> bool {
-    innermost_is(|class| matches!(class, Class::Importer | Class::Standard | Class::Passing))
+    innermost_is(|class| matches!(class, Class::Importer | Class::Standard | Class::Passing | Class::Starter))
+}
+
+/// Whether `site` is at work on a start-up file, and not the file's own code.
+pub fn is_starter_at_work() -> bool {
+    innermost_is(|class| matches!(class, Class::Starter))
+}
+
+/// The start-up file whose line is about to be executed.
+pub fn started_file() -> Option<Vec<u8>> {
+    if !is_starter_at_work() {
+        return None;
+    }
+    let mut found = None;
+    walk(1, |frame| {
+        found = startup::line_of(frame, None);
+        false
+    });
+    found.map(|line| line.file)
 }
 
 /// Modules of the standard library that call what they are given, or time or trace the text that they are given.
@@ -180,6 +199,8 @@ enum Class {
     Standard,
     /// The same, where it only calls what it is given.
     Passing,
+    /// What executes the lines of start-up files: they are the user's.
+    Starter,
     /// Of an installed distribution.
     Library(Rc<str>),
     /// Compiled from text: the user's only where nothing else is.
@@ -193,6 +214,8 @@ struct Known {
     codes: Codes,
     origins: Origins,
     combined: Vec<Option<Combined>>,
+    /// The line of a start-up file that was seen last.
+    line: Option<Box<Line>>,
 }
 
 /// An origin, the hash of what was added to it, and what both are together.
@@ -271,6 +294,7 @@ fn origin_in(stack: Stack<'_>) -> Option<Rc<Origin>> {
             match known.codes.class_of(frame) {
                 Some(Class::Library(name)) => found.add_library(name),
                 Some(Class::User) => found.set_user(frame, &mut known.origins),
+                Some(Class::Starter) => found.set_started(frame, &mut known.line, &mut known.origins),
                 Some(Class::Generated) => generated_at = Some(depth),
                 _ => {}
             }
@@ -320,6 +344,23 @@ impl Found {
     fn set_user(&mut self, frame: &Frame<'_>, origins: &mut Origins) {
         let user = Some((frame.mark(), frame.position(), notebooks::generation()));
         self.origin = remembered(origins, self.walked(user), || self.origin_at(frame));
+    }
+
+    /// Takes the line of the start-up file that the frame executes. Without the GIL it is the last one that was seen.
+    fn set_started(&mut self, frame: &Frame<'_>, line: &mut Option<Box<Line>>, origins: &mut Origins) {
+        if self.has_gil {
+            *line = startup::line_of(frame, line.as_deref()).map(Box::new);
+        }
+        let Some(line) = line else { return };
+        let user = Some((frame.mark(), frame.position(), line.hash()));
+        self.origin = remembered(origins, self.walked(user), || {
+            self.with_libraries(Origin {
+                file: line.file.clone(),
+                line: line.number,
+                function: line.entry_point(),
+                ..Origin::default()
+            })
+        });
     }
 
     fn libraries_alone(&self, origins: &mut Origins) -> Option<Rc<Origin>> {
@@ -413,8 +454,14 @@ fn classify(frame: &Frame<'_>, libraries: &mut HashMap<String, Rc<str>, FixedSta
         return Some(Class::Importer);
     }
     let recorder = session::recorder()?;
+    if startup::is_customisation(&file) && !recorder.interest().is_own(&file) {
+        return Some(Class::User);
+    }
     Some(match SourceFile::of(&file, recorder.interest()) {
         SourceFile::Standard if passes_on(&file) => Class::Passing,
+        SourceFile::Standard if startup::executes_lines(&file, &frame.name().unwrap_or_default()) => {
+            Class::Starter
+        }
         SourceFile::Standard => Class::Standard,
         SourceFile::Installed { root, path } => {
             let owner = recorder.distribution(root, path)?;

@@ -6,7 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use std::rc::Rc;
 
-use gnomon_core::event::{Event, Kind};
+use gnomon_core::event::{Event, Kind, Target};
+use gnomon_core::interest::installed_root;
 use gnomon_core::origin::Origin;
 use gnomon_core::pipeline::{Recorder, Settled};
 use gnomon_core::policy::judge::{Answer, Outcome, Witness};
@@ -16,7 +17,9 @@ use pyo3::ffi;
 use crate::capi::{Object, event_name};
 use crate::decode::{Decoded, Decoder, code, decoder, forget_last_start, forget_what_was_told};
 use crate::redirect::notes;
-use crate::{denial, environment, frames, justify, notice, presence, redirect, session, thread};
+use crate::{
+    denial, environment, frames, justify, notice, preload, presence, redirect, session, startup, thread,
+};
 
 /// Raised before and after arming: seeing it is the proof that the hook is really there.
 pub const CANARY: &std::ffi::CStr = c"gnomon.canary";
@@ -50,6 +53,9 @@ fn control(name: &[u8], arguments: Option<Object<'_>>) {
 
 #[inline(never)]
 fn handle(decode: Decoder, args: *mut ffi::PyObject) -> c_int {
+    if preload::is_early() {
+        preload::follow();
+    }
     redirect::settle_modules();
     let outcome = inside(|recorder| {
         // SAFETY: CPython keeps the arguments alive during this call.
@@ -131,6 +137,9 @@ fn take(recorder: &Recorder, decoded: Decoded<'_>) -> Outcome {
 }
 
 fn record(recorder: &Recorder, event: &Event<'_>) -> Settled {
+    if preload::is_starting() && is_own_start(recorder, event) {
+        return Settled::default();
+    }
     let settled = recorder.record(event, thread::number(), &Caller);
     if event.kind == Kind::Exec {
         environment::prepare_for_exec();
@@ -139,6 +148,21 @@ fn record(recorder: &Recorder, event: &Event<'_>) -> Settled {
         forget_last_start();
     }
     settled
+}
+
+/// Whether this is the interpreter's start and nobody else's doing: it imports its own modules, and `site` reads where
+/// others are.
+#[cold]
+fn is_own_start(recorder: &Recorder, event: &Event<'_>) -> bool {
+    let is_others = |file: &[u8]| {
+        installed_root(file).is_some()
+            || recorder.interest().library_root(file).is_none()
+            || startup::is_customisation(file)
+    };
+    match &event.target {
+        Target::Module { file, .. } if is_others(file) => false,
+        _ => frames::origin().is_none(),
+    }
 }
 
 /// What Python code knows of an event that it causes.

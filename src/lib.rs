@@ -9,6 +9,7 @@ mod capi;
 mod characters;
 mod decode;
 mod denial;
+mod early_hook;
 mod ending;
 mod enforcement;
 mod environment;
@@ -17,6 +18,7 @@ mod explained;
 mod fork;
 mod frames;
 mod hook;
+mod hook_places;
 mod inventories;
 mod justify;
 mod keeping;
@@ -27,6 +29,7 @@ mod next;
 mod notebooks;
 mod notice;
 mod policies;
+mod preload;
 mod presence;
 #[cfg(debug_assertions)]
 mod probe;
@@ -65,6 +68,8 @@ mod _native {
     use crate::machine::machine_spool;
     #[pymodule_export]
     use crate::policies::{Problem, check_policy, compile_policy, policy_rules};
+    #[pymodule_export]
+    use crate::preload::preload_library;
     #[pymodule_export]
     use crate::reader::{
         Fault, Process, Record, Records, Run, Segment, Spool, Tail, columns, reads_frames, seal,

@@ -209,6 +209,7 @@ pub struct Process {
     native: Option<String>,
     /// The file of the spool that lists the hooks which ran before its program.
     startup: Option<String>,
+    loaded: Option<String>,
     managed: bool,
     uid: u32,
     user: String,
@@ -272,6 +273,7 @@ impl From<ProcessSummary> for Process {
             hook_proven: description.hook_proven,
             native: description.native.clone(),
             startup: description.startup,
+            loaded: description.loaded.clone(),
             managed: description.managed,
             uid: description.uid,
             user: description.user,

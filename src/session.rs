@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 use std::ffi::{OsStr, OsString, c_int, c_void};
-use std::os::unix::ffi::OsStringExt as _;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicPtr};
@@ -26,7 +26,7 @@ use crate::capi::{self, Object, sys_attribute};
 use crate::environment::{self, id_from, tell_children, variable};
 use crate::machine::{self, Owned};
 use crate::presence::{self, Other};
-use crate::{ending, fork, hook, notice, redirect, stack, startup, watcher};
+use crate::{early_hook, ending, fork, hook, hook_places, notice, preload, redirect, stack, watcher};
 
 /// Null before arming and after disarming. Never freed: another thread may be using it.
 static RECORDER: AtomicPtr<Recorder> = AtomicPtr::new(std::ptr::null_mut());
@@ -88,6 +88,20 @@ impl Settings {
     }
 }
 
+/// Whether this process is to be recorded at all, as far as that is known before the interpreter is there.
+///
+/// # Errors
+/// Why nothing will be recorded.
+pub fn can_arm() -> Result<(), &'static str> {
+    if machine::settings().is_some() {
+        return Ok(());
+    }
+    std::env::var_os(variable::SPOOL).ok_or("GNOMON_SPOOL is not set")?;
+    (!environment::is_of_another())
+        .then_some(())
+        .ok_or("a setuid program takes no spool from its environment")
+}
+
 /// Starts recording in this process, as its environment says. Does nothing the second time.
 ///
 /// # Errors
@@ -131,7 +145,9 @@ fn begin(settings: &Settings) -> Result<(), &'static str> {
         description.run = description.run.or(Some(id)); // a run of its own, with the children it will have
     }
     let privacy = privacy(settings.owned, &description);
-    let startup = startup::look(privacy.is_some());
+    // A preloaded gnomon begins before `site` has put its directories on the search path: half an inventory would make
+    // the other half look new.
+    let startup = if preload::is_starting() { None } else { hook_places::look(privacy.is_some()) };
     description.startup = startup.as_ref().map(Look::name);
     let policy = policy(settings, &description);
     if policy.is_some() {
@@ -299,12 +315,15 @@ pub fn interpreter_ends() {
     HAS_SEEN_CANARY.store(false, Relaxed);
     watcher::forget();
     ending::forget();
+    preload::forget();
+    early_hook::is_to_be_freed();
 }
 
 fn describe(settings: &Settings) -> Description {
     let mut description = Description::of_this_process(now());
     description.parent = settings.parent;
     description.run = settings.run;
+    description.loaded = Some(loaded().to_owned());
     description.managed = settings.owned.is_some();
     description.python = capi::version().to_owned();
     description.implementation = sys_attribute(c"implementation")
@@ -313,12 +332,40 @@ fn describe(settings: &Settings) -> Description {
         .unwrap_or_default();
     let known = sys_path(c"executable").filter(|path| !path.is_empty());
     description.executable = Bytes(known.or_else(executable).unwrap_or_default());
-    if let (Some(prefix), Some(base)) = (sys_path(c"prefix"), sys_path(c"base_prefix"))
-        && prefix != base
-    {
-        description.environment = Bytes(prefix);
-    }
+    description.environment = Bytes(virtual_environment().unwrap_or_default());
     description
+}
+
+/// What brought gnomon into this process.
+fn loaded() -> &'static str {
+    if IS_ASKED_FOR.load(Acquire) {
+        "asked"
+    } else if preload::is_preloaded() {
+        "preload"
+    } else {
+        "start"
+    }
+}
+
+/// The directory of the virtual environment that this interpreter works in.
+fn virtual_environment() -> Option<Vec<u8>> {
+    let (prefix, base) = (sys_path(c"prefix")?, sys_path(c"base_prefix")?);
+    if prefix != base {
+        return Some(prefix);
+    }
+    // Before Python 3.14 `site` finds it out, which comes after what is preloaded: beside the executable or above it.
+    let is_found_by_site = preload::is_starting() && !is_without_site();
+    let executable = sys_path(c"executable").filter(|_| is_found_by_site)?;
+    let directory = Path::new(OsStr::from_bytes(&executable)).parent()?;
+    let prefix = directory.parent()?;
+    let is_one = [directory, prefix].into_iter().any(|place| place.join("pyvenv.cfg").is_file());
+    is_one.then(|| prefix.as_os_str().as_bytes().to_vec())
+}
+
+/// Whether the interpreter was told to leave `site` out.
+pub fn is_without_site() -> bool {
+    let flag = sys_attribute(c"flags").and_then(|flags| flags.attribute(c"no_site"));
+    flag.and_then(|flag| flag.object().integer()) != Some(0)
 }
 
 /// The argument of a command line that names the script: the first that is no option.
@@ -397,10 +444,8 @@ fn interest(settings: &Settings) -> Interest {
     let (major, minor) = (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default());
     let library = sys_path(c"platlibdir").unwrap_or_else(|| b"lib".to_vec());
     let (mut libraries, mut archives): (Vec<Vec<u8>>, Vec<Vec<u8>>) = (Vec::new(), Vec::new());
-    for prefix in [c"prefix", c"base_prefix", c"exec_prefix", c"base_exec_prefix"] {
-        let Some(prefix) = sys_path(prefix) else {
-            continue;
-        };
+    let prefixes = [c"prefix", c"base_prefix", c"exec_prefix", c"base_exec_prefix"].map(sys_path);
+    for prefix in prefixes.into_iter().chain([virtual_environment()]).flatten() {
         for name in [&b"lib"[..], &library] {
             let directory = [&prefix, &b"/"[..], name, format!("/python{major}.{minor}").as_bytes()].concat();
             if !libraries.contains(&directory) {

@@ -13,6 +13,8 @@ use std::borrow::Cow;
 use std::ffi::c_void;
 use std::hash::BuildHasher as _;
 use std::sync::OnceLock;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 
 use foldhash::fast::FixedState;
 use pyo3::ffi;
@@ -134,18 +136,59 @@ static LAYOUT: OnceLock<Option<&'static Layout>> = OnceLock::new();
 
 /// Frames that are compared before a layout is believed.
 const COMPARED: usize = 16;
+/// Frames that are looked through for one of CPython's own functions.
+const MAX_ASKED: usize = 128;
 /// Of how many of these the lines are compared too. To find one is to read a table up to there, and what is asked of
 /// each frame is at the same places.
 const LINES_COMPARED: usize = 3;
 
-/// Finds out where the frames are. Called once, with Python code running.
+/// Python code was not running yet when the frames were to be found out about.
+static IS_TO_BE_LEARNED: AtomicBool = AtomicBool::new(false);
+
+/// Finds out where the frames are: now, or as soon as Python code runs.
 pub fn learn() {
     ending::learn();
+    let is_early = !is_running();
+    IS_TO_BE_LEARNED.store(is_early, Relaxed);
+    if is_early {
+        return;
+    }
     LAYOUT.get_or_init(|| {
         // Kept for good: frames refer to it, and this happens once.
         let layout: &'static Layout = Box::leak(Box::new(Layout::of_this_python()?));
         layout.is_right().then_some(layout)
     });
+}
+
+#[cold]
+fn learn_late() -> Option<&'static Layout> {
+    if IS_TO_BE_LEARNED.load(Relaxed) {
+        learn();
+    }
+    *LAYOUT.get()?
+}
+
+/// Whether Python code runs in this thread.
+pub fn is_running() -> bool {
+    // SAFETY: called with a thread state; the frame is borrowed, and only compared.
+    functions().is_some_and(|functions| unsafe { !(functions.frame)().is_null() })
+}
+
+/// What `ask` makes of the frame object that runs this code, called with the GIL; for the local variables of CPython's
+/// own functions only.
+pub fn with_frame<T>(code: &Frame<'_>, ask_it: impl FnOnce(Object<'_>) -> Option<T>) -> Option<T> {
+    let (wanted, mut ask_it, mut answer) = (code.code.address(), Some(ask_it), None);
+    ask(MAX_ASKED, |frame| {
+        if frame.code.address() != wanted {
+            return true;
+        }
+        if let (Place::Object(frame), Some(ask_it)) = (&frame.place, ask_it.take()) {
+            // SAFETY: a live frame object, for the time of this call.
+            answer = unsafe { Object::borrowed(*frame) }.and_then(ask_it);
+        }
+        false
+    });
+    answer
 }
 
 /// Whether frames are read and not asked for.
@@ -164,7 +207,8 @@ impl Stack<'static> {
     pub fn here() -> Self {
         let source = match LAYOUT.get() {
             Some(Some(layout)) => Source::Read(this_thread(), layout),
-            _ => Source::Asked,
+            Some(None) => Source::Asked,
+            None => learn_late().map_or(Source::Asked, |layout| Source::Read(this_thread(), layout)),
         };
         Self { source, held: None }
     }

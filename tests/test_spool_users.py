@@ -168,6 +168,95 @@ def gnomon(*arguments: object) -> subprocess.CompletedProcess[str]:
     )
 
 
+COLLECTORS = 41_900
+
+
+@pytest.fixture
+def machine(shared: Shared) -> Path:
+    """A payload whose settings name the spool, of the group that collects; gives what goes on PYTHONPATH."""
+    os.chown(shared.top, 0, COLLECTORS)
+    os.chmod(shared.top, 0o3733)
+    root = shared.top / ".payload"
+    package = root / "versions" / "gnomon"
+    package.parent.mkdir(parents=True)
+    shutil.copytree(BOOTSTRAP.parent, package, ignore=shutil.ignore_patterns("__pycache__"))
+    (root / "settings").write_text(f"spool={shared.top}\n")
+    return package / "bootstrap"
+
+
+def managed(uid: int, bootstrap: Path, code: str = "open('/etc/hostname')") -> None:
+    """Runs a user's program on a managed machine."""
+    done = subprocess.run(
+        [PYTHON, "-c", code],
+        env=environment(PYTHONPATH=str(bootstrap), GNOMON_DEBUG="1"),
+        user=uid,
+        group=uid,
+        extra_groups=[],
+        cwd="/",
+        capture_output=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    assert done.returncode == 0 and not done.stderr, done.stderr.decode()
+
+
+@pytest.mark.parametrize(
+    "how", ["os.mkdir(there)", "os.symlink('/tmp', there)", "os.mkfifo(there)", "open(there, 'x')"]
+)
+def test_a_name_that_somebody_took_keeps_nobody_out(shared: Shared, machine: Path, how: str) -> None:
+    done = act(ATTACKER, f"import os, sys; there = sys.argv[1]; {how}", shared.top / str(VICTIM))
+    assert done.returncode == 0, done.stderr
+    managed(VICTIM, machine)
+    managed(ATTACKER, machine)
+    (found,) = [one for one in shared.processes() if one.uid == VICTIM]
+    assert (found.owner_uid, found.is_forged) == (VICTIM, False)
+    (own,) = shared.top.glob(f"{VICTIM}-*")
+    assert own.stat().st_uid == VICTIM
+    kept = keep(shared.top)
+    assert kept.sealed == 2 and shared.findings() == {}
+
+
+def test_the_collectors_group_reads_and_nobody_else(shared: Shared, machine: Path) -> None:
+    managed(VICTIM, machine)
+    managed(0, machine)
+    code = "import gnomon, sys; print(sorted(one.uid for one in gnomon.Spool(sys.argv[1]).processes()[0]))"
+
+    def seen(*groups: int) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [PYTHON, "-c", code, str(shared.top)],
+            env=environment(PYTHONPATH=PACKAGES),
+            user=41_003,
+            group=41_003,
+            extra_groups=groups,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            cwd="/",
+            check=False,
+        )
+
+    os.chmod(shared.top, 0o3773)
+    assert seen(COLLECTORS).stdout == f"[0, {VICTIM}]\n"
+    assert "PermissionError" in seen().stderr
+    keep(shared.top)
+    assert (shared.top / seals.NAME).stat().st_gid == COLLECTORS
+
+
+def test_a_worker_that_gives_up_roots_rights_is_no_forger(shared: Shared, machine: Path) -> None:
+    code = f"""if True:
+        import os
+        if os.fork() == 0:
+            os.setgroups([]); os.setgid({VICTIM}); os.setuid({VICTIM})
+            open("/etc/hostname").close()
+            os._exit(0)
+        os.wait()
+    """
+    managed(0, machine, code)
+    found = {(one.uid, one.owner_uid) for one in shared.processes()}
+    assert not any(one.is_forged for one in shared.processes()), found
+    assert (0, 0) in found and shared.findings() == {}
+
+
 def test_everybody_is_in_the_spool_with_the_owner_of_their_files(shared: Shared) -> None:
     shared.record(VICTIM)
     shared.record(ATTACKER)

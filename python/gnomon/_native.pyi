@@ -86,6 +86,7 @@ class Process:
     hook_proven: bool | None
     native: str | None
     startup: str | None
+    loaded: str | None
     managed: bool
     uid: int
     user: str
@@ -539,6 +540,12 @@ def pulse() -> tuple[int, int, int]:
 
     Where the first has not changed since `begin_part`, no record of this process in the part has a verdict
     but `allow`. Zeros where it is not recorded.
+    """
+
+def preload_library() -> bytes:
+    """The shared object for `LD_PRELOAD` that has a Python record before it starts; empty where none is.
+
+    It looks for the file of this module, `_native.abi3.so`, in its own directory.
     """
 
 def process_id() -> str | None:

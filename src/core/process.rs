@@ -88,6 +88,10 @@ pub struct Description {
     /// The file of the spool that lists the hooks which ran before the program ([`crate::startup`]).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub startup: Option<String>,
+    /// What brought gnomon into the process: `preload`, `start` (a sitecustomize) or `asked` (the program itself). `None`
+    /// for one that is no interpreter, or from an older writer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub loaded: Option<String>,
 }
 
 /// What a process runs.

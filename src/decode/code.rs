@@ -146,7 +146,10 @@ pub fn executed(name: Cow<'_, [u8]>) -> Decoded<'_> {
         let has_its_name = compiled.name == *name || compiled.from == Source::Prompt && is_prompt(&name);
         (caller != Caller::Machinery || is_typed) && has_its_name
     };
-    if let Some((compiled, _)) = take(is_it).map(|pending| *pending) {
+    if let Some((mut compiled, _)) = take(is_it).map(|pending| *pending) {
+        if let Some(file) = frames::started_file() {
+            compiled.name = file;
+        }
         return Decoded::Event(compiled.event(true));
     }
     // 3.13 numbers what standard input gives.

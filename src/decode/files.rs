@@ -53,7 +53,7 @@ pub fn open(args: Object<'_>) -> Decoded<'_> {
     // `io.open_code` is for the interpreter, and open to everybody.
     let by_interpreter = mode.is_some_and(|mode| mode.starts_with('r'))
         && flags == 0
-        && frames::caller() != frames::Caller::User;
+        && (frames::caller() != frames::Caller::User || frames::is_starter_at_work());
     if by_interpreter || is_import_system_at_work(&path.given) {
         return Decoded::Nothing; // its import is recorded; bytecode is a cache
     }

@@ -13,6 +13,7 @@ use gnomon_core::process::{Script, current_directory};
 
 use super::Decoded;
 use crate::capi::{Object, sys_attribute};
+use crate::preload;
 
 thread_local! {
     /// What the start that was just recorded on this thread may raise once more: the hash of its argv.
@@ -168,6 +169,7 @@ enum Main {
 }
 
 fn set_main(main: Main) {
+    preload::has_started();
     if let Ok(mut known) = MAIN.try_lock() {
         *known = main;
     }

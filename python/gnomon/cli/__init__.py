@@ -18,7 +18,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> _Parser:
-    from . import attach, diff, events, keep, policy, pythons, run, show, startup, verify
+    from . import attach, diff, events, install, keep, policy, pythons, run, show, startup, uninstall, verify
 
     parser = _Parser(
         prog="gnomon",
@@ -26,7 +26,7 @@ def _parser() -> _Parser:
     )
     parser.add_argument("--version", action="store_true", help="print the version and leave")
     verbs = parser.add_subparsers(metavar="VERB", parser_class=_Parser)
-    for verb in (run, attach, show, events, diff, startup, verify, policy, pythons, keep):
+    for verb in (run, attach, show, events, diff, startup, verify, policy, pythons, install, uninstall, keep):
         verb.add_parser(verbs)
     return parser
 

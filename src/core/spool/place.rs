@@ -202,7 +202,9 @@ pub fn list(spool: &Path, filter: &Filter) -> io::Result<(Vec<PathBuf>, Vec<Faul
     match Folder::open_as(spool, OFlags::RDONLY) {
         Ok(folder) => listing.add(folder, spool, has_users)?,
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied && has_users => {
-            listing.add_own(spool).map_err(|_| io::Error::from(error.kind()))?;
+            if listing.add_own(spool).is_err() {
+                return Err(error);
+            }
             listing.faults.push(Fault::unreadable(spool, &error));
         }
         Err(error) => return Err(error),

@@ -1,0 +1,58 @@
+"""The policies of a machine: compiled before anything is changed, then put where processes look for them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+
+from .errors import RolloutError
+from .layout import Layout
+from .ledger import write_file
+
+
+def compiled(layout: Layout, paths: Sequence[str], *, is_observed: bool) -> dict[str, bytes]:
+    """The compiled policies by the path that each will have.
+
+    That path depends on the source's alone: running processes look there for its next version.
+
+    Raises:
+        RolloutError: One of them is wrong.
+    """
+    if not paths:
+        return {}
+    from ..policy import SUFFIX, as_text
+    from .payload import load_library
+
+    load_library()
+    try:
+        from .._native import compile_policy
+    except ImportError as error:
+        raise RolloutError(f"cannot compile policies: {error}", hint="install with another Python") from None
+    found: dict[str, bytes] = {}
+    for path in paths:
+        data, problems = compile_policy([path], is_observed)
+        if data is None:
+            said = "\n".join(as_text(problem) for problem in problems)
+            raise RolloutError(
+                f"cannot use the policy `{path}`: it has errors\n{said}", hint="mend it; nothing was changed"
+            )
+        name = os.path.splitext(os.path.basename(path))[0]
+        digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:8]
+        found[f"{layout.policies}/{name}-{digest}{SUFFIX}"] = data
+    return found
+
+
+def put(layout: Layout, policies: dict[str, bytes]) -> None:
+    """Writes them, each in one step."""
+    os.makedirs(layout.policies, mode=0o755, exist_ok=True)
+    for path, data in policies.items():
+        write_file(path, data)
+
+
+def prune(layout: Layout, policies: dict[str, bytes]) -> None:
+    """Removes those that the settings no longer name."""
+    for name in os.listdir(layout.policies):
+        path = f"{layout.policies}/{name}"
+        if path not in policies:
+            os.unlink(path)

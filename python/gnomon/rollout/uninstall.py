@@ -1,0 +1,99 @@
+"""`gnomon uninstall`: undoes what the ledger says, the last change first; each is forgotten once undone.
+
+So it can be cut short and started again. What somebody changed meanwhile stays, and is said.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from . import covering, payload, preloading, spooling, timer
+from .errors import RolloutError, RolloutUsageError
+from .interpreters import find as find_interpreters
+from .layout import ROOT, Layout
+from .ledger import Change, Ledger, locked, remove_root, remove_unfinished
+from .outcome import Outcome
+
+
+class Uninstall:
+    """Takes gnomon out.
+
+    Args:
+        layout: Where things are.
+        is_purged: Records are removed, too.
+    """
+
+    def __init__(self, layout: Layout, *, is_purged: bool = False) -> None:
+        if os.geteuid() != 0 and layout.root == ROOT:
+            raise RolloutUsageError(
+                "only root takes gnomon out for all users of a machine",
+                hint="say `sudo gnomon uninstall --all`",
+            )
+        self._layout = layout
+        self._is_purged = is_purged
+        self._keeps_records = False
+
+    def plan(self, pythons: Sequence[str] = ()) -> list[Outcome]:
+        """What would be done; changes nothing."""
+        ledger = Ledger.read(self._layout.ledger)
+        return [Outcome(_subject(one), "would be undone") for one in self._wanted(ledger, pythons)]
+
+    def carry_out(self, pythons: Sequence[str] = ()) -> list[Outcome]:
+        """Takes it out of the interpreters at `pythons`; with none, takes out everything."""
+        remove_unfinished(self._layout)
+        if not os.path.isdir(self._layout.root):
+            return []
+        with locked(self._layout.root):
+            ledger = Ledger.read(self._layout.ledger)
+            outcomes = [self._undo(ledger, change) for change in self._wanted(ledger, pythons)]
+            if not pythons and not ledger.of_kind(covering.KIND):
+                outcomes += self._remove_payload()
+            return outcomes
+
+    def _wanted(self, ledger: Ledger, pythons: Sequence[str]) -> list[Change]:
+        changes = [one for one in reversed(ledger.changes) if one["kind"] != "root"]
+        if not pythons:
+            # The group may only go once nothing is its own any more.
+            return sorted(changes, key=lambda one: one["kind"] == "group")
+        found = find_interpreters(pythons, everywhere=False)
+        libraries = {os.path.realpath(one.library) for one in found if one.library}
+        wanted = [one for one in changes if one["kind"] == covering.KIND and one["library"] in libraries]
+        if not wanted:
+            raise RolloutError("gnomon is in none of these interpreters", hint="see `gnomon doctor`")
+        return wanted
+
+    def _undo(self, ledger: Ledger, change: Change) -> Outcome:
+        try:
+            remarks, is_undone = self._undone(ledger, change)
+        except (OSError, RolloutError) as error:
+            return Outcome(_subject(change), "failed", (str(error),))
+        ledger.drop(change)
+        if is_undone:
+            return Outcome(_subject(change), "removed", tuple(remarks))
+        state = "failed" if change["kind"] == covering.KIND else "kept"
+        return Outcome(_subject(change), state, tuple(remarks))
+
+    def _undone(self, ledger: Ledger, change: Change) -> tuple[list[str], bool]:
+        """What there is to say of it, and whether nothing is left."""
+        kind = change["kind"]
+        if kind == covering.KIND:
+            return covering.uncover(ledger, change)
+        if kind == "spool":
+            remarks = spooling.remove_spool(change["path"], is_purged=self._is_purged)
+            self._keeps_records = bool(remarks)
+            return remarks, not remarks
+        if kind == "group":
+            return spooling.remove_group(change, is_needed=self._keeps_records)
+        undo = timer.remove if kind == "timer" else preloading.remove
+        return undo(change), True
+
+    def _remove_payload(self) -> list[Outcome]:
+        foreign = payload.remove(self._layout)
+        remove_root(self._layout)
+        remarks = [f"`{self._layout.root}/{name}` is not gnomon's, and stays" for name in foreign]
+        return [Outcome("payload", "removed", (self._layout.root, *remarks))]
+
+
+def _subject(change: Change) -> str:
+    return str(change.get("library") or change.get("path") or change.get("name") or change["kind"])
