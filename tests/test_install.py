@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -538,9 +539,9 @@ class Small:
     def tree(self) -> dict[str, tuple[object, ...]]:
         return tree(self.library)
 
-    def install(self) -> list[Outcome]:
+    def install(self, strong: str | None = None) -> list[Outcome]:
         one = Interpreter("/usr/bin/python", version="3.11.1", library=str(self.library))
-        options = Options(group="root", has_timer=False)
+        options = Options(group="root", has_timer=False, strong=strong)
         return Install(options, layout=self.layout, find=lambda _: [one]).carry_out()
 
     def uninstall(self) -> list[Outcome]:
@@ -597,6 +598,36 @@ def test_a_full_disk_leaves_all_as_it_was(small: Small, monkeypatch: pytest.Monk
     outcomes = small.install()
     assert [one.state for one in outcomes if one.version] == ["failed"]
     assert differences(before, small.tree()) == []
+
+
+@pytest.mark.parametrize("had", [None, b"", b"/lib/of/ours.so # why", b"/lib/of/ours.so\n"])
+def test_what_every_program_preloads_comes_and_goes(small: Small, had: bytes | None) -> None:
+    small.layout = dataclasses.replace(small.layout, preload=f"{small.library}.preload")
+    path = Path(small.layout.preload)
+    payload.own()[payload.PRELOAD] = b"library"
+    if had is not None:
+        path.write_bytes(had)
+        path.chmod(0o640)
+        os.utime(path, (1_600_000_000, 1_600_000_000))
+    before, step = tree(path), 0
+    while not _in_child(lambda: small.install(strong="system"), step):
+        small.uninstall()
+        assert differences(before, tree(path)) == [], f"killed at step {step}"
+        step += 1
+    line = f"{small.layout.root}/current/libgnomon_preload.so\n".encode()
+    assert path.read_bytes().splitlines(keepends=True)[-1] == line
+    small.uninstall()
+    assert differences(before, tree(path)) == []
+
+
+def test_what_others_wrote_for_every_program_stays(small: Small) -> None:
+    small.layout = dataclasses.replace(small.layout, preload=f"{small.library}.preload")
+    payload.own()[payload.PRELOAD] = b"library"
+    small.install(strong="system")
+    with open(small.layout.preload, "a") as file:
+        file.write("/lib/of/theirs.so\n")
+    small.uninstall()
+    assert Path(small.layout.preload).read_text() == "/lib/of/theirs.so\n"
 
 
 # Upgrades.

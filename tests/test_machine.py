@@ -57,7 +57,7 @@ def test_a_user_in_an_environment_is_recorded_and_nothing_is_left(debian: Machin
     told = debian.run("/tmp/environment/bin/python", "-I", "-B", "/tmp/report.py", user=USER).checked()
     assert (told.stdout, told.stderr) == (b"unharmed\n", b"")
     status = debian.shell(f"stat -c '%a %u %G' {SPOOL} {SPOOL}/{USER}").splitlines()
-    assert status == ["3733 0 gnomon", f"2750 {USER} gnomon"]
+    assert status == ["3773 0 gnomon", f"2750 {USER} gnomon"]
     shown = debian.gnomon("events", f"{SPOOL}/{USER}", "--format", "jsonl").checked().stdout
     assert b"/tmp/report.py" in shown
 

@@ -1,7 +1,7 @@
 # ruff: noqa: SIM105
 """What `gnomon attach` has a running program execute: begins its recording, and says what came of it.
 
-The text of this file, and a call of `_begin` behind it, run in the program's main thread, at some moment of
+The text of this file, and calls of `_begin` behind it, run in the program's main thread, at some moment of
 its own code, in a namespace that is dropped at the end: nothing stays but the recorder. It imports only what
 is built in, prints nothing, and raises nothing. What it does is not recorded, as all but its answer comes
 before the recorder begins. Its annotations are never evaluated: it runs on Python 3.14 and later only.
@@ -15,31 +15,43 @@ if TYPE_CHECKING:
     Before = list[tuple[str, str | None]]
 
 
-def _begin(order: dict[str, Any]) -> list[int]:
-    """Begins, and answers. Returns the signal that is to be raised when all is over, if any."""
+def _begin(order: dict[str, Any]) -> None:
+    """Begins, and answers. What was done already when this was interrupted is not done again."""
+    if "said" not in order:
+        order["said"] = _try(order)
+    if "is_said" not in order:
+        _say(order)
+
+
+def _interrupted(order: dict[str, Any], interruption: BaseException) -> None:
+    """Ctrl-C, or what one of the program's signal handlers raised just now: it is for the program."""
+    order.setdefault("said", "interrupted")
+    order["later"] = _raise_later(interruption)
+
+
+def _say(order: dict[str, Any]) -> None:
     import posix
 
-    answer, said = None, ""
-    later: list[int] = []
-    while True:
-        try:
-            answer = answer or posix.open(
-                order["answer"], posix.O_WRONLY | posix.O_NOFOLLOW | posix.O_CLOEXEC
-            )
-            said = said or _try(order)
-            posix.write(answer, said.encode("utf-8", "backslashreplace")[:4000] + b"\n")
-            posix.close(answer)
-            return later
-        except OSError:
-            return later  # nobody waits for an answer, or it was given
-        except BaseException as interruption:
-            # Ctrl-C, or what one of the program's signal handlers raised just now: it is for the program.
-            said = said or "interrupted"
-            later = _raise_later(interruption)
+    try:
+        answer = order.get("descriptor") or _open_answer(order)
+        posix.write(answer, order["said"].encode("utf-8", "backslashreplace")[:4000] + b"\n")
+        posix.close(answer)
+    except OSError:
+        pass  # nobody waits for it, or it was given
+    order["is_said"] = True
+
+
+def _open_answer(order: dict[str, Any]) -> int:
+    import posix
+
+    flags = posix.O_WRONLY | posix.O_NOFOLLOW | posix.O_CLOEXEC
+    order["descriptor"] = descriptor = posix.open(order["answer"], flags)
+    return descriptor
 
 
 def _try(order: dict[str, Any]) -> str:
     try:
+        _open_answer(order)
         policies = [(path, _read(source)) for path, source in order["policies"]]
         _remove(order)
         problem = _record(order, policies)

@@ -339,6 +339,7 @@ class _Letter:
             "environment": environment,
             "lists": ["PYTHONPATH", "GNOMON_POLICY"],
             "children": wish.children,
+            "later": [],
         }
         os.close(self._file("attach.py", _script(order)))
         if len(os.fsencode(self.script)) >= _MAX_PATH:
@@ -424,9 +425,12 @@ def _script(order: dict[str, object]) -> bytes:
     with open(path, encoding="utf-8") as file:
         body = file.read()
     end = (
-        f"try:\n    _later = _begin({order!r})\n"
-        "except BaseException as _interruption:\n    _later = _raise_later(_interruption)\n"
-        "import _thread\n[*map(_thread.interrupt_main, _later)]\n"
+        f"_order = {order!r}\n"
+        "while 'is_said' not in _order:\n"
+        "    try:\n        _begin(_order)\n"
+        "    except BaseException as _error:\n        _interrupted(_order, _error)\n"
+        "import _thread\n"
+        "[*map(_thread.interrupt_main, _order['later'])]\n"
     )
     return (body + "\n" + end).encode("utf-8", "backslashreplace")
 

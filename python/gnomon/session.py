@@ -312,19 +312,15 @@ def _begin(
     if not is_shared:
         if not os.path.isdir(place):
             os.makedirs(place, mode=0o700, exist_ok=True)
-        if children:
-            before = _tell_children(place, imports, native)
-        try:
-            _native.start(place, every_import=imports == "all", native=is_watched)
-        except OSError:
-            _restore(before)
-            raise
+        # Another copy of gnomon may record this process: that is known only now.
+        is_shared = not _native.start(place, every_import=imports == "all", native=is_watched)
     found, process = _native.recording(), _native.process_id()
     if found is None or process is None:  # pragma: no cover
         raise OSError(f"cannot record into `{place}`")
-    if before:
+    if children and not is_shared:
         # What we change in the environment is not the program's doing: it is not recorded meanwhile.
         _native.stop()
+        before = _tell_children(place, imports, native)
         _set(before, "GNOMON_RUN", found[1] or process)
         _native.start(place, every_import=imports == "all", native=is_watched)
     recording = Recording(os.fspath(found[0]), process, found[1], is_shared=is_shared)

@@ -18,7 +18,22 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> _Parser:
-    from . import attach, diff, events, install, keep, policy, pythons, run, show, startup, uninstall, verify
+    from . import (
+        attach,
+        bundle,
+        diff,
+        doctor,
+        events,
+        install,
+        keep,
+        policy,
+        pythons,
+        run,
+        show,
+        startup,
+        uninstall,
+        verify,
+    )
 
     parser = _Parser(
         prog="gnomon",
@@ -26,7 +41,9 @@ def _parser() -> _Parser:
     )
     parser.add_argument("--version", action="store_true", help="print the version and leave")
     verbs = parser.add_subparsers(metavar="VERB", parser_class=_Parser)
-    for verb in (run, attach, show, events, diff, startup, verify, policy, pythons, install, uninstall, keep):
+    for verb in (run, attach, show, events, diff, startup, verify, policy):
+        verb.add_parser(verbs)
+    for verb in (install, uninstall, doctor, pythons, keep, bundle):
         verb.add_parser(verbs)
     return parser
 
@@ -40,11 +57,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
             return run.main(arguments[1:])
         if arguments[:1] == ["keep"]:
-            from ..rollout.keep import (
-                main as keep_main,
-            )  # with a command line of its own: timers run it without us
+            from ..rollout import keep as keeping  # with a command line of its own: timers run it without us
 
-            return keep_main(arguments[1:])
+            return keeping.main(arguments[1:])
         parser = _parser()
         options = parser.parse_args(arguments)
         if options.version:

@@ -21,26 +21,50 @@ def compiled(layout: Layout, paths: Sequence[str], *, is_observed: bool) -> dict
     """
     if not paths:
         return {}
-    from ..policy import SUFFIX, as_text
+    from ..policy import SUFFIX
     from .payload import load_library
 
     load_library()
-    try:
-        from .._native import compile_policy
-    except ImportError as error:
-        raise RolloutError(f"cannot compile policies: {error}", hint="install with another Python") from None
     found: dict[str, bytes] = {}
     for path in paths:
-        data, problems = compile_policy([path], is_observed)
-        if data is None:
-            said = "\n".join(as_text(problem) for problem in problems)
-            raise RolloutError(
-                f"cannot use the policy `{path}`: it has errors\n{said}", hint="mend it; nothing was changed"
-            )
+        data = _checked(path, is_observed) if path.endswith(SUFFIX) else _compiled(path, is_observed)
         name = os.path.splitext(os.path.basename(path))[0]
         digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:8]
         found[f"{layout.policies}/{name}-{digest}{SUFFIX}"] = data
     return found
+
+
+def _compiled(path: str, is_observed: bool) -> bytes:
+    from ..policy import as_text
+
+    try:
+        from .._native import compile_policy
+    except ImportError as error:
+        raise RolloutError(f"cannot compile policies: {error}", hint="install with another Python") from None
+    data, problems = compile_policy([path], is_observed)
+    if data is None:
+        said = "\n".join(as_text(problem) for problem in problems)
+        raise RolloutError(
+            f"cannot use the policy `{path}`: it has errors\n{said}", hint="mend it; nothing was changed"
+        )
+    return data
+
+
+def _checked(path: str, is_observed: bool) -> bytes:
+    """A policy that was compiled elsewhere, as `gnomon bundle` does."""
+    from .._native import policy_rules
+
+    if is_observed:
+        raise RolloutError(
+            f"cannot only observe `{path}`: it is compiled already",
+            hint='write mode = "observe" into its source',
+        )
+    try:
+        policy_rules(path)
+        with open(path, "rb") as file:
+            return file.read()
+    except (OSError, ValueError) as error:
+        raise RolloutError(f"cannot use the policy `{path}`: {error}", hint="compile it again") from None
 
 
 def put(layout: Layout, policies: dict[str, bytes]) -> None:

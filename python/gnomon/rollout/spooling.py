@@ -13,7 +13,7 @@ from .ledger import Change, Ledger, unnoticed
 from .outcome import Outcome
 
 # Everybody makes a directory in it, nobody lists or removes those of others; what is made has its group.
-MODE = 0o3733
+MODE = 0o3773
 
 
 def ensure_group(ledger: Ledger, group: str) -> tuple[int, Outcome | None]:
