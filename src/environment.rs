@@ -130,7 +130,7 @@ fn reordered(search_path: &[u8], ours: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// The directory `bootstrap` beside this library.
-fn bootstrap() -> Option<PathBuf> {
+pub fn bootstrap() -> Option<PathBuf> {
     Some(package()?.join("bootstrap"))
 }
 

@@ -18,6 +18,7 @@ use gnomon_core::privacy::Privacy;
 use gnomon_core::process::{Description, Script, account, executable, groups, new_id, stored_command};
 use gnomon_core::record::encoded;
 use gnomon_core::spool::users;
+use gnomon_core::startup::look::Look;
 use gnomon_core::text::Bytes;
 use uuid::Uuid;
 
@@ -26,7 +27,9 @@ use crate::environment::{self, id_from, tell_children, variable};
 use crate::integrity::Before;
 use crate::machine::{self, Owned};
 use crate::presence::{self, Other};
-use crate::{early_hook, ending, fork, hook, integrity, notice, preload, redirect, stack, watcher};
+use crate::{
+    early_hook, ending, fork, hook, hook_places, integrity, notice, preload, redirect, stack, watcher,
+};
 
 /// Null before arming and after disarming. Never freed: another thread may be using it.
 static RECORDER: AtomicPtr<Recorder> = AtomicPtr::new(std::ptr::null_mut());
@@ -145,6 +148,10 @@ fn begin(settings: &Settings) -> Result<(), &'static str> {
         description.run = description.run.or(Some(id)); // a run of its own, with the children it will have
     }
     let privacy = privacy(settings.owned, &description);
+    // A preloaded gnomon begins before `site` has put its directories on the search path: half an inventory would make
+    // the other half look new.
+    let startup = if preload::is_starting() { None } else { hook_places::look(privacy.is_some()) };
+    description.startup = startup.as_ref().map(Look::name);
     let policy = policy(settings, &description);
     if policy.is_some() {
         notice::remember_stderr();
@@ -158,6 +165,9 @@ fn begin(settings: &Settings) -> Result<(), &'static str> {
         recorder.begin_tallies();
     }
     let opened = recorder.open();
+    if let (Ok(()), Some(startup)) = (&opened, &startup) {
+        recorder.keep_startup(startup);
+    }
     proof?; // the segment stays, and says that nothing was seen
     tell_children(recorder.process());
     RECORDER.store(Box::into_raw(Box::new(recorder)), Release);
@@ -430,7 +440,7 @@ fn surroundings(uid: u32) -> Surroundings {
     }
 }
 
-fn sys_path(name: &std::ffi::CStr) -> Option<Vec<u8>> {
+pub fn sys_path(name: &std::ffi::CStr) -> Option<Vec<u8>> {
     sys_attribute(name).and_then(Object::path).map(std::borrow::Cow::into_owned)
 }
 

@@ -13,6 +13,7 @@ from .descent import Node, Start, below, tree
 from .evasion import Evasion
 from .libraries import Library, libraries
 from .rollout.seals import NAME as LEDGER
+from .startup import noted
 from .verdicts import Decision, Decisions, Rule
 
 CHANGES = frozenset(
@@ -339,6 +340,7 @@ class Gathered:
                 missing=_missing(folder),
                 evicted=self.evicted,
                 attached=self.attached,
+                startup=noted(processes, Spool(folder).startups()[0]) if folder else [],
             ),
             failed=list(self.failures.values()),
             verdicts=self.decisions.decisions(),

@@ -18,6 +18,7 @@ from .blindness import examined
 from .causes import whole_of
 from .descent import Node, walk
 from .finding import Finding
+from .startup import HookFinding
 from .text import command_line, printable
 from .verdicts import PolicyState
 
@@ -251,6 +252,8 @@ class Receipt:
         torn: Records that were being written when their process died.
         policies: Those that were not in force as they were meant to.
         evasion: Signs that a program got rid of gnomon, or tried to.
+        startup: What is to be said of the files that ran before the programs: those that execute code and
+            belong to no distribution, and those that are new or changed.
         forged: Who says to be of another user than its files belong to: pid, user, owner.
         missing: Segments that are missing from the spool or are not what they were, by what happened to them.
         evicted: Segments that `gnomon keep` removed, by reason.
@@ -276,6 +279,7 @@ class Receipt:
     torn: int = 0
     policies: list[PolicyState] = field(default_factory=list)
     evasion: list[Finding] = field(default_factory=list)
+    startup: list[HookFinding] = field(default_factory=list)
     forged: list[Forged] = field(default_factory=list)
     missing: dict[str, int] = field(default_factory=dict)
     evicted: dict[str, int] = field(default_factory=dict)
@@ -445,6 +449,7 @@ def receipt(
     faults: list[Fault],
     policies: list[PolicyState],
     evasion: list[Finding],
+    startup: list[HookFinding],
     missing: dict[str, int] | None = None,
     evicted: dict[str, int] | None = None,
     attached: set[str],
@@ -463,6 +468,7 @@ def receipt(
         faults: What could not be read.
         policies: Those that were not in force as they were meant to.
         evasion: Signs that a program got rid of gnomon, or tried to.
+        startup: What is to be said of the files that ran before the programs.
         missing: Segments that are missing or are not what they were, by what happened to them.
         evicted: Segments that were removed, by reason.
         attached: Ids of processes that ran already when their recording began.
@@ -532,6 +538,7 @@ def receipt(
         torn=sum(fault.severity == "torn" for fault in faults),
         policies=policies,
         evasion=evasion,
+        startup=startup,
         forged=[
             Forged(process.pid, process.uid, process.user, process.owner_uid)
             for process in processes
