@@ -9,9 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import inf
 from pathlib import Path
+from typing import Any
 
 import installed
 import measure
+from installed import Installed
 from measure import WORKLOADS, Values
 from policies import DENYING, LARGE, SMALL
 from variants import (
@@ -310,12 +312,12 @@ def of_policies(kind: str, title: str, *, with_instructions: bool = True) -> tup
     return tuple(found)
 
 
-def installed_counted(*arguments: str) -> Callable[[Variants, Settings], Values]:
-    return lambda variants, _: installed.counted(variants, *arguments)
+def installed_counted(*arguments: str, **which: Any) -> Callable[[Variants, Settings], Values]:
+    return lambda variants, _: installed.counted(Installed.of(variants, **which), *arguments)
 
 
 def installed_timed(*arguments: str) -> Callable[[Variants, Settings], Values]:
-    return lambda variants, settings: installed.timed(variants, settings.rounds * 10, *arguments)
+    return lambda variants, settings: installed.timed(Installed.of(variants), settings.rounds * 4, *arguments)
 
 
 # A module of the standard library beside the interpreter's own, so that its directories are listed.
@@ -557,6 +559,22 @@ FIGURES = (
         installed.WAYS,
     ),
     Figure(
+        "installed-base",
+        "the same, in the base interpreter",
+        "M",
+        Budget("ratio", BARE, 1.03, ours=INSTALLED),
+        installed_counted("-c", "pass", place="bin/python"),
+        installed.WAYS,
+    ),
+    Figure(
+        "installed-kept",
+        "the same, with a sitecustomize that is kept",
+        "M",
+        Budget("ratio", BARE, 1.03, ours=INSTALLED),
+        installed_counted("-c", "pass", place="bin/python", is_kept=True),
+        installed.WAYS,
+    ),
+    Figure(
         "installed-import",
         f"installed loader, `{FIRST_IMPORT}`: instructions",
         "M",
@@ -565,8 +583,8 @@ FIGURES = (
         installed.WAYS,
     ),
     Figure(
-        "installed-start-wall",
-        "installed loader, interpreter start: wall",
+        "installed-start-cpu",
+        "installed loader, interpreter start: CPU time",
         "ms",
         Budget("over", BARE, 1, "ms", ours=INSTALLED),
         installed_timed("-c", "pass"),

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -18,7 +17,22 @@ import measure
 from measure import Values
 from variants import BARE, GNOMON, INSTALLED, PACKAGE, Unmeasurable, Variants, library
 
+from gnomon.rollout.covering import loader_text
+from gnomon.rollout.layout import Layout
+from gnomon.rollout.settings import Settings
+
 LOADER = PACKAGE / "rollout" / "loader.py"
+CUSTOMISATION, KEPT = "sitecustomize.py", "_gnomon_kept_sitecustomize.py"
+# What Debian and Ubuntu put into their own Pythons.
+DEBIAN = """\
+# install the apport exception handler if available
+try:
+    import apport_python_hook
+except ImportError:
+    pass
+else:
+    apport_python_hook.install()
+"""
 # What no program here imports, and what would make the interpreter's own library another one.
 LEFT_OUT = shutil.ignore_patterns(
     "__pycache__",
@@ -41,29 +55,29 @@ class Installed(Variants):
     """The same variants in an interpreter of its own, and with the loader of a managed machine."""
 
     managed: str = ""
+    spool: Path = Path()
 
     @classmethod
-    def of(cls, variants: Variants) -> Installed:
-        folder = variants.folder / "installed"
-        if not LOADER.exists():
-            raise Unmeasurable(f"no loader to install: {LOADER.relative_to(PACKAGE)}")
+    def of(cls, variants: Variants, *, place: str = "venv/bin/python", is_kept: bool = False) -> Installed:
+        """Those of the interpreter at `place` in a prefix; `is_kept`: one that had a sitecustomize before."""
+        folder = variants.folder / ("kept" if is_kept else "installed")
         plain, managed = folder / "plain", folder / "owned"
         if not folder.exists():
             for prefix in (plain, managed):
                 _copy(variants.python, prefix)
                 _environment(prefix)
+            if is_kept:
+                (_library(plain) / CUSTOMISATION).write_text(DEBIAN)
+                (_library(managed) / KEPT).write_text(DEBIAN)
             _install(folder / "root", managed)
-        python = str(plain / "venv" / "bin" / "python")
-        return cls(
-            python, variants.folder, None, variants.native_problem, str(managed / "venv" / "bin" / "python")
-        )
+        python, ours = str(plain / place), str(managed / place)
+        return cls(python, variants.folder, None, variants.native_problem, ours, folder / "root" / "spool")
 
     def interpreter(self, name: str) -> str:
         return self.managed if name == INSTALLED else self.python
 
 
-def counted(variants: Variants, *arguments: str) -> Values:
-    installed = Installed.of(variants)
+def counted(installed: Installed, *arguments: str) -> Values:
     before = _recorded(installed)
     values = measure.instructions(installed, WAYS, *arguments)
     if _recorded(installed) <= before:
@@ -71,14 +85,13 @@ def counted(variants: Variants, *arguments: str) -> Values:
     return values
 
 
-def timed(variants: Variants, rounds: int, *arguments: str) -> Values:
-    installed = Installed.of(variants)
-    return measure.rounds(installed, WAYS, rounds, measure.wall(installed, *arguments))
+def timed(installed: Installed, rounds: int, *arguments: str) -> Values:
+    return measure.rounds(installed, WAYS, rounds, measure.cpu(installed, *arguments))
 
 
 def _recorded(installed: Installed) -> int:
     """How many segments there are in the machine's spool."""
-    return sum(1 for _ in (installed.folder / "installed" / "spool").glob("*/*"))
+    return sum(1 for _ in installed.spool.glob("*/*"))
 
 
 def _copy(python: str, prefix: Path) -> None:
@@ -103,18 +116,18 @@ def _environment(prefix: Path) -> None:
         raise Unmeasurable(f"no copy of the interpreter runs: {measure.last_line(done.stderr)}")
 
 
+def _library(prefix: Path) -> Path:
+    (found,) = (prefix / "lib").glob("python3*")
+    return found
+
+
 def _install(root: Path, prefix: Path) -> None:
-    """Puts the loader into the library of `prefix`, and below `root` what it looks for."""
+    """Does as `gnomon install`: the loader into the library of `prefix`, below `root` what it looks for."""
+    layout = Layout.at(str(root))
     (root / "current").mkdir(parents=True)
     (root / "current" / library().name).symlink_to(library())
-    spool = root.parent / "spool"
+    spool = Path(layout.spool)
     spool.mkdir()
-    spool.chmod(0o3733)
-    (root / "settings").write_text(f"spool={spool}\n")
-    text, found = re.subn(
-        r"^ROOT = .*$", f"ROOT = {str(root)!r}", LOADER.read_text(), count=1, flags=re.MULTILINE
-    )
-    if not found:
-        raise Unmeasurable("the loader does not say where gnomon is installed")
-    (standard,) = (prefix / "lib").glob("python3*")
-    (standard / "sitecustomize.py").write_text(text)
+    spool.chmod(0o3773)
+    Path(layout.settings).write_bytes(Settings(layout.spool).lines((), layout))
+    (_library(prefix) / CUSTOMISATION).write_text(loader_text(LOADER.read_bytes(), layout.root))
