@@ -38,14 +38,13 @@ pub struct Before {
 }
 
 impl Before {
-    /// `None` where it is not found.
+    /// `None` where it is not found, or cannot be read.
     fn look() -> Option<Self> {
         IS_EXAMINED.store(false, Relaxed);
         IS_GONE.store(false, Relaxed);
         let start = capi::symbol(c"_PyRuntime")?.expose_provenance();
-        let bytes = mapped_after(start).min(DEPTH);
-        let words = (start..start + bytes / WORD * WORD).step_by(WORD).map(word).collect();
-        Some(Self { start, words })
+        let words = words(start, mapped_after(start).min(DEPTH) / WORD);
+        (!words.is_empty()).then_some(Self { start, words })
     }
 
     /// What `add` returns, which adds the hook: where the list begins is learned meanwhile.
@@ -60,14 +59,26 @@ impl Before {
 
     /// Learns where the list begins, now that the hook is in it.
     fn learn(&self) {
-        let places = (self.start..).step_by(WORD).zip(&self.words);
-        let mut changed = places.filter(|(place, before)| word(*place) != **before);
-        if let (Some((place, 0)), None) = (changed.next(), changed.next())
-            && function_of(word(place)) == Some(ours())
-        {
-            HEAD.store(place, Release);
+        let after = words(self.start, self.words.len());
+        let Some((at, 0, now)) = only_change(&self.words, &after) else { return };
+        if words(now.wrapping_add(FUNCTION), 1) == [ours()] && now.is_multiple_of(WORD) {
+            HEAD.store(self.start + at * WORD, Release);
         }
     }
+}
+
+/// Where the only word is that differs, with what it was and is; `None` where none does, or several.
+fn only_change(before: &[usize], after: &[usize]) -> Option<(usize, usize, usize)> {
+    const MANY: usize = 64; // compared at once, as nearly all are alike
+    let pairs = before.chunks(MANY).zip(after.chunks(MANY)).enumerate();
+    let mut changed =
+        pairs.filter(|(_, (before, after))| before != after).flat_map(|(number, (before, after))| {
+            let words = before.iter().zip(after).enumerate();
+            words
+                .filter(|(_, (before, after))| before != after)
+                .map(move |(at, (before, after))| (number * MANY + at, *before, *after))
+        });
+    changed.next().filter(|_| changed.next().is_none())
 }
 
 /// The interpreter ends, and with it the list.
@@ -140,14 +151,16 @@ fn word(place: usize) -> usize {
     unsafe { AtomicUsize::from_ptr(place as *mut usize) }.load(Acquire)
 }
 
-/// The function of what may be an entry: the kernel reads it, as it may be anything.
-fn function_of(entry: usize) -> Option<usize> {
-    let mut found = 0_usize;
-    let here = libc::iovec { iov_base: (&raw mut found).cast(), iov_len: WORD };
-    let there = libc::iovec { iov_base: (entry + FUNCTION) as *mut c_void, iov_len: WORD };
-    // SAFETY: reads into a word of ours; where there is nothing to read, it fails.
+/// Words of memory that may not be there: the kernel reads them. Fewer than asked for, or none, where it cannot.
+fn words(from: usize, count: usize) -> Vec<usize> {
+    let mut found: Vec<usize> = Vec::with_capacity(count);
+    let here = libc::iovec { iov_base: found.as_mut_ptr().cast(), iov_len: count * WORD };
+    let there = libc::iovec { iov_base: from as *mut c_void, iov_len: count * WORD };
+    // SAFETY: reads into room for that many words of ours; where there is nothing to read, it fails.
     let read = unsafe { libc::process_vm_readv(libc::getpid(), &raw const here, 1, &raw const there, 1, 0) };
-    (entry.is_multiple_of(WORD) && usize::try_from(read) == Ok(WORD)).then_some(found)
+    // SAFETY: so many of them were written, and any bytes are a word.
+    unsafe { found.set_len(usize::try_from(read).unwrap_or(0) / WORD) };
+    found
 }
 
 /// How many bytes from `start` on its module has in memory.

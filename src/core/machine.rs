@@ -23,8 +23,8 @@ pub struct Machine {
     pub every_import: bool,
     /// Accounts are stored under pseudonyms.
     pub privacy: bool,
-    /// Programs that are not touched; one that ends with `*` stands for all that start so.
-    pub skip: Vec<Vec<u8>>,
+    /// Programs that are not touched.
+    skip: Programs,
     /// Bytes that stay free on the spool's disk.
     pub reserve: u64,
 }
@@ -34,8 +34,14 @@ impl Machine {
     #[must_use]
     pub fn parse(settings: &[u8]) -> Option<Self> {
         let mut machine = Self::default();
-        for line in settings.split(|byte| *byte == b'\n').filter(|line| !line.starts_with(b"#")) {
-            if let Some(at) = memchr::memchr(b'=', line) {
+        let mut rest = settings;
+        while !rest.is_empty() {
+            // Most lines are programs to skip, and there are dozens: this runs at every start.
+            let (line, below) = rest.split_at(memchr::memchr(b'\n', rest).unwrap_or(rest.len()));
+            rest = below.get(1..).unwrap_or_default();
+            if let Some(program) = line.strip_prefix(b"skip=") {
+                machine.skip.add(program);
+            } else if let Some(at) = memchr::memchr(b'=', line).filter(|_| !line.starts_with(b"#")) {
                 let (key, value) = line.split_at(at);
                 machine.set(key, value.get(1..).unwrap_or_default());
             }
@@ -52,7 +58,6 @@ impl Machine {
             b"native" => self.native_off = value == b"off",
             b"imports" => self.every_import = value == b"all",
             b"privacy" => self.privacy = value == b"1",
-            b"skip" if !value.is_empty() => self.skip.push(value.to_vec()),
             b"reserve" => {
                 self.reserve =
                     std::str::from_utf8(value).ok().and_then(|text| text.parse().ok()).unwrap_or(0);
@@ -64,9 +69,32 @@ impl Machine {
     /// Whether the program at the absolute `path` is not to be touched.
     #[must_use]
     pub fn skips(&self, path: &[u8]) -> bool {
-        self.skip.iter().any(|skipped| match skipped.strip_suffix(b"*") {
-            Some(start) => path.starts_with(start),
-            None => path == skipped,
+        self.skip.have(path)
+    }
+}
+
+/// Paths of programs, one in a line; one that ends with `*` stands for all that start so.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Programs(Vec<u8>);
+
+impl Programs {
+    fn add(&mut self, program: &[u8]) {
+        if self.0.is_empty() {
+            self.0.reserve(4096);
+        }
+        self.0.extend_from_slice(program);
+        self.0.push(b'\n');
+    }
+
+    fn have(&self, path: &[u8]) -> bool {
+        let mut start = 0;
+        memchr::memchr_iter(b'\n', &self.0).any(|end| {
+            let program = self.0.get(start..end).unwrap_or_default();
+            start = end + 1;
+            match program.strip_suffix(b"*") {
+                Some(start) => path.starts_with(start),
+                None => !program.is_empty() && path == program,
+            }
         })
     }
 }

@@ -1,7 +1,9 @@
 //! The part for every start of an interpreter: which hooks there are, and what tells their state from another. Of their
 //! contents only import lines are looked for, as the modules that these name belong to it.
 
-use sha2::{Digest as _, Sha256};
+use std::hash::{BuildHasher as _, Hasher as _};
+
+use foldhash::quality::FixedState;
 use uuid::Uuid;
 
 use super::files::{self, Seen, path_of};
@@ -123,9 +125,14 @@ impl Look {
     /// The name of the file that holds its inventory in a spool: the same as long as nothing changes.
     #[must_use]
     pub fn name(&self) -> String {
-        let digest = Sha256::digest(self.identity());
-        let start: [u8; 16] = std::array::from_fn(|at| digest.get(at).copied().unwrap_or(0));
-        format!("startup-{}.{EXTENSION}", Uuid::from_bytes(start).as_simple())
+        // A name, and no proof: whoever could make two alike can write to the spool himself.
+        let identity = self.identity();
+        let half = |seed| {
+            let mut hasher = FixedState::with_seed(seed).build_hasher();
+            hasher.write(&identity);
+            hasher.finish()
+        };
+        format!("startup-{}.{EXTENSION}", Uuid::from_u64_pair(half(1), half(2)).as_simple())
     }
 
     /// All that tells it from another, as bytes.

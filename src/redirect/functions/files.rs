@@ -13,6 +13,9 @@ use super::super::descriptors;
 use super::super::notes::Sort;
 use super::super::stubs::{Function, redirect, up_to_five};
 
+/// Whoever opens a file by these has made it: no link leads there.
+const NEW: c_int = libc::O_CREAT | libc::O_EXCL;
+
 /// How a file is opened, by flags of open(2).
 pub fn access_of_flags(flags: c_int) -> Access {
     access_of(None, flags)
@@ -43,7 +46,7 @@ pub fn opening(caller: usize, directory: c_int, path: *const c_char, access: Acc
 /// Closes what was opened to be written, and turned out to be the memory of a process where a link led, if a policy does
 /// not want that.
 fn checked(caller: usize, path: *const c_char, access: Access, descriptor: c_int) -> c_int {
-    if descriptor < 0 || !access.changes() || !is_of_processes(descriptor) {
+    if descriptor < 0 || !access.changes() || !may_be_memory(descriptor) || !is_of_processes(descriptor) {
         return descriptor;
     }
     // SAFETY: what the program gave to open(2).
@@ -58,6 +61,20 @@ fn checked(caller: usize, path: *const c_char, access: Access, descriptor: c_int
     unsafe { libc::close(descriptor) };
     call::set_errno(libc::EACCES);
     -1
+}
+
+/// Whether a file that was just opened can be the memory of a process, at the cost of the cheapest of system calls: only
+/// there are positions below 0.
+fn may_be_memory(descriptor: c_int) -> bool {
+    const BELOW: libc::off64_t = -(1 << 62);
+    let error = call::errno();
+    // SAFETY: the program's own descriptor. The position stays 0, or becomes it again.
+    let is_below = unsafe {
+        libc::lseek64(descriptor, BELOW, libc::SEEK_CUR) == BELOW
+            && libc::lseek64(descriptor, 0, libc::SEEK_SET) == 0
+    };
+    call::set_errno(error);
+    is_below
 }
 
 /// Whether an open file is one of the kernel's about processes.
@@ -86,7 +103,8 @@ fn open_with(
     if call::is_refused(step) {
         return -1;
     }
-    checked(caller, path, access_of_flags(flags), opened(step, act()))
+    let descriptor = opened(step, act());
+    if flags & NEW == NEW { descriptor } else { checked(caller, path, access_of_flags(flags), descriptor) }
 }
 
 /// The same for functions that return a stream of it.
