@@ -350,7 +350,8 @@ def _start(one: Interpreter, run: str) -> str | None:
         identity = {} if os.geteuid() != 0 else {"user": user, "group": user, "extra_groups": []}
         try:
             done = subprocess.run(
-                [one.executable, "-I", "-c", "pass"],
+                # Without bytecode: what somebody imports at start shall stay as it is.
+                [one.executable, "-I", "-B", "-c", "pass"],
                 env={"GNOMON_RUN": run},
                 cwd="/",
                 stdin=subprocess.DEVNULL,
