@@ -1,4 +1,4 @@
-"""Each layout of an interpreter that can be made here: one installation for all, another user's runs, no trace.
+"""Each layout of an interpreter that can be made here: one installation for all, runs by another, no trace.
 
 The whole story happens once, on this machine under an overlay; each test looks at its part of it.
 """
