@@ -754,6 +754,10 @@ def test_an_environment_of_ones_own_is_recorded_and_left_as_it_was(tmp_path: Pat
     subprocess.run([a_python, "-m", "venv", "--without-pip", environment], check=True)
     (packages,) = environment.glob("lib/python*/site-packages")
     (packages / "package.pth").write_text(f"{Path(covering.__file__).parent.parent.parent}\n")
+    about = packages / "gnomon-9.9.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: gnomon\nVersion: 9.9\n")
+    (about / "RECORD").write_text("gnomon-9.9.dist-info/METADATA,,\ngnomon-9.9.dist-info/RECORD,,\n")
     before = tree(environment)
 
     _here(environment, "install", "--here", "--spool", spool).checked()
@@ -762,6 +766,9 @@ def test_an_environment_of_ones_own_is_recorded_and_left_as_it_was(tmp_path: Pat
     told = bare([str(environment / "bin/python"), "-B", "-c", program]).checked()
     assert (told.stdout, told.stderr) == (b"None\n", b"")
     assert b"/etc/hostname" in gnomon("events", spool, "--format", "jsonl").checked().stdout
+    # Nobody is warned of what runs before programs here: it belongs to a distribution, as it was installed.
+    hooks = gnomon("startup", spool).checked().stdout
+    assert b"gnomon 9.9" in hooks and b"high" not in hooks
 
     _here(environment, "uninstall", "--here").checked()
     assert differences(before, tree(environment)) == []
