@@ -200,7 +200,7 @@ def test_segment_put_back(python: str, tmp_path: Path, spool: Path) -> None:
     ) as running:
         assert running.stdout is not None and running.stdin is not None
         running.stdout.readline()
-        (segment,) = spool.glob("*.gnomon")
+        (segment,) = spool.glob("*-0000.gnomon")
         copy = segment.read_bytes()
         running.stdin.write(b"\n")
         running.stdin.close()
