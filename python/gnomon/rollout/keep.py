@@ -698,7 +698,8 @@ def _sentences(kept: Kept) -> Iterator[str]:
         yield f"sealed {_count(kept.sealed, 'segment')}, which gave {_megabytes(kept.given_back)} back"
     for removed in kept.removed:
         which = "of the spool itself" if removed.directory == "." else f"of {removed.directory}"
-        yield f"{would} {_count(removed.files, 'file')} {which}, {_megabytes(removed.bytes)}: {removed.reason}"
+        files = f"{_count(removed.files, 'file')} {which}, {_megabytes(removed.bytes)}"
+        yield f"{would} {files}: {removed.reason}"
     for held in kept.held:
         who = "the machine" if held.owner is None else f"user {held.owner}"
         pids = ", ".join(map(str, held.pids[:6])) + (" …" if len(held.pids) > 6 else "")
