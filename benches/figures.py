@@ -161,7 +161,8 @@ def bytes_a_record(variants: Variants, settings: Settings) -> Values:
         spool = gnomon.Spool(spool_of(output))
         for path in spool.segments():
             gnomon.seal(path)  # allocated and not used
-        of_processes = [path for path in spool.segments() if not Path(path).name.startswith("distributions")]
+        shared = ("distributions", "startup")
+        of_processes = [path for path in spool.segments() if not Path(path).name.startswith(shared)]
         processes, _ = spool.processes()
         total = sum(Path(path).stat().st_size for path in of_processes)
         found[name] = total / sum(process.records for process in processes)

@@ -336,6 +336,11 @@ impl<'a> Object<'a> {
         Some(all.object().entry(name)?.keep())
     }
 
+    /// Whether this is a dict.
+    pub fn is_dictionary(self) -> bool {
+        self.is_subclass(ffi::Py_TPFLAGS_DICT_SUBCLASS)
+    }
+
     /// The value under `name` in a dict; `None` for anything else.
     pub fn entry(self, name: &CStr) -> Option<Object<'a>> {
         if !self.is_subclass(ffi::Py_TPFLAGS_DICT_SUBCLASS) {

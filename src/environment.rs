@@ -96,6 +96,30 @@ pub fn prepare_for_exec() {
     }
 }
 
+/// Where the search path of a child comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inherited {
+    No,
+    /// It is this process's own, in which our directory is put first again: [`prepare_for_exec`].
+    ByExec,
+}
+
+/// The sitecustomize that a Python with this search path runs, where that is not ours.
+pub fn shadowing(search_path: &[u8], inherited: Inherited) -> Option<Vec<u8>> {
+    const MAX_ENTRIES: usize = 32;
+    let ours = bootstrap().map(|ours| ours.into_os_string().into_encoded_bytes());
+    let mut entries = search_path.split(|byte| *byte == b':').take(MAX_ENTRIES);
+    let is_ours = |entry: &&[u8]| ours.as_deref() == Some(*entry);
+    if inherited == Inherited::ByExec && entries.clone().any(|entry| is_ours(&entry)) {
+        return None;
+    }
+    let before_ours = entries.by_ref().take_while(|entry| !is_ours(entry));
+    let mut files = before_ours.filter(|entry| entry.first() == Some(&b'/')).flat_map(|entry| {
+        [&b"/sitecustomize.py"[..], b"/sitecustomize/__init__.py"].map(|name| [entry, name].concat())
+    });
+    files.find(|file| rustix::fs::access(file.as_slice(), rustix::fs::Access::EXISTS).is_ok())
+}
+
 /// `search_path` with `ours` moved to its front, where it is in it and not there yet.
 fn reordered(search_path: &[u8], ours: &[u8]) -> Option<Vec<u8>> {
     let entries: Vec<&[u8]> = search_path.split(|byte| *byte == b':').collect();
@@ -106,7 +130,7 @@ fn reordered(search_path: &[u8], ours: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// The directory `bootstrap` beside this library.
-fn bootstrap() -> Option<PathBuf> {
+pub fn bootstrap() -> Option<PathBuf> {
     Some(package()?.join("bootstrap"))
 }
 

@@ -120,10 +120,16 @@ fn take(recorder: &Recorder, decoded: Decoded<'_>) -> Outcome {
         flush(recorder);
     }
     match decoded {
-        Decoded::Event(event) => {
-            let settled = record(recorder, &event);
-            notes::leave_event(&event, settled.key);
-            return settled.outcome;
+        Decoded::Event(event) => return record_noted(recorder, &event),
+        Decoded::Reaching(reach, event) => {
+            return match record(recorder, &reach).outcome {
+                Outcome::Go => record_noted(recorder, &event),
+                Outcome::Warn(line) => {
+                    notice::warn(&line);
+                    record_noted(recorder, &event)
+                }
+                stopped => stopped,
+            };
         }
         Decoded::OfOpenFile(event) => return record(recorder, &event).outcome,
         Decoded::Counted(event) => return recorder.count(&event, &Caller).outcome,
@@ -134,6 +140,12 @@ fn take(recorder: &Recorder, decoded: Decoded<'_>) -> Outcome {
         Decoded::Told | Decoded::Nothing => {}
     }
     Outcome::Go
+}
+
+fn record_noted(recorder: &Recorder, event: &Event<'_>) -> Outcome {
+    let settled = record(recorder, event);
+    notes::leave_event(event, settled.key);
+    settled.outcome
 }
 
 fn record(recorder: &Recorder, event: &Event<'_>) -> Settled {

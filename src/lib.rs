@@ -18,6 +18,9 @@ mod explained;
 mod fork;
 mod frames;
 mod hook;
+mod hook_places;
+mod integrity;
+mod inventories;
 mod justify;
 mod keeping;
 mod lines;
@@ -58,6 +61,8 @@ mod _native {
     use crate::explained::{
         ExampleOutcome, Explanation, PolicyCheck, RuleOutcome, explain_policies, test_policy,
     };
+    #[pymodule_export]
+    use crate::inventories::{Hook, HookFile, Startup};
     #[pymodule_export]
     use crate::keeping::{Examined, Keeper, examine_segment};
     #[pymodule_export]

@@ -15,6 +15,11 @@ use crate::environment;
 const ROOT: &str = "/opt/gnomon";
 const SETTINGS: &str = "settings";
 
+/// What its owner writes.
+const CONFIGURATION: &str = "/etc/gnomon";
+/// What is put into a standard library: what loads gnomon, and the sitecustomize that was there before.
+const LOADERS: [&str; 2] = ["sitecustomize.py", "_gnomon_kept_sitecustomize.py"];
+
 /// What holds for this machine, and the directory of the installation that says so.
 pub struct Owned {
     pub root: PathBuf,
@@ -30,6 +35,14 @@ pub fn settings() -> Option<&'static Owned> {
 /// This library may be a user's own copy: what the machine says holds for it, too.
 fn look_up() -> Option<Owned> {
     read(Path::new(ROOT)).or_else(|| read(&own_root()?))
+}
+
+/// What belongs to the installation besides its directory and the spool, given where standard libraries are.
+pub fn installed_files(libraries: &[Vec<u8>]) -> impl Iterator<Item = Vec<u8>> {
+    let loaders = libraries
+        .iter()
+        .flat_map(|library| LOADERS.into_iter().map(|name| [library, &b"/"[..], name.as_bytes()].concat()));
+    loaders.chain([CONFIGURATION.into()])
 }
 
 /// The directory of the installation that this library is a part of: as `current/`, or as `versions/0.1.0-…/`.

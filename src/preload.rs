@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8};
 
 use pyo3::prelude::*;
 
+use crate::integrity::Before;
 use crate::{capi, early_hook, hook, session, stack, watcher};
 
 /// What is preloaded, or nothing where it could not be built.
@@ -51,7 +52,7 @@ pub extern "C" fn gnomon_preload() -> *const c_char {
 fn prepare() -> Result<(), &'static str> {
     session::can_arm()?;
     set(Stage::Waiting);
-    if early_hook::add(hook::audit) {
+    if Before::around(|| early_hook::add(hook::audit)) {
         return Ok(());
     }
     set(Stage::Over);

@@ -24,6 +24,7 @@ use pyo3::types::PyCapsule;
 use uuid::Uuid;
 
 use crate::errors::cannot;
+use crate::inventories::{self, Startup};
 use crate::session;
 
 /// Text as Python spells what the operating system gave: bytes that are no UTF-8 survive as surrogates.
@@ -206,6 +207,8 @@ pub struct Process {
     forked: bool,
     hook_proven: Option<bool>,
     native: Option<String>,
+    /// The file of the spool that lists the hooks which ran before its program.
+    startup: Option<String>,
     loaded: Option<String>,
     managed: bool,
     uid: u32,
@@ -269,6 +272,7 @@ impl From<ProcessSummary> for Process {
             forked: description.forked,
             hook_proven: description.hook_proven,
             native: description.native.clone(),
+            startup: description.startup,
             loaded: description.loaded.clone(),
             managed: description.managed,
             uid: description.uid,
@@ -373,6 +377,12 @@ impl Spool {
             .map_err(|error| cannot("read spool", path, &error))?;
         let processes = found.into_iter().map(Process::from).collect();
         Ok((processes, faults.into_iter().map(Fault::from).collect()))
+    }
+
+    /// What ran before the programs: inventories by the names that processes refer to them by (`Process.startup`),
+    /// and what could not be read.
+    fn startups(&self) -> PyResult<(HashMap<String, Startup>, Vec<Fault>)> {
+        inventories::read(&self.path)
     }
 
     /// The id of the run that started last; `None` where there is none.
@@ -623,6 +633,9 @@ impl Segment {
         self.bytes = segment.file_bytes();
         self.used_bytes = segment.used_bytes();
         let mut faults = Vec::new();
+        if id.is_nil() {
+            faults.extend(segment.records().filter_map(Result::err)); // no events, only what others refer to
+        }
         for_each_event(segment, &Filter::default(), &mut faults, |view| {
             self.records += 1;
             self.events += u64::from(view.count);

@@ -18,14 +18,18 @@ use gnomon_core::privacy::Privacy;
 use gnomon_core::process::{Description, Script, account, executable, groups, new_id, stored_command};
 use gnomon_core::record::encoded;
 use gnomon_core::spool::users;
+use gnomon_core::startup::look::Look;
 use gnomon_core::text::Bytes;
 use uuid::Uuid;
 
 use crate::capi::{self, Object, sys_attribute};
 use crate::environment::{self, id_from, tell_children, variable};
+use crate::integrity::Before;
 use crate::machine::{self, Owned};
 use crate::presence::{self, Other};
-use crate::{early_hook, ending, fork, hook, notice, preload, redirect, stack, watcher};
+use crate::{
+    early_hook, ending, fork, hook, hook_places, integrity, notice, preload, redirect, stack, watcher,
+};
 
 /// Null before arming and after disarming. Never freed: another thread may be using it.
 static RECORDER: AtomicPtr<Recorder> = AtomicPtr::new(std::ptr::null_mut());
@@ -144,6 +148,10 @@ fn begin(settings: &Settings) -> Result<(), &'static str> {
         description.run = description.run.or(Some(id)); // a run of its own, with the children it will have
     }
     let privacy = privacy(settings.owned, &description);
+    // A preloaded gnomon begins before `site` has put its directories on the search path: half an inventory would make
+    // the other half look new.
+    let startup = if preload::is_starting() { None } else { hook_places::look(privacy.is_some()) };
+    description.startup = startup.as_ref().map(Look::name);
     let policy = policy(settings, &description);
     if policy.is_some() {
         notice::remember_stderr();
@@ -157,6 +165,9 @@ fn begin(settings: &Settings) -> Result<(), &'static str> {
         recorder.begin_tallies();
     }
     let opened = recorder.open();
+    if let (Ok(()), Some(startup)) = (&opened, &startup) {
+        recorder.keep_startup(startup);
+    }
     proof?; // the segment stays, and says that nothing was seen
     tell_children(recorder.process());
     RECORDER.store(Box::into_raw(Box::new(recorder)), Release);
@@ -179,7 +190,7 @@ fn native(settings: &Settings) -> Result<(), redirect::Absence> {
 
 /// Adds the hook, unless it is there, and proves that events reach it. Nothing is recorded yet.
 fn install_hook() -> Result<(), &'static str> {
-    if !HAS_SEEN_CANARY.load(Relaxed) && !capi::add_audit_hook(hook::audit) {
+    if !HAS_SEEN_CANARY.load(Relaxed) && !Before::around(|| capi::add_audit_hook(hook::audit)) {
         return Err("PySys_AddAuditHook failed");
     }
     if canary_arrives() { Ok(()) } else { Err("another audit hook refused ours") }
@@ -278,6 +289,7 @@ pub fn inherited() -> Option<&'static Recorder> {
 fn become_child() {
     fork::acknowledge();
     redirect::forked();
+    integrity::forked();
     // SAFETY: as in `recorder`.
     let Some(parent) = (unsafe { RECORDER.load(Acquire).as_ref() }) else {
         return;
@@ -301,8 +313,10 @@ pub fn interpreter_ends() {
     if !fork::is_unacknowledged_child()
         && let Some(recorder) = recorder()
     {
+        integrity::examine(recorder, true);
         recorder.end(None);
     }
+    integrity::forget();
     IS_ARMED.store(false, Release);
     HAS_SEEN_CANARY.store(false, Relaxed);
     watcher::forget();
@@ -426,7 +440,7 @@ fn surroundings(uid: u32) -> Surroundings {
     }
 }
 
-fn sys_path(name: &std::ffi::CStr) -> Option<Vec<u8>> {
+pub fn sys_path(name: &std::ffi::CStr) -> Option<Vec<u8>> {
     sys_attribute(name).and_then(Object::path).map(std::borrow::Cow::into_owned)
 }
 
@@ -457,7 +471,10 @@ fn interest(settings: &Settings) -> Interest {
             .flatten(),
     );
     let own = own.into_iter().flatten();
-    let own = own.map(|path| path.into_os_string().into_vec()).collect();
+    let mut own: Vec<Vec<u8>> = own.map(|path| path.into_os_string().into_vec()).collect();
+    if settings.owned.is_some() {
+        own.extend(machine::installed_files(&libraries));
+    }
     Interest { libraries, archives, own, every_import: settings.every_import }
 }
 
@@ -480,6 +497,7 @@ extern "C" fn exits(status: c_int, _: *mut c_void) {
     }
     // SAFETY: as in `recorder`.
     if let Some(recorder) = unsafe { RECORDER.load(Acquire).as_ref() } {
+        integrity::examine(recorder, !IS_ARMED.load(Acquire));
         recorder.end(Some(status & 0xFF));
     }
 }

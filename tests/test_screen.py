@@ -54,7 +54,7 @@ def _process(**more: Any) -> Any:
         "lost": {},
         "is_forged": False,
     }
-    null = "parent run parent_name environment status script_owner script_modified started_ticks boot"
+    null = "parent run parent_name environment status script_owner script_modified started_ticks boot managed"
     return SimpleNamespace(**{**dict.fromkeys(null.split()), **known, **more})
 
 

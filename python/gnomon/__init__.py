@@ -21,6 +21,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ._native import (
         Fault,
+        Hook,
+        HookFile,
         PolicyDenied,
         Process,
         Record,
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
         Run,
         Segment,
         Spool,
+        Startup,
         Tail,
         columns,
         process_id,
@@ -39,6 +42,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Fault",
+    "Hook",
+    "HookFile",
     "PolicyDenied",
     "PolicyError",
     "Process",
@@ -48,6 +53,7 @@ __all__ = [
     "Run",
     "Segment",
     "Spool",
+    "Startup",
     "Stats",
     "Tail",
     "columns",

@@ -85,6 +85,7 @@ class Process:
     forked: bool
     hook_proven: bool | None
     native: str | None
+    startup: str | None
     loaded: str | None
     managed: bool
     uid: int
@@ -117,6 +118,71 @@ class Process:
     gnomon: str
     owner_uid: int | None
     is_forged: bool
+
+@final
+class HookFile:
+    """A file as it was found when an interpreter started.
+
+    Attributes:
+        changed: When the file system last noted a change, which a program cannot set.
+        sha256: `None` where it was not read as a whole.
+        distribution: The installed distribution whose list of files has it.
+        is_as_installed: Whether it is what that list says; `None` where the list has no hash.
+        problem: Why it could not be looked at, or not as a whole.
+    """
+
+    path: str
+    size: int
+    modified: int
+    changed: int
+    inode: int
+    mode: int
+    owner_uid: int
+    sha256: str | None
+    distribution: str | None
+    version: str | None
+    is_as_installed: bool | None
+    problem: str | None
+
+@final
+class Hook:
+    """A file that runs code when an interpreter starts, or may.
+
+    Attributes:
+        kind: `pth`, `start`, `sitecustomize` or `usercustomize`.
+        target: Where it leads, if it is a symlink.
+        executed: How many lines are executed; `sitecustomize` and `usercustomize` are as a whole.
+        lines: The first of them, each its start, without secrets.
+        modules: The files of the modules that those lines import, where they lie in the same directory.
+        is_own: It says of itself that it is what gnomon put there.
+    """
+
+    kind: str
+    file: HookFile
+    target: str | None
+    executed: int
+    lines: list[str]
+    modules: list[HookFile]
+    is_own: bool
+
+@final
+class Startup:
+    """The hooks that interpreters of an environment found when they started.
+
+    Attributes:
+        created: When the first of them started.
+        prefix: `sys.prefix`.
+        has_user_site: Whether the user's own site directory would have been looked at.
+        directories: The directories whose hooks are listed, all of them.
+        unseen: Files that were too many to look at.
+    """
+
+    created: int
+    prefix: str
+    has_user_site: bool
+    directories: list[str]
+    hooks: list[Hook]
+    unseen: int
 
 @final
 class Records:
@@ -196,6 +262,8 @@ class Spool:
     ) -> Spool: ...
     def processes(self) -> tuple[list[Process], list[Fault]]:
         """Its processes in the order they started, and what could not be read on the way."""
+    def startups(self) -> tuple[dict[str, Startup], list[Fault]]:
+        """What ran before the programs, by the names of `Process.startup`, and what could not be read."""
     def last_run(self) -> str | None:
         """The id of the run that started last; `None` where there is none."""
     def records(self) -> Records:

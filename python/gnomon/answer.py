@@ -10,8 +10,10 @@ from . import Fault, Process, Record, Spool
 from .causes import Cause
 from .coverage import Blindness, Receipt, is_attachment, native_state, receipt
 from .descent import Node, Start, below, tree
+from .evasion import Evasion
 from .libraries import Library, libraries
 from .rollout.seals import NAME as LEDGER
+from .startup import noted
 from .verdicts import Decision, Decisions, Rule
 
 CHANGES = frozenset(
@@ -228,6 +230,7 @@ class Gathered:
         self.modules: set[str] = set()
         self.unwatched_modules: set[str] = set()
         self.blindness = Blindness()
+        self.evasion = Evasion()
         self.standard: set[str] = set()
         self.own: set[str] = set()
         self.listens: set[str] = set()
@@ -261,6 +264,8 @@ class Gathered:
             self._add_request(record)
         elif kind in _ACTS:
             self._add_act(record)
+            if kind == "tamper":
+                self.evasion.add(record)
             if is_attachment(record):
                 self.attached.add(record.process)
         elif kind == "bind" and record.target:
@@ -331,9 +336,11 @@ class Gathered:
                 },
                 faults=faults,
                 policies=self.decisions.states(),
+                evasion=self.evasion.findings(nodes),
                 missing=_missing(folder),
                 evicted=self.evicted,
                 attached=self.attached,
+                startup=noted(processes, Spool(folder).startups()[0]) if folder else [],
             ),
             failed=list(self.failures.values()),
             verdicts=self.decisions.decisions(),

@@ -10,7 +10,8 @@ import os
 import re
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from .rollout.elf import frozen
 
@@ -30,6 +31,8 @@ _WRAPPERS = {
 }
 _DEPTH = 6
 
+How = Literal["start", "environment", "account", "kind"]
+
 
 @dataclass(frozen=True)
 class Python:
@@ -38,21 +41,42 @@ class Python:
     Attributes:
         argv: Its own command line.
         kept_out: What keeps gnomon out of it, as far as the command line tells.
+        how: By what: a `start` that leaves something out, another `environment`, another `account`, or
+            because of what `kind` of Python it is.
     """
 
     argv: list[str]
     kept_out: str | None = None
+    how: How | None = field(default=None, compare=False)
+
+    @property
+    def is_evasive(self) -> bool:
+        """Whether somebody chose to start it so that gnomon stays out, for whatever reason."""
+        return self.how in ("start", "environment")
 
 
-def pythons(argv: list[str], *, program: str | None = None, folders: tuple[str, ...] = ()) -> list[Python]:
+def pythons(
+    argv: list[str],
+    *,
+    program: str | None = None,
+    folders: tuple[str, ...] = (),
+    managed: bool = False,
+) -> list[Python]:
     """The Pythons that certainly start when `argv` is executed.
 
     Args:
         argv: The command line.
         program: The file that is executed, where that is known better than by `argv[0]`.
         folders: Where a program named without a slash may be looked for, to read its first line.
+        managed: gnomon is installed for the whole machine: no environment keeps it out.
     """
-    return list(_follow(argv, program or (argv[0] if argv else ""), folders, _DEPTH))
+    found = _follow(argv, program or (argv[0] if argv else ""), folders, _DEPTH)
+    if not managed:
+        return list(found)
+    return [
+        replace(python, kept_out=None, how=None) if python.how in ("environment", "account") else python
+        for python in found
+    ]
 
 
 def _follow(argv: list[str], program: str, folders: tuple[str, ...], depth: int) -> Iterator[Python]:
@@ -61,7 +85,7 @@ def _follow(argv: list[str], program: str, folders: tuple[str, ...], depth: int)
     name = os.path.basename(program)
     found = _PYTHON.fullmatch(name)
     if found:
-        yield from _python(argv, found)
+        yield from _python(argv, program, found)
     elif name == "env":
         yield from _env(argv[1:], folders, depth)
     elif name in _WRAPPERS:
@@ -76,21 +100,29 @@ def _next(argv: list[str], folders: tuple[str, ...], depth: int) -> Iterator[Pyt
     yield from _follow(argv, argv[0] if argv else "", folders, depth - 1)
 
 
-def _python(argv: list[str], name: re.Match[str]) -> Iterator[Python]:
+def _python(argv: list[str], program: str, name: re.Match[str]) -> Iterator[Python]:
     letters = _options(argv)
     if letters & set("Vh?"):
         return  # it says something and leaves before anything of ours could start
     version = tuple(int(number) for number in (name["version"] or "3").split("."))
-    reason = None
+    reason: str | None = None
+    how: How | None = None
     if name["name"] == "pypy":
-        reason = "it is no CPython"
+        reason, how = "it is no CPython", "kind"
     elif version < (3,) or (len(version) > 1 and version < (3, 9)):
-        reason = f"Python {name['version']} is too old for gnomon"
+        reason, how = f"Python {name['version']} is too old for gnomon", "kind"
     elif "S" in letters:
-        reason = "-S leaves out what starts gnomon"
+        reason, how = "-S leaves out what starts gnomon", "start"
+    elif program.startswith("/") and os.path.exists(f"{program}._pth"):
+        reason, how = f"{os.path.basename(program)}._pth beside it leaves out what starts gnomon", "start"
     elif letters & set("IE"):
-        reason = f"-{'I' if 'I' in letters else 'E'} makes it ignore its environment"
-    yield Python(argv, reason)
+        reason, how = f"-{'I' if 'I' in letters else 'E'} makes it ignore its environment", "environment"
+    yield Python(argv, reason, how)
+
+
+def _kept_out(python: Python, reason: str | None, how: How = "environment") -> Python:
+    """`python`, which `reason` keeps gnomon out of where nothing else does."""
+    return python if python.kept_out or not reason else replace(python, kept_out=reason, how=how)
 
 
 def _options(argv: list[str]) -> set[str]:
@@ -137,7 +169,7 @@ def _env(words: list[str], folders: tuple[str, ...], depth: int) -> Iterator[Pyt
             break
         words = rest
     for python in _next(words, folders, depth):
-        yield replace(python, kept_out=python.kept_out or reason)
+        yield _kept_out(python, reason)
 
 
 def _unsets(name: str) -> str | None:
@@ -158,7 +190,7 @@ def _wrapped(name: str, words: list[str], folders: tuple[str, ...], depth: int) 
         words = words[1:]
     reason = "sudo gives it another environment" if name == "sudo" else None
     for python in _next(words, folders, depth):
-        yield replace(python, kept_out=python.kept_out or reason)
+        yield _kept_out(python, reason, "account")
 
 
 def _shell(words: list[str], folders: tuple[str, ...], depth: int) -> Iterator[Python]:
@@ -172,7 +204,7 @@ def _shell(words: list[str], folders: tuple[str, ...], depth: int) -> Iterator[P
                     at += 1
                 reason = next(filter(None, map(_assigns, command[:at])), None)
                 for python in _next(command[at:], folders, depth):
-                    yield replace(python, kept_out=python.kept_out or reason)
+                    yield _kept_out(python, reason)
             return
 
 
@@ -222,6 +254,10 @@ def _script(argv: list[str], program: str, folders: tuple[str, ...], depth: int)
     """A script that names its interpreter in its first line."""
     places = [program] if program.startswith("/") else [f"{folder}/{program}" for folder in folders]
     for place in places:
+        renamed = _PYTHON.fullmatch(os.path.basename(os.path.realpath(place)))
+        if renamed:  # a link under another name
+            yield from _python(argv, place, renamed)
+            return
         try:
             with open(place, "rb") as file:
                 start = file.read(512)
@@ -233,5 +269,5 @@ def _script(argv: list[str], program: str, folders: tuple[str, ...], depth: int)
         elif start.startswith(b"\x7fELF"):
             maker = frozen(place)
             if maker:
-                yield Python(argv, f"{maker} froze it, with a Python of its own")
+                yield Python(argv, f"{maker} froze it, with a Python of its own", "kind")
         return

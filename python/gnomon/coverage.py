@@ -17,6 +17,8 @@ from . import Fault, Process, Record
 from .blindness import examined
 from .causes import whole_of
 from .descent import Node, walk
+from .finding import Finding
+from .startup import HookFinding
 from .text import command_line, printable
 from .verdicts import PolicyState
 
@@ -249,6 +251,9 @@ class Receipt:
         faults: What could not be read of the spool.
         torn: Records that were being written when their process died.
         policies: Those that were not in force as they were meant to.
+        evasion: Signs that a program got rid of gnomon, or tried to.
+        startup: What is to be said of the files that ran before the programs: those that execute code and
+            belong to no distribution, and those that are new or changed.
         forged: Who says to be of another user than its files belong to: pid, user, owner.
         missing: Segments that are missing from the spool or are not what they were, by what happened to them.
         evicted: Segments that `gnomon keep` removed, by reason.
@@ -273,6 +278,8 @@ class Receipt:
     faults: list[str] = field(default_factory=list)
     torn: int = 0
     policies: list[PolicyState] = field(default_factory=list)
+    evasion: list[Finding] = field(default_factory=list)
+    startup: list[HookFinding] = field(default_factory=list)
     forged: list[Forged] = field(default_factory=list)
     missing: dict[str, int] = field(default_factory=dict)
     evicted: dict[str, int] = field(default_factory=dict)
@@ -312,6 +319,8 @@ class Receipt:
                 f"recorded by an older gnomon, which did not prove its hook: {self.hook_unknown} processes"
             )
         said += [policy.sentence() for policy in self.policies]
+        if self.evasion:
+            said.append(f"signs of evasion: {'; '.join(finding.sentence for finding in self.evasion)}")
         said += self._tampering()
         said += [late.sentence() for late in self.attached]
         said += self._silence()
@@ -439,6 +448,8 @@ def receipt(
     executed: set[str],
     faults: list[Fault],
     policies: list[PolicyState],
+    evasion: list[Finding],
+    startup: list[HookFinding],
     missing: dict[str, int] | None = None,
     evicted: dict[str, int] | None = None,
     attached: set[str],
@@ -456,6 +467,8 @@ def receipt(
         executed: Ids of processes that became another program.
         faults: What could not be read.
         policies: Those that were not in force as they were meant to.
+        evasion: Signs that a program got rid of gnomon, or tried to.
+        startup: What is to be said of the files that ran before the programs.
         missing: Segments that are missing or are not what they were, by what happened to them.
         evicted: Segments that were removed, by reason.
         attached: Ids of processes that ran already when their recording began.
@@ -524,6 +537,8 @@ def receipt(
         faults=[f"{fault.path}:{fault.offset}: {fault.kind}" for fault in faults if fault.severity != "torn"],
         torn=sum(fault.severity == "torn" for fault in faults),
         policies=policies,
+        evasion=evasion,
+        startup=startup,
         forged=[
             Forged(process.pid, process.uid, process.user, process.owner_uid)
             for process in processes

@@ -47,6 +47,7 @@ class Node:
         state: `recorded`; `silent`, a Python that did not report; `failed`, which could not be started;
             `other`, which is no Python as far as its command line tells.
         reason: Why it is silent, as far as the command line tells.
+        is_evasive: Whether somebody chose that.
         process: What it recorded.
         cause: The line that started it.
         time: When it started, in nanoseconds since 1970.
@@ -60,6 +61,7 @@ class Node:
     process: Process | None = None
     cause: Cause | None = None
     time: int = 0
+    is_evasive: bool = False
     children: list[Node] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, object]:
@@ -206,9 +208,12 @@ class _Builder:
         last = max(starts, key=lambda start: start.last_time)
         if last.has_failed or process.ended is not None or process.last_seen > last.last_time:
             return [Node(last.argv, "exec", "failed", cause=last.cause, time=last.time)]
-        found = pythons(last.argv, program=last.program, folders=_folders(process))
-        state: State = "silent" if found else "other"
-        return [Node(last.argv, "exec", state, reason=_reason(found), cause=last.cause, time=last.time)]
+        found = pythons(last.argv, program=last.program, folders=_folders(process), managed=process.managed)
+        if not found:
+            return [Node(last.argv, "exec", "other", cause=last.cause, time=last.time)]
+        node = Node(last.argv, "exec", "silent", cause=last.cause, time=last.time)
+        node.reason, node.is_evasive = _reason(found[0], process), found[0].is_evasive
+        return [node]
 
     def _spawned(self, process: Process, children: list[Process], starts: list[Start]) -> list[Node]:
         folders = _folders(process)
@@ -217,7 +222,7 @@ class _Builder:
         expected = [
             _Expected(start, python, start.count)
             for start in starts
-            for python in pythons(start.argv, program=start.program, folders=folders)
+            for python in pythons(start.argv, program=start.program, folders=folders, managed=process.managed)
         ]
         leading = {id(entry.start) for entry in expected}
         others = [start for start in starts if id(start) not in leading]
@@ -234,18 +239,11 @@ class _Builder:
             for entry in (entry for entry in expected if entry.start is start):
                 nodes += [self.node(child, "spawn", start.cause) for child in entry.found]
                 if entry.missing:
-                    reason = _reason([entry.python])
-                    nodes.append(
-                        Node(
-                            start.argv,
-                            "spawn",
-                            "silent",
-                            entry.missing,
-                            reason,
-                            cause=start.cause,
-                            time=start.time,
-                        )
+                    node = Node(
+                        start.argv, "spawn", "silent", entry.missing, cause=start.cause, time=start.time
                     )
+                    node.reason, node.is_evasive = _reason(entry.python, process), entry.python.is_evasive
+                    nodes.append(node)
             if id(start) not in leading:
                 node = Node(start.argv, "spawn", "other", start.count, cause=start.cause, time=start.time)
                 node.children = [self.node(child, "") for child in below[id(start)]]
@@ -302,7 +300,11 @@ def _folders(process: Process) -> tuple[str, ...]:
     return tuple(place for place in places if place)
 
 
-def _reason(found: list[Python]) -> str | None:
-    if not found:
-        return None
-    return found[0].kept_out or "its environment differs, it has no gnomon, or it did not start"
+def _reason(python: Python, process: Process) -> str:
+    """Why a Python that `process` started is silent."""
+    if process.managed:
+        return (
+            python.kept_out
+            or "gnomon is not installed for it, another sitecustomize came first, or it did not start"
+        )
+    return python.kept_out or "its environment differs, it has no gnomon, or it did not start"

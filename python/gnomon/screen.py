@@ -14,6 +14,7 @@ from . import Process
 from .answer import CHANGES, Act, Answer, Contact, Failure, Request, prefix
 from .causes import Cause, in_words, whole_of
 from .descent import Node, walk
+from .startup import sentence as startup_sentence
 from .text import bytes_in_words, command_line, printable, short_path
 from .verdicts import MAX_MESSAGE, NO_POLICY, Decision, counted, outcome_of, policy_of
 
@@ -194,6 +195,9 @@ def _sections(answer: Answer) -> Iterable[tuple[str, list[Row]]]:
     yield from _network_sections(answer)
     yield from _act_sections(answer, directory)
     yield "Started", _started(answer)
+    before = startup_sentence(answer.coverage.startup)
+    if before:
+        yield "Startup", [Row(before)]
     yield "Coverage", _rows(answer.coverage.sentences())
 
 

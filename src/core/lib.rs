@@ -25,6 +25,7 @@ pub mod process;
 pub mod record;
 pub mod redact;
 pub mod spool;
+pub mod startup;
 pub mod text;
 pub mod verdict;
 pub mod wire;

@@ -85,6 +85,9 @@ pub struct Description {
     /// `on` where calls of native code are told of; otherwise why not: `off`, `unsupported`, `failed`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub native: Option<String>,
+    /// The file of the spool that lists the hooks which ran before the program ([`crate::startup`]).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub startup: Option<String>,
     /// What brought gnomon into the process: `preload`, `start` (a sitecustomize) or `asked` (the program itself). `None`
     /// for one that is no interpreter, or from an older writer.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -318,7 +321,8 @@ impl Script {
     }
 }
 
-fn hide(text: &mut Bytes, privacy: Option<&Privacy>) {
+/// Puts homes in `text` under a pseudonym, where that is wanted.
+pub(crate) fn hide(text: &mut Bytes, privacy: Option<&Privacy>) {
     if let Some(Cow::Owned(hidden)) = privacy.map(|privacy| privacy.hidden(&text.0)) {
         text.0 = hidden;
     }

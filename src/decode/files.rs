@@ -224,7 +224,13 @@ pub fn link(args: Object<'_>) -> Decoded<'_> {
 /// The target is the text of the link, the destination the link itself.
 pub fn symlink(args: Object<'_>) -> Decoded<'_> {
     let text = args.item(0).and_then(Object::path).map(|given| FilePath { given, base: Base::Verbatim });
-    change(Kind::Symlink, text, Some(path_at(args, 1, Some(2))))
+    let written = Access::READ.with(Access::WRITE);
+    let memory = text.as_ref().filter(|text| text.given.first() == Some(&b'/'));
+    let memory = memory.and_then(|text| tamper::process_memory(&text.given, written));
+    match (memory, change(Kind::Symlink, text, Some(path_at(args, 1, Some(2))))) {
+        (Some(memory), Decoded::Event(event)) => Decoded::Reaching(memory, event),
+        (_, decoded) => decoded,
+    }
 }
 
 /// A descriptor that is no file on disk (a pipe) is of no interest.

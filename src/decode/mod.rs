@@ -39,6 +39,8 @@ pub enum Decoded<'a> {
     Event(Event<'a>),
     /// The same, of a file that is open already: no call of the C library will name it.
     OfOpenFile(Event<'a>),
+    /// The same, and before it what it may be for: [`tamper`].
+    Reaching(Event<'a>, Event<'a>),
     /// The same, for what may come by the million: one record counts all of it.
     Counted(Event<'a>),
     /// Text that was compiled; what comes next tells what for.
@@ -104,6 +106,7 @@ pub fn decoder(name: &[u8], args: Option<Object<'_>>) -> Option<Decoder> {
         b"ctypes.dlsym" => native::dlsym,
         b"ctypes.dlsym/handle" => native::dlsym_in_handle,
         b"ctypes.call_function" => native::call,
+        b"ctypes.cdata" => native::at_address,
         b"sqlite3.connect" => databases::connect,
         b"sqlite3.enable_load_extension" => databases::enable_extensions,
         b"sqlite3.load_extension" => databases::load_extension,

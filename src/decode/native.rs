@@ -4,9 +4,9 @@ use std::borrow::Cow;
 
 use gnomon_core::event::{Event, Kind, Target};
 
-use super::Decoded;
+use super::{Decoded, tamper};
 use crate::capi::Object;
-use crate::frames;
+use crate::{environment, frames, redirect};
 
 /// What stands for the library where a program looks into all that it has loaded.
 const ITSELF: &[u8] = b"<process>";
@@ -28,9 +28,19 @@ pub fn dlopen(args: Object<'_>) -> Decoded<'_> {
         };
     }
     match name.path() {
+        Some(path) if is_own_library(&path) => {
+            let reach = tamper::event("gnomon's own files", [b"load ", &*path].concat());
+            Decoded::Reaching(reach, native(path, b"load"))
+        }
         Some(path) => Decoded::Event(native(path, b"load")),
         None => Decoded::Odd,
     }
+}
+
+fn is_own_library(path: &[u8]) -> bool {
+    let name = |path: &[u8]| gnomon_core::paths::split(path).1.to_vec();
+    let own = environment::library().map(|own| own.into_os_string().into_encoded_bytes());
+    own.is_some_and(|own| name(&own) == name(path))
 }
 
 /// `ctypes.dlsym(library, name or number)`: the target is `library:name`.
@@ -47,14 +57,32 @@ pub fn dlsym(args: Object<'_>) -> Decoded<'_> {
             name => Cow::Owned(name.path().unwrap_or(Cow::Borrowed(b"?")).into_owned()),
         },
     );
-    Decoded::Event(native([&*library, b":", &name].concat(), b"symbol"))
+    symbol([&*library, b":", &name].concat(), &name)
 }
 
 /// `ctypes.dlsym/handle(handle, name)`: only the address of the library is at hand.
 pub fn dlsym_in_handle(args: Object<'_>) -> Decoded<'_> {
     match args.item(1).and_then(symbol_name) {
-        Some(name) => Decoded::Event(native([b"?:", &*name].concat(), b"symbol")),
+        Some(name) => symbol([b"?:", &*name].concat(), &name),
         None => Decoded::Odd,
+    }
+}
+
+fn symbol<'a>(target: Vec<u8>, name: &[u8]) -> Decoded<'a> {
+    let event = native(target.clone(), b"symbol");
+    if tamper::is_reach(name) {
+        Decoded::Reaching(tamper::reach(target), event)
+    } else {
+        Decoded::Event(event)
+    }
+}
+
+/// `ctypes.cdata(address)`: what is there is to be read or written as if it were the program's own.
+pub fn at_address(args: Object<'_>) -> Decoded<'_> {
+    let Some(address) = args.item(0).and_then(Object::integer) else { return Decoded::Odd };
+    match usize::try_from(address).ok().and_then(redirect::part_at) {
+        Some(part) => Decoded::Event(tamper::reach([b"memory of ", &*part].concat())),
+        None => Decoded::Nothing,
     }
 }
 

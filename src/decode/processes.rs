@@ -11,8 +11,9 @@ use gnomon_core::event::{Event, Kind, Target};
 use gnomon_core::paths::absolute;
 use gnomon_core::process::{Script, current_directory};
 
-use super::Decoded;
+use super::{Decoded, tamper};
 use crate::capi::{Object, sys_attribute};
+use crate::environment::{self, Inherited};
 use crate::preload;
 
 thread_local! {
@@ -58,7 +59,41 @@ pub fn popen(args: Object<'_>) -> Decoded<'_> {
     let hash = start_hash(program.as_deref().unwrap_or_default(), &argv);
     JUST_TOLD.with(|told| told.set(hash));
     let directory = args.item(2).and_then(Object::path);
-    Decoded::Event(command(Kind::Spawn, program.map(|program| below(directory, program)), argv))
+    let event = command(Kind::Spawn, program.map(|program| below(directory, program)), argv);
+    with_shadow(event, args.item(3))
+}
+
+/// A start, and before it the sitecustomize that a Python finds in place of gnomon's.
+fn with_shadow<'a>(event: Event<'a>, variables: Option<Object<'_>>) -> Decoded<'a> {
+    match shadow(&event, variables) {
+        Some(path) => Decoded::Reaching(tamper::shadowed(path), event),
+        None => Decoded::Event(event),
+    }
+}
+
+fn shadow(event: &Event<'_>, variables: Option<Object<'_>>) -> Option<Vec<u8>> {
+    let Target::Command { program, argv } = &event.target else { return None };
+    let names = [Some(&**program), argv.first().map(|name| &**name)];
+    let is_python = |name: &[u8]| gnomon_core::paths::split(name).1.starts_with(b"python");
+    if !names.into_iter().flatten().any(is_python) {
+        return None;
+    }
+    const NAME: &[u8] = b"PYTHONPATH=";
+    let given = variables.filter(|given| !given.is_none());
+    if let Some(path) = given.and_then(|given| given.entry(c"PYTHONPATH")).and_then(Object::path) {
+        return environment::shadowing(&path, Inherited::No);
+    }
+    if let Some(count) = given.and_then(Object::length) {
+        let mut entries = (0..count).filter_map(|index| given?.item(index)?.path());
+        let path = entries.find(|entry| entry.starts_with(NAME))?;
+        return environment::shadowing(path.get(NAME.len()..)?, Inherited::No);
+    }
+    if given.is_some_and(Object::is_dictionary) {
+        return None;
+    }
+    let path = std::env::var_os("PYTHONPATH")?;
+    let inherits = if event.kind == Kind::Exec { Inherited::ByExec } else { Inherited::No };
+    environment::shadowing(path.as_bytes(), inherits)
 }
 
 /// The child changes its directory first, and then looks for a `program` that is a relative path.
@@ -73,7 +108,10 @@ fn below<'a>(directory: Option<Cow<'a, [u8]>>, program: Cow<'a, [u8]>) -> Cow<'a
 
 /// `os.posix_spawn(path, argv, env)`.
 pub fn posix_spawn(args: Object<'_>) -> Decoded<'_> {
-    start(args.item(0).and_then(Object::path), args.item(1))
+    match start(args.item(0).and_then(Object::path), args.item(1)) {
+        Decoded::Event(event) => with_shadow(event, args.item(2)),
+        other => other,
+    }
 }
 
 /// `_posixsubprocess.fork_exec(executables, argv, env)`, since 3.14: where no `Popen` told it, it was called
@@ -89,7 +127,9 @@ pub fn fork_exec(args: Object<'_>) -> Decoded<'_> {
         return Decoded::Told;
     }
     match start(program, args.item(1)) {
-        Decoded::Event(event) => Decoded::Event(event.with_detail(&b"_posixsubprocess.fork_exec"[..])),
+        Decoded::Event(event) => {
+            with_shadow(event.with_detail(&b"_posixsubprocess.fork_exec"[..]), args.item(2))
+        }
         other => other,
     }
 }
@@ -136,7 +176,7 @@ pub fn exec(args: Object<'_>) -> Decoded<'_> {
     let Some(argv) = args.item(1).and_then(arguments) else {
         return Decoded::Odd;
     };
-    Decoded::Event(command(Kind::Exec, args.item(0).and_then(Object::path), argv))
+    with_shadow(command(Kind::Exec, args.item(0).and_then(Object::path), argv), args.item(2))
 }
 
 /// `pty.spawn(argv)`, which forks and executes next.

@@ -81,6 +81,45 @@ pub fn remote_script(args: Object<'_>) -> Decoded<'_> {
     }
 }
 
+/// Our hook is no longer in CPython's list.
+pub fn hook_gone<'a>() -> Event<'a> {
+    event("audit hook gone", &b""[..])
+}
+
+/// Calls of functions called `names` no longer come to us, but to what `object` has there.
+pub fn undone<'a>(object: &[u8], names: &[&str]) -> Event<'a> {
+    event("redirected calls undone", [names.join(", ").as_bytes(), b": ", object].concat())
+}
+
+/// ctypes reaches into the interpreter: `what` is a function that is looked up, or what is at an address.
+pub fn reach<'a>(what: Vec<u8>) -> Event<'a> {
+    event("ctypes", what)
+}
+
+/// A Python is about to be started in which the sitecustomize at `path` stands before gnomon's.
+pub fn shadowed<'a>(path: Vec<u8>) -> Event<'a> {
+    event("sitecustomize shadowed", path)
+}
+
+/// Functions by which ctypes reaches into the interpreter, or makes its memory writable.
+pub fn is_reach(symbol: &[u8]) -> bool {
+    const NAMES: [&[u8]; 12] = [
+        b"_PyRuntime",
+        b"_PySys_ClearAuditHooks",
+        b"PySys_AddAuditHook",
+        b"Py_AddAuditHook",
+        b"Py_Finalize",
+        b"Py_FinalizeEx",
+        b"mprotect",
+        b"pkey_mprotect",
+        b"mremap",
+        b"ptrace",
+        b"process_vm_writev",
+        b"process_madvise",
+    ];
+    NAMES.contains(&symbol)
+}
+
 /// What opening `path` means, if it is the memory of a process: `/proc/PID/mem`, or a `mem` that is to be written
 /// and may well be that one, as `os.open` does not tell relative to what.
 pub fn process_memory<'a>(path: &[u8], access: Access) -> Option<Event<'a>> {

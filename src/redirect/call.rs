@@ -20,7 +20,8 @@ use gnomon_core::spool::segment::Change;
 
 use super::modules;
 use super::notes::{self, Sort};
-use crate::{fork, frames, notice, session, thread};
+use crate::decode::tamper;
+use crate::{fork, frames, integrity, notice, session, thread};
 
 /// What is done with a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,12 +132,28 @@ pub fn begin_untold<'a>(caller: usize, sort: Sort, event: impl FnOnce() -> Optio
     }
     let origin = origin_at(caller);
     inside(|recorder| {
-        let event = event()?;
-        let settled = recorder.record(&event, thread::number(), &Caller { origin, is_told: false });
-        Some(last_step(settled))
+        if integrity::is_hook_gone() {
+            let step = recorded(recorder, &tamper::hook_gone(), origin);
+            if step.is_stopped {
+                return Some(step);
+            }
+        }
+        Some(recorded(recorder, &event()?, origin))
     })
     .flatten()
     .unwrap_or(Step::PASS)
+}
+
+fn recorded(recorder: &Recorder, event: &Event<'_>, origin: &Origin) -> Step {
+    last_step(recorder.record(event, thread::number(), &Caller { origin, is_told: false }))
+}
+
+/// Records what a call comes to besides what it is. Returns whether a policy stops that.
+pub fn is_stopped_as(caller: usize, event: &Event<'_>) -> bool {
+    let _errno = Errno::kept();
+    let origin = origin_at(caller);
+    let step = if super::is_on() { inside(|recorder| recorded(recorder, event, origin)) } else { None };
+    step.is_some_and(|step| step.is_stopped)
 }
 
 /// Whether the policies that were inherited are about starts of programs.

@@ -22,6 +22,16 @@ pub fn prepare(_is_asked_for: bool) -> Result<(), Absence> {
     Err(Absence::Unsupported)
 }
 
+/// Nothing is known of what is where.
+pub fn part_at(_address: usize) -> Option<Vec<u8>> {
+    None
+}
+
+/// Nothing was redirected.
+pub fn undone() -> std::collections::BTreeMap<Vec<u8>, Vec<&'static str>> {
+    std::collections::BTreeMap::new()
+}
+
 /// Does nothing.
 pub fn begin() {}
 

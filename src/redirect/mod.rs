@@ -26,8 +26,10 @@ mod patch;
 pub mod stubs;
 mod talks;
 mod transfers;
+mod undone;
 
 use std::ffi::{CStr, CString, c_int, c_void};
+use std::os::unix::ffi::OsStringExt as _;
 use std::sync::OnceLock;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
@@ -40,6 +42,7 @@ use blindness::Blind;
 use elf::Machine;
 use names::Names;
 use stubs::Function;
+pub use undone::undone;
 
 /// Whether calls are taken through the pipeline.
 static IS_ON: AtomicBool = AtomicBool::new(false);
@@ -52,6 +55,9 @@ static SEEN: AtomicU64 = AtomicU64::new(u64::MAX);
 /// How many modules at the head of the loader's list need no more visit, as long as none of them is unloaded: those
 /// that are loaded go to its end.
 static SETTLED: AtomicUsize = AtomicUsize::new(0);
+/// Where gnomon itself is.
+static OWN_START: AtomicUsize = AtomicUsize::new(0);
+static OWN_END: AtomicUsize = AtomicUsize::new(0);
 /// Unloads that the loader had counted by then.
 static UNLOADED: AtomicU64 = AtomicU64::new(0);
 
@@ -280,6 +286,9 @@ fn take_up(information: &dl_phdr_info, visit: &mut Visit) -> Option<()> {
         Some((_, visits_left)) if is_again => visits_left - 1,
         _ => VISITS,
     };
+    if known.is_interpreter && visits_left == 0 {
+        undone::watch(&slots, span.contains(&wanted.python) || has_no_name(information));
+    }
     if visits_left > 0 {
         visit.unsettled.get_or_insert(visit.shown);
     }
@@ -393,6 +402,12 @@ unsafe extern "C" fn redirect_encrypting(
     1
 }
 
+/// Whether a module is the program itself.
+fn has_no_name(information: &dl_phdr_info) -> bool {
+    // SAFETY: the loader's name of the module ends with NUL.
+    unsafe { call::text(information.dlpi_name) }.unwrap_or_default().is_empty()
+}
+
 /// The file of a module; of the program itself, which has no name there.
 fn path_of(information: &dl_phdr_info) -> Vec<u8> {
     // SAFETY: the loader's name of the module ends with NUL.
@@ -403,10 +418,24 @@ fn path_of(information: &dl_phdr_info) -> Vec<u8> {
     name.to_vec()
 }
 
+/// What part of the interpreter, or of gnomon, is at `address`: the file of it.
+pub fn part_at(address: usize) -> Option<Vec<u8>> {
+    let own = OWN_START.load(Relaxed)..OWN_END.load(Relaxed);
+    if own.contains(&address) {
+        return Some(crate::environment::library()?.into_os_string().into_vec());
+    }
+    modules::at(address).filter(|module| module.is_interpreter).map(|module| module.path.clone())
+}
+
 /// Whether a module is gnomon itself, or part of the C library: what that does for a program, the program's call tells.
 fn is_left_alone(path: &[u8], span: &std::ops::Range<usize>) -> bool {
     let own: fn(&[u8], &std::ops::Range<usize>) -> bool = is_left_alone;
-    is_of_c_library(path) || span.contains(&(own as *const ()).addr())
+    let is_own = span.contains(&(own as *const ()).addr());
+    if is_own {
+        OWN_START.store(span.start, Relaxed);
+        OWN_END.store(span.end, Relaxed);
+    }
+    is_own || is_of_c_library(path)
 }
 
 /// Whether a module is part of the C library.

@@ -127,8 +127,15 @@ def _list_with_receipt(options: argparse.Namespace, kinds: list[str], *, is_ever
     if options.format == "jsonl":
         print(_receipt_as_json(receipt))
     else:
-        print("\n".join(f"{'receipt':>29}       {sentence}" for sentence in receipt.sentences()))
+        print("\n".join(f"{'receipt':>29}       {sentence}" for sentence in _sentences(receipt)))
     return _tell(records.faults)
+
+
+def _sentences(receipt: Receipt) -> list[str]:
+    from ..startup import sentence
+
+    before = sentence(receipt.startup)
+    return [*receipt.sentences(), *([before] if before else [])]
 
 
 def _receipt_as_json(receipt: Receipt) -> str:

@@ -6,10 +6,13 @@ so from Python 3.15 on (PEP 829), where the `.pth` of the same name is then left
 
 from __future__ import annotations
 
+import base64
+import glob
 import hashlib
 import json
 import os
 import site
+import stat
 import sys
 import sysconfig
 
@@ -124,6 +127,7 @@ def install(spool: str | None = None, *, is_dry: bool = False) -> list[Outcome]:
     with unnoticed(directory):
         for name, text in files.items():
             _write(ledger, directory, name, text)
+        _list(directory, files)
     return [Outcome(sys.prefix, "covered", (f"records go to {place}",), sys.version.split()[0])]
 
 
@@ -137,6 +141,37 @@ def _write(ledger: Ledger, directory: str, name: str, text: str) -> None:
     else:
         ledger.add(change)
     write_file(f"{directory}/{name}", text.encode())
+
+
+def _list(directory: str, files: dict[str, str]) -> None:
+    """Has the list of what gnomon's distribution installed name `files` and no others of ours.
+
+    So `pip uninstall gnomon` removes them, and who asks whose they are is told.
+    """
+    lists = glob.glob(f"{glob.escape(directory)}/gnomon-*.dist-info/RECORD")
+    if len(lists) != 1 or not os.access(lists[0], os.W_OK):
+        return
+    with open(lists[0], "rb") as file:
+        before = file.read()
+    ours = (_LEDGER, f"{_MODULE}.py", f"{_STEM}.pth", f"{_STEM}.start")
+    lines = [line for line in before.splitlines(keepends=True) if line.split(b",")[0].decode() not in ours]
+    if files and before.endswith(b"\n"):
+        lines += [f"{name},{_listed(text.encode())}\n".encode() for name, text in files.items()]
+        lines.append(f"{_LEDGER},,\n".encode())
+    if lines != before.splitlines(keepends=True):
+        found = os.stat(lists[0])
+        with unnoticed(os.path.dirname(lists[0])):
+            write_file(lists[0], b"".join(lines), stat.S_IMODE(found.st_mode))
+            os.utime(lists[0], ns=(found.st_atime_ns, found.st_mtime_ns))
+
+
+def _listed(data: bytes) -> str:
+    """Hash and size as RECORD has them.
+
+    Source: https://packaging.python.org/specifications/recording-installed-packages/
+    """
+    digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
+    return f"sha256={digest},{len(data)}"
 
 
 def uninstall(*, is_dry: bool = False) -> list[Outcome]:
@@ -158,6 +193,7 @@ def uninstall(*, is_dry: bool = False) -> list[Outcome]:
             _remove(directory, change["name"], change["sha256"]) for change in reversed(ledger.changes)
         ]
         _remove_bytecode(directory)
+        _list(directory, {})
         os.unlink(ledger.path)
     return outcomes
 

@@ -180,9 +180,16 @@ impl Recorder {
         };
         let changed = [changes_target.then_some(target), destination];
         let own = changed.into_iter().flatten().find(|path| self.interest.is_own(path))?;
-        let detail = [event.kind.name().as_bytes(), b" ", own].concat();
+        let by: &[u8] = if self.is_own_program() { b" by gnomon" } else { b"" };
+        let detail = [event.kind.name().as_bytes(), b" ", own, by].concat();
         let name = Cow::Borrowed(&b"gnomon's own files"[..]);
         Some(Event::new(Kind::Tamper, Target::Named { name, detail: Cow::Owned(detail) }))
+    }
+
+    /// Whether the program is gnomon itself: what it runs is one of gnomon's own files, which nobody else may change.
+    fn is_own_program(&self) -> bool {
+        let script = self.script.try_lock().and_then(|script| script.as_ref()?.file.clone());
+        script.is_some_and(|file| self.interest.is_own(&file.0))
     }
 
     /// Modules are counted under their package, whoever caused them: its first import says who. One that a rule

@@ -34,6 +34,8 @@ use crate::record::{Draft, encoded};
 use crate::spool::format::{Loss, NATIVE, TALLIED};
 use crate::spool::segment::{Change, Head, Place, Refusal, Segment};
 use crate::spool::writer::{Users, Writer};
+use crate::startup::inventory;
+use crate::startup::look::Look;
 
 /// What one process records with, from its start (or its fork) to its end.
 pub struct Recorder {
@@ -168,6 +170,13 @@ impl Recorder {
         self.writer.open(now()).inspect_err(|reason| self.writer.count_loss(*reason))?;
         self.note_policies();
         Ok(())
+    }
+
+    /// Keeps what was found of the hooks that ran before the program, for all processes that find the same.
+    pub fn keep_startup(&self, look: &Look) {
+        if let Some(name) = &self.description.startup {
+            inventory::keep(look, name, self.writer.spool(), self.privacy.as_deref(), now());
+        }
     }
 
     /// The process's id.

@@ -1,10 +1,11 @@
-//! Lists of installed distributions: a file of their own in the spool, once for all processes that have the same.
+//! What many processes have the same: lists of installed distributions, inventories of startup hooks. A file of its own in
+//! the spool, once for all of them.
 
 use std::path::Path;
 
 use uuid::Uuid;
 
-use super::format::{EXTENSION, HEADER_BYTES, Identity};
+use super::format::{EXTENSION, HEAD_BYTES, HEADER_BYTES, Identity};
 use super::map::Medium;
 use super::segment::{Head, Segment};
 use crate::event::Kind;
@@ -15,19 +16,37 @@ use crate::process;
 #[must_use]
 pub fn store(spool: &Path, payload: &[u8], time: u64) -> Option<String> {
     let name = name(payload);
-    let path = spool.join(&name);
-    if path.exists() {
-        return Some(name);
+    if !spool.join(&name).exists() {
+        store_as(spool, &name, Kind::Distributions, &[payload], time)?;
     }
-    let allocated = (HEADER_BYTES + payload.len() + 4096) as u64;
-    let number = crc32fast::hash(payload);
+    Some(name)
+}
+
+/// Stores `payloads` in `spool`, each in a record of `kind`, as the file `name`. `None` where they cannot be stored.
+pub fn store_as(
+    spool: &Path,
+    name: &str,
+    kind: Kind,
+    payloads: &[impl AsRef<[u8]>],
+    time: u64,
+) -> Option<()> {
+    let length: usize = payloads.iter().map(|payload| HEAD_BYTES + payload.as_ref().len()).sum();
+    let allocated = (HEADER_BYTES + length + 4096) as u64;
+    let number = crc32fast::hash(name.as_bytes());
     let identity = Identity { process: Uuid::nil(), number, pid: 0, created: time, allocated };
     // Written under a name of its own and then moved: another process may look for it meanwhile.
     let unfinished = spool.join(format!(".{}", process::new_id(None)));
-    let segment = Segment::create_at(&unfinished, identity, Medium::Written).ok()?;
-    segment.append(Head { kind: Kind::Distributions, flags: 0, time }, payload).ok()?;
-    std::fs::rename(&unfinished, &path).ok()?;
-    Some(name)
+    let write = || {
+        let segment = Segment::create_at(&unfinished, identity, Medium::Written).ok()?;
+        for payload in payloads {
+            segment.append(Head { kind, flags: 0, time }, payload.as_ref()).ok()?;
+        }
+        std::fs::rename(&unfinished, spool.join(name)).ok()
+    };
+    write().or_else(|| {
+        let _ = std::fs::remove_file(&unfinished); // half of it serves nobody
+        None
+    })
 }
 
 fn name(payload: &[u8]) -> String {

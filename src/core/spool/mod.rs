@@ -1,7 +1,7 @@
 //! A spool is a directory of segments; a segment is what one process wrote, in one file.
 //!
 //! `format` holds bytes and limits only. Write half: `map`, `swap`, `segment`, `writer`, `users` (a directory for each),
-//! and `listing` (installed distributions, in files of their own). Both: `chain` (which segment came before).
+//! and `listing` (what many processes have the same, in files of their own). Both: `chain` (which segment came before).
 //! Read half, their mirror: `place` (where files lie, and whose they are), `reader`, `tail` (reading along), `seal`
 //! (giving back what is not used).
 

@@ -6,7 +6,7 @@ use std::ffi::{c_char, c_int, c_uint, c_void};
 use gnomon_core::event::{Access, Base, Event, Kind, Target};
 use libc::{AT_FDCWD, DIR, FILE, mode_t, off_t};
 
-use crate::decode::access_of;
+use crate::decode::{access_of, tamper};
 
 use super::super::call::{self, Step, file_event, file_path, text};
 use super::super::descriptors;
@@ -28,10 +28,44 @@ fn access_of_mode(mode: &[u8]) -> Access {
 pub fn opening(caller: usize, directory: c_int, path: *const c_char, access: Access, flags: c_int) -> Step {
     // SAFETY: what the program gives to open(2).
     let Some(path) = (unsafe { text(path) }) else { return Step::PASS };
-    call::begin(caller, Sort::Open, path, || {
+    let mut step = call::begin(caller, Sort::Open, path, || {
         let is_named = flags & libc::O_TMPFILE != libc::O_TMPFILE;
         is_named.then(|| Event { access, ..file_event(Kind::Open, directory, path) })
-    })
+    });
+    if step.is_stopped || step.is_told() || !access.changes() {
+        return step;
+    }
+    let memory = tamper::process_memory(path, access);
+    step.is_stopped = memory.is_some_and(|memory| call::is_stopped_as(caller, &memory));
+    step
+}
+
+/// Closes what was opened to be written, and turned out to be the memory of a process where a link led, if a policy does
+/// not want that.
+fn checked(caller: usize, path: *const c_char, access: Access, descriptor: c_int) -> c_int {
+    if descriptor < 0 || !access.changes() || !is_of_processes(descriptor) {
+        return descriptor;
+    }
+    // SAFETY: what the program gave to open(2).
+    let given = unsafe { text(path) }.unwrap_or_default();
+    let found = gnomon_core::process::descriptor_path(descriptor).unwrap_or_default();
+    let is_known = tamper::process_memory(given, access).is_some();
+    let memory = tamper::process_memory(&found, access).filter(|_| !is_known);
+    if !memory.is_some_and(|memory| call::is_stopped_as(caller, &memory)) {
+        return descriptor;
+    }
+    // SAFETY: it was just opened, and nobody else knows of it.
+    unsafe { libc::close(descriptor) };
+    call::set_errno(libc::EACCES);
+    -1
+}
+
+/// Whether an open file is one of the kernel's about processes.
+fn is_of_processes(descriptor: c_int) -> bool {
+    // SAFETY: the structure is plain data, for fstatfs to fill in.
+    let mut found: libc::statfs = unsafe { std::mem::zeroed() };
+    // SAFETY: the program's own descriptor.
+    unsafe { libc::fstatfs(descriptor, &raw mut found) == 0 && found.f_type == libc::PROC_SUPER_MAGIC }
 }
 
 /// Notes what became of it, and what the descriptor stands for from now on.
@@ -49,7 +83,10 @@ fn open_with(
     act: impl FnOnce() -> c_int,
 ) -> c_int {
     let step = opening(caller, directory, path, access_of_flags(flags), flags);
-    if call::is_refused(step) { -1 } else { opened(step, act()) }
+    if call::is_refused(step) {
+        return -1;
+    }
+    checked(caller, path, access_of_flags(flags), opened(step, act()))
 }
 
 /// The same for functions that return a stream of it.

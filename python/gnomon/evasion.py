@@ -1,0 +1,146 @@
+"""Signs that a program got rid of gnomon, or tried to: records of tampering, and what never reported.
+
+Each is a fact that has innocent causes, too. `docs/threat-model.md` says what is found and what is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from . import Record
+from .causes import Cause, in_words
+from .descent import Node, walk
+from .finding import Finding, Severity
+from .text import command_line, printable
+
+_MAX_RECORDS = 20
+_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class _Sign:
+    id: str
+    severity: Severity
+    sentence: str
+    remedy: str
+
+
+_HOOK_GONE = _Sign(
+    "hook-gone",
+    "high",
+    "the audit hook was taken out of the interpreter",
+    "what the process did from then on is only known as far as native calls tell; look at the script",
+)
+_AUDIT_REPLACED = _Sign(
+    "audit-replaced",
+    "high",
+    "`sys.audit` was replaced, which silences what Python code tells",
+    'look at the line that did; `event = "tamper"` in a policy records who else does',
+)
+_CALLS_UNDONE = _Sign(
+    "calls-undone",
+    "medium",
+    "calls of native code were led past gnomon",
+    "a profiler does so while it runs; otherwise look at the script",
+)
+_OWN_FILES = _Sign(
+    "own-files-changed",
+    "high",
+    "gnomon's own files were changed, or were about to be",
+    "`gnomon verify` tells what is left of the records, `gnomon doctor` whether the installation is whole",
+)
+_MEMORY_WRITTEN = _Sign(
+    "memory-written",
+    "high",
+    "the memory of a process was opened to be written",
+    'deny it: `event = "tamper"` in a policy',
+)
+_INTERPRETER_REACHED = _Sign(
+    "interpreter-reached",
+    "medium",
+    "ctypes reached into the interpreter or into gnomon",
+    'look at the line that did; deny it with `event = "tamper"` in a policy',
+)
+_SHADOWED = _Sign(
+    "sitecustomize-shadowed",
+    "medium",
+    "a Python was started with another sitecustomize before gnomon's",
+    "if that Python did not report, the file does not hand on to the next one; strong mode needs no hand",
+)
+_ENVIRONMENT = _Sign(
+    "environment-changed",
+    "medium",
+    "what makes children report was changed or removed",
+    "install gnomon for the machine: then nothing depends on the environment",
+)
+_KEPT_OUT = _Sign(
+    "python-kept-out",
+    "medium",
+    "a Python was started so that gnomon stays out",
+    "strong mode gets into it; a policy can deny the command line",
+)
+
+
+def _sign(record: Record) -> _Sign | None:
+    """What a record of kind `tamper` is a sign of."""
+    target, detail = record.target or "", record.detail or ""
+    if target == "process memory":
+        return _MEMORY_WRITTEN if detail.rpartition(" ")[2] != "read" else None
+    if target == "gnomon's own files":
+        if detail.startswith("load "):
+            return _INTERPRETER_REACHED
+        return None if detail.endswith(" by gnomon") else _OWN_FILES
+    return {
+        "audit hook gone": _HOOK_GONE,
+        "sys.audit replaced": _AUDIT_REPLACED,
+        "redirected calls undone": _CALLS_UNDONE,
+        "ctypes": _INTERPRETER_REACHED,
+        "sitecustomize shadowed": _SHADOWED,
+        "os.putenv": _ENVIRONMENT,
+        "os.unsetenv": _ENVIRONMENT,
+        "os._clearenv": _ENVIRONMENT,
+    }.get(target)
+
+
+class Evasion:
+    """Gathers the signs, record by record."""
+
+    def __init__(self) -> None:
+        self._found: dict[_Sign, list[Record]] = {}
+
+    def add(self, record: Record) -> None:
+        """Takes one more record of kind `tamper`."""
+        sign = _sign(record)
+        if sign is not None:
+            self._found.setdefault(sign, []).append(record)
+
+    def findings(self, nodes: Iterable[Node]) -> list[Finding]:
+        """What was gathered, and Pythons of the tree that were started so that nothing is known of them."""
+        found = [
+            Finding(
+                sign.id,
+                sign.severity,
+                f"{sign.sentence} ({_who(records)})",
+                sign.remedy,
+                tuple((record.process, record.seq) for record in records[:_MAX_RECORDS]),
+            )
+            for sign, records in self._found.items()
+        ]
+        kept_out = [node for node in walk(nodes) if node.state == "silent" and node.is_evasive]
+        if kept_out:
+            lines = [f"`{printable(command_line(node.argv), 60)}`" for node in kept_out[:_SHOWN]]
+            sentence = f"{_KEPT_OUT.sentence} ({', '.join(lines)})"
+            found.append(Finding(_KEPT_OUT.id, _KEPT_OUT.severity, sentence, _KEPT_OUT.remedy))
+        order = ("high", "medium", "low")
+        return sorted(found, key=lambda finding: order.index(finding.severity))
+
+
+def _who(records: list[Record]) -> str:
+    """Where it was done, as far as lines are known; otherwise by which processes."""
+    words = in_words(filter(None, map(Cause.of, records)))
+    if words:
+        return printable(words)
+    pids = dict.fromkeys(str(record.pid) for record in records)
+    more = " and others" if len(pids) > _SHOWN else ""
+    return f"pid {', '.join(list(pids)[:_SHOWN])}{more}"
