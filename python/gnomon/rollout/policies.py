@@ -22,16 +22,27 @@ def compiled(layout: Layout, paths: Sequence[str], *, is_observed: bool) -> dict
     if not paths:
         return {}
     from ..policy import SUFFIX
-    from .payload import load_library
 
-    load_library()
     found: dict[str, bytes] = {}
     for path in paths:
-        data = _checked(path, is_observed) if path.endswith(SUFFIX) else _compiled(path, is_observed)
+        data = compiled_one(path, is_observed=is_observed)
         name = os.path.splitext(os.path.basename(path))[0]
         digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:8]
         found[f"{layout.policies}/{name}-{digest}{SUFFIX}"] = data
     return found
+
+
+def compiled_one(path: str, *, is_observed: bool = False) -> bytes:
+    """The compiled form of the policy at `path`, which may be compiled already.
+
+    Raises:
+        RolloutError: It is wrong.
+    """
+    from ..policy import SUFFIX
+    from .payload import load_library
+
+    load_library()
+    return _checked(path, is_observed) if path.endswith(SUFFIX) else _compiled(path, is_observed)
 
 
 def _compiled(path: str, is_observed: bool) -> bytes:

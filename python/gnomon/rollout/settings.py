@@ -120,19 +120,26 @@ def read(path: str, spool: str, *, is_needed: bool = False) -> Settings:
     Raises:
         RolloutError: The file cannot be read, or says something wrong.
     """
+    if not is_needed and not os.path.lexists(path):
+        return Settings(spool=spool)
+    return parse(tables(path), path, spool)
+
+
+def tables(path: str) -> dict[str, Any]:
+    """What the TOML file at `path` holds, unchecked.
+
+    Raises:
+        RolloutError: It cannot be read, or is no TOML.
+    """
     try:
         with open(path, "rb") as file:
             data = file.read()
     except FileNotFoundError:
-        if is_needed:
-            raise RolloutError(
-                f"cannot read `{path}`: there is no such file", hint="look at the path"
-            ) from None
-        return Settings(spool=spool)
+        raise RolloutError(f"cannot read `{path}`: there is no such file", hint="look at the path") from None
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise RolloutError(f"cannot read `{path}`: {reason}", hint="look at its owner and mode") from None
-    return parse(_tables(data, path), path, spool)
+    return _tables(data, path)
 
 
 def _tables(data: bytes, path: str) -> dict[str, Any]:
