@@ -121,16 +121,17 @@ pub fn arm() -> Result<(), &'static str> {
 }
 
 fn begin(settings: &Settings) -> Result<(), &'static str> {
-    let mut description = describe(settings);
-    if settings.skips(&description) {
-        return Err("the settings of this machine leave this program alone");
-    }
     HAS_SEEN_CANARY.store(false, Relaxed);
+    // First: what is read for a description would be the program's doing to the copy that records.
     if let Some(other) = presence::ask() {
         if let Ok(mut place) = OTHER.try_lock() {
             *place = Some(other);
         }
         return Err("another copy of gnomon records this process");
+    }
+    let mut description = describe(settings);
+    if settings.skips(&description) {
+        return Err("the settings of this machine leave this program alone");
     }
     // A panic is caught, counted, and ends the recording; it must not print into the program's stderr.
     std::panic::set_hook(Box::new(|_| {}));

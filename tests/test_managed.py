@@ -310,3 +310,11 @@ def test_a_recording_of_ones_own_shares_it(a_python: str, machine: Machine) -> N
     assert done.stdout.decode().splitlines() == [f"True {machine.own()} True", "['/etc/hostname']"]
     assert "/etc/passwd" in {record.target for record in machine.kept().records("open")}
     assert not list(machine.kept().records("setenv"))
+def test_who_stands_back_leaves_no_trace_but_that(python: str, machine: Machine, spool: Path) -> None:
+    done = machine.run(python, "-c", "pass", FIRST=str(BOOTSTRAP), GNOMON_SPOOL=str(spool)).checked()
+    assert done == Ended(0, b"", b"")
+    assert list(Kept(spool).records("standby"))
+    opened = {record.target for record in Kept(spool).records("open", "list")}
+    assert not {path for path in opened if path and path.startswith(("/proc/", "/etc/passwd", "/etc/group"))}
+
+
