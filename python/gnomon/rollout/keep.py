@@ -38,6 +38,10 @@ _SHARED = re.compile(r"(?:distributions|startup|policy)-[0-9a-f]{32}\.[a-z]+")
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _MAPPED = re.compile(rb"^\S+ \S+ \S+ \S+ (\d+) +\S.*\.gnomon(?: \(deleted\))?$", re.MULTILINE)
 
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+# What the group of a spool of many users may do in users' directories, and with their files.
+_OF_FOLDERS = stat.S_ISGID | stat.S_IRGRP | stat.S_IXGRP
+_OF_FILES = stat.S_IRGRP
 
 @dataclass(frozen=True)
 class Removed:
@@ -124,6 +128,7 @@ class _Item:
     is_file: bool
     state: str = "garbage"
     first: int = 0
+    is_closed_to_group: bool = False
     last: int = 0
     pid: int = 0
     needs: tuple[str, ...] | None = None
@@ -232,12 +237,35 @@ class _Keeper:
                 found = os.fstat(descriptor)
                 os.close(descriptor)
                 if found.st_dev != self.own.identity[0]:
+                if self._is_to_be_mended(found, self.own.identity[0]):
+                    _open_to_group(descriptor, found, _OF_FOLDERS)
                     self.kept.problems.append(f"`{name}` is another file system: it is left alone")
                     continue
                 yield _Folder(name, found.st_uid, (found.st_dev, found.st_ino))
 
     @contextlib.contextmanager
     def _opened(self, folder: _Folder) -> Iterator[int]:
+    def _is_to_be_mended(self, found: os.stat_result, device: int) -> bool:
+        """Whether the spool's group is to read it, and this may change who does."""
+        top = os.fstat(self.top)
+        is_shared = bool(top.st_mode & stat.S_ISGID) and found.st_gid == top.st_gid
+        return self.writer is not None and is_shared and os.geteuid() == 0 and found.st_dev == device
+
+    def _mend(self, descriptor: int, item: _Item) -> None:
+        """Lets the spool's group read a segment that a strict umask kept from it."""
+        try:
+            opened = os.open(item.name, _FILE, dir_fd=descriptor)
+        except OSError:
+            return
+        try:
+            found = os.fstat(opened)
+            is_same = (found.st_dev, found.st_ino) == item.identity and found.st_nlink == 1
+            is_of_group = found.st_gid == os.fstat(self.top).st_gid
+            if is_same and is_of_group and found.st_uid == item.folder.owner:
+                _open_to_group(opened, found, _OF_FILES)
+        finally:
+            os.close(opened)
+
         """The directory that was looked at, if its name still leads there."""
         if folder is self.own:
             yield self.top
@@ -257,8 +285,13 @@ class _Keeper:
                 sealed: list[seals.Sealed] = []
                 for item in _entries(descriptor, folder, is_top=folder is self.own):
                     self.items.append(item)
+                is_mended = folder is not self.own and self._is_to_be_mended(
+                    os.fstat(descriptor), self.own.identity[0]
+                )
                     found = self._judge(descriptor, item)
                     if found is not None:
+                    if is_mended and item.is_closed_to_group:
+                        self._mend(descriptor, item)
                         sealed.append(found)
                 if self.writer:
                     self.writer.append([one.line() for one in sealed])
@@ -515,9 +548,17 @@ def _entries(descriptor: int, folder: _Folder, *, is_top: bool) -> Iterator[_Ite
                 stat.S_ISREG(found.st_mode),
             )
 
+                entry.name.endswith(".gnomon") and found.st_mode & _OF_FILES != _OF_FILES,
 
 def _unlink(descriptor: int, item: _Item) -> bool:
     """Removes an entry if it is still what was looked at."""
+def _open_to_group(descriptor: int, found: os.stat_result, mode: int) -> None:
+    """Adds what is missing of `mode` to an open file or directory, and takes nothing away."""
+    if found.st_mode & mode != mode:
+        with contextlib.suppress(OSError):
+            os.fchmod(descriptor, stat.S_IMODE(found.st_mode) | mode)
+
+
     try:
         opened = os.open(item.name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=descriptor)
     except FileNotFoundError:
