@@ -150,7 +150,7 @@ fn begin(settings: &Settings) -> Result<(), &'static str> {
     }
     let privacy = privacy(settings.owned, &description);
     // A preloaded gnomon begins before `site` has put its directories on the search path: half an inventory would make
-    // the other half look new.
+    // the other half look new. It looks when the program begins.
     let startup = if preload::is_starting() { None } else { hook_places::look(privacy.is_some()) };
     description.startup = startup.as_ref().map(Look::name);
     let policy = policy(settings, &description);
@@ -179,6 +179,17 @@ fn begin(settings: &Settings) -> Result<(), &'static str> {
     }
     watch_exit();
     opened.map_err(|reason| reason.name())
+}
+
+/// The program begins, which a preloaded gnomon records from before: what ran until now is known.
+pub fn program_begins() {
+    let Some(recorder) = armed() else { return };
+    recorder.runs_startup_files(&[]);
+    if recorder.startup().is_none()
+        && let Some(look) = hook_places::look(recorder.is_private())
+    {
+        recorder.found_startup(&look);
+    }
 }
 
 /// Whether calls of native code can be told of, where that is wanted.
