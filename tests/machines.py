@@ -50,6 +50,10 @@ def _entry(path: str) -> tuple[object, ...]:
     return (status.st_mode, status.st_uid, status.st_gid, status.st_mtime_ns, content)
 
 
+def _without_time(found: Tree, paths: Sequence[str]) -> Tree:
+    return {path: (*found[path][:3], *found[path][4:]) for path in paths if path in found}
+
+
 def differences(one: Tree, other: Tree) -> list[str]:
     """What is not the same in two trees, in words that a failed test can show."""
     names = sorted({*one, *other})
@@ -93,8 +97,14 @@ def copied_prefix(executable: str, target: Path) -> Path:
 class Machine:
     """This machine under an overlay: everything is there, and every change is in memory."""
 
-    def __init__(self, holder: int, root: str) -> None:
-        self._enter = ["nsenter", "-t", str(holder), "-m", "chroot", root]
+    def __init__(self, holder: int, place: str, lower: str) -> None:
+        self._enter = ["nsenter", "-t", str(holder), "-m", "chroot", f"{place}/root"]
+        self._place = f"/proc/{holder}/root{place}"
+        self._lower = lower.rstrip("/")
+
+    def path(self, path: object) -> Path:
+        """What is called `path` there, as this process gets to it. Links are not followed there."""
+        return Path(f"{self._place}/root{path}")
 
     def run(self, *argv: object, user: int | None = None, stdin: bytes = b"", **more: str) -> Ended:
         """Runs a command on it, as root or as `user`."""
@@ -111,7 +121,9 @@ class Machine:
 
     def gnomon(self, *arguments: object, **more: str) -> Ended:
         """Runs the command `gnomon` of the package under test on it."""
-        return self.run(sys.executable, "-m", "gnomon", *arguments, PYTHONPATH=str(PACKAGE.parent), **more)
+        # Without bytecode, which would be a change of the machine.
+        command = [sys.executable, "-B", "-m", "gnomon", *arguments]
+        return self.run(*command, PYTHONPATH=str(PACKAGE.parent), **more)
 
     def tree(self, *roots: object) -> Tree:
         """As the function, there."""
@@ -120,12 +132,27 @@ class Machine:
         done = self.run(sys.executable, "-B", "-c", script, *roots, PYTHONPATH=path).checked()
         return {name: tuple(entry) for name, entry in json.loads(done.stdout).items()}
 
+    def written(self) -> Tree:
+        """All that was ever written there, by way of the overlay: as it is now, nothing where it is gone."""
+        upper = f"{self._place}/upper"
+        paths = [f"{base}/{name}" for base, folders, files in os.walk(upper) for name in (*folders, *files)]
+        return {path[len(upper) :]: _entry(str(self.path(path[len(upper) :]))) for path in paths}
+
+    def changes(self, before: Tree, *, timeless: Sequence[str] = ()) -> list[str]:
+        """What is not as it was when `written` was called: of the whole machine, in words.
+
+        Of `timeless` paths, the time of change may be another.
+        """
+        now = self.written()
+        was = {path: before[path] if path in before else _entry(f"{self._lower}{path}") for path in now}
+        return differences(*({**one, **_without_time(one, timeless)} for one in (was, now)))
+
 
 _MAKES = """
 set -eu
 mount -t tmpfs none "$1"
 mkdir "$1/upper" "$1/work" "$1/root"
-mount -t overlay overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" "$1/root"
+mount -t overlay overlay -o "lowerdir=$2,upperdir=$1/upper,workdir=$1/work" "$1/root"
 mount --rbind /proc "$1/root/proc"
 mount --rbind /dev "$1/root/dev"
 mount -t tmpfs none "$1/root/run"
@@ -146,20 +173,31 @@ def why_no_machine() -> str | None:
 
 
 @contextmanager
-def machine() -> Iterator[Machine]:
-    """A machine of its own, gone at the end.
+def machine(lower: str = "/") -> Iterator[Machine]:
+    """A machine of its own, gone at the end: this one, or what has its root in `lower`.
 
     Raises:
         OSError: It cannot be made here.
     """
     place = tempfile.mkdtemp(prefix="machine-")
-    command: Sequence[str] = ["unshare", "-m", "--propagation", "private", "sh", "-c", _MAKES, "sh", place]
+    command: Sequence[str] = [
+        "unshare",
+        "-m",
+        "--propagation",
+        "private",
+        "sh",
+        "-c",
+        _MAKES,
+        "sh",
+        place,
+        lower,
+    ]
     holder = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     try:
         assert holder.stdout is not None and holder.stderr is not None
         if holder.stdout.readline() != b"ready\n":
             raise OSError(f"no overlay of this machine: {holder.stderr.read().decode().strip()}")
-        yield Machine(holder.pid, f"{place}/root")
+        yield Machine(holder.pid, place, lower)
     finally:
         holder.kill()
         holder.communicate()

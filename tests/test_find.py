@@ -498,7 +498,7 @@ def test_a_search_is_bounded_and_says_what_it_left_out(tmp_path: Path) -> None:
     for number in range(30):
         (home / f"d{number:02}").mkdir()
     found = search(places=places)
-    assert found == Found([], [f"{home} has more than 20 directories: the rest was not searched"])
+    assert found == Found([], [f"{home}, beyond its first 20 directories"])
 
 
 def test_what_is_on_the_network_is_not_touched_and_told(

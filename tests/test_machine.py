@@ -209,5 +209,5 @@ def test_records_stay_unless_they_are_purged(debian: Machine) -> None:
     debian.run("/usr/bin/python3", "-c", "open('/etc/hostname')", user=USER).checked()
     told = debian.gnomon("uninstall", "--all", "--json").checked()
     kept = [one["subject"] for one in json.loads(told.stdout)["outcomes"] if one["state"] == "kept"]
-    assert kept == [SPOOL, "gnomon"]
+    assert kept == ["spool", "group gnomon"]
     assert debian.shell(f"ls {SPOOL}/{USER}") != ""

@@ -85,11 +85,12 @@ def install(options: argparse.Namespace) -> int:
         )
     )
     if options.dry_run:
-        return _tell(options, work.plan())
+        planned = work.plan()
+        return _tell(options, planned, f"{last_line(planned)}; nothing was changed")
     if options.all and not options.yes:
         _ask(work.plan())
     outcomes = work.carry_out()
-    return _tell(options, outcomes, last_line(outcomes))
+    return _tell(options, outcomes, last_line(outcomes), "`gnomon doctor` tries whether it works")
 
 
 def uninstall(options: argparse.Namespace) -> int:
@@ -103,7 +104,7 @@ def uninstall(options: argparse.Namespace) -> int:
     work = Uninstall(Layout.at(options.prefix), is_purged=options.purge)
     pythons = tuple(map(os.path.abspath, options.pythons))
     if options.dry_run:
-        return _tell(options, work.plan(pythons))
+        return _tell(options, work.plan(pythons), "nothing was changed")
     outcomes = work.carry_out(pythons)
     return _tell(options, outcomes, _last_line(options, outcomes))
 
@@ -134,7 +135,7 @@ def _ask(plan: Sequence[Outcome]) -> None:
         raise RolloutError("nothing was changed")
 
 
-def _tell(options: argparse.Namespace, outcomes: Sequence[Outcome], last: str | None = None) -> int:
+def _tell(options: argparse.Namespace, outcomes: Sequence[Outcome], *last: str) -> int:
     from .outcome import as_json, as_lines
 
     is_right = not any(one.is_failure for one in outcomes)
@@ -142,5 +143,5 @@ def _tell(options: argparse.Namespace, outcomes: Sequence[Outcome], last: str | 
         print(as_json(outcomes, ok=is_right))
     else:
         lines = as_lines(one for one in outcomes if one.state != "inherits")
-        print("\n".join([*lines, *([last] if last else [])]))
+        print("\n".join([*lines, *last]))
     return 0 if is_right else 1

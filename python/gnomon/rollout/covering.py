@@ -52,13 +52,25 @@ class Covering:
         self._text = text
         self._digest = hashlib.sha256(text.encode()).hexdigest()
 
-    def obstacle(self, library: str) -> str | None:
-        """Why the loader cannot come into `library`, as far as looking tells."""
+    def planned(self, library: str) -> tuple[str, list[str]]:
+        """What `cover` would come to, as far as looking tells: its state, and remarks."""
         try:
-            found = trust.act(trust.actor(library), startup.look, library)
+            user = trust.actor(library)
+            found = trust.act(user, startup.look, library)
         except (OSError, RolloutError) as error:
-            return _said(error)
-        return self._refusal(library, found)
+            return "failed", [_said(error)]
+        refusal = self._refusal(library, found)
+        if refusal:
+            return "failed", [refusal]
+        file = found["file"]
+        if found["root"] is not None and file["sha256"] == self._digest:
+            return "unchanged", []
+        path = f"{library}/{startup.NAME}"
+        if file is None or found["root"] is not None:
+            return "would be covered", [f"by {path}"]
+        package = packages.owner_of(path) if user is None else None
+        remarks = [f"by {path}: the one that is there would run after it"]
+        return "would be covered", remarks + ([f"diverted from {package}"] if package else [])
 
     def cover(self, library: str, interpreters: Sequence[Interpreter]) -> Outcome:
         """Brings the loader in, or up to date."""

@@ -11,8 +11,10 @@ import dataclasses
 import hashlib
 import json
 import os
+import shutil
 import stat
 import subprocess
+import sys
 import time
 import uuid
 from collections import Counter
@@ -350,7 +352,8 @@ def _start(one: Interpreter, run: str) -> str | None:
         identity = {} if os.geteuid() != 0 else {"user": user, "group": user, "extra_groups": []}
         try:
             done = subprocess.run(
-                [one.executable, "-I", "-c", "pass"],
+                # Without bytecode: what somebody imports at start shall stay as it is.
+                [one.executable, "-I", "-B", "-c", "pass"],
                 env={"GNOMON_RUN": run},
                 cwd="/",
                 stdin=subprocess.DEVNULL,
@@ -447,22 +450,34 @@ def is_well(checks: Sequence[Check]) -> bool:
     return all(check.state != PROBLEM for check in checks)
 
 
-def as_text(checks: Sequence[Check]) -> str:
-    """The checks for a person."""
+def as_text(checks: Sequence[Check], columns: int = 0) -> str:
+    """The checks for a person; broken to fit a terminal of so many columns, if that is said."""
     width = max((len(check.name) for check in checks), default=0)
     lines = []
     for check in checks:
-        lines.append(f"{_MARKS[check.state]} {check.name:<{width}}  {check.fact}")
+        lines += _fitted(f"{_MARKS[check.state]} {check.name:<{width}}  ", check.fact, columns)
         if check.remedy and check.state in (PROBLEM, WARNING):
-            lines.append(f"  {'':<{width}}  → {check.remedy}")
+            lines += _fitted(f"  {'':<{width}}  → ", check.remedy, columns)
     counted = Counter(check.state for check in checks)
-    if counted[PROBLEM]:
-        lines.append(f"{_count(counted[PROBLEM], 'problem')}, {_count(counted[WARNING], 'warning')}")
-    else:
-        lines.append(
-            f"all is well, {_count(counted[WARNING], 'warning')}" if counted[WARNING] else "all is well"
-        )
-    return "\n".join(lines)
+    told = [] if counted[PROBLEM] else ["all is well"]
+    told += [_count(counted[state], state) for state in (PROBLEM, WARNING) if counted[state]]
+    return "\n".join([*lines, ", ".join(told)])
+
+
+def _fitted(head: str, text: str, columns: int) -> list[str]:
+    if columns < len(head) + 20:
+        return [head + text]
+    import textwrap
+
+    # Paths and commands stay whole, to be copied.
+    return textwrap.wrap(
+        text,
+        columns,
+        initial_indent=head,
+        subsequent_indent=" " * len(head),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -479,7 +494,7 @@ def run(options: argparse.Namespace) -> int:
         found = {"is_well": is_well(checks), "checks": [dataclasses.asdict(check) for check in checks]}
         print(json.dumps(found, indent=1))
     else:
-        print(as_text(checks))
+        print(as_text(checks, shutil.get_terminal_size().columns if sys.stdout.isatty() else 0))
     return 0 if is_well(checks) else 1
 
 

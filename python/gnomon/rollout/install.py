@@ -83,12 +83,26 @@ class Install:
         """What would be done; changes nothing."""
         ledger = Ledger.read(self._layout.ledger)
         cover = covering.Covering(self._layout, ledger, self._text)
-        outcomes = [Outcome("payload", "would be put", (self._layout.root,))]
+        outcomes = [*self._planned_surroundings(), Outcome("payload", "would be put", (self._layout.root,))]
         for library, interpreters in self._libraries().items():
-            first, obstacle = interpreters[0], cover.obstacle(library)
-            state, remarks = ("failed", (obstacle,)) if obstacle else ("would be covered", (library,))
-            outcomes.append(Outcome(first.executable, state, remarks, first.version))
-        return outcomes + self._others()
+            state, remarks = cover.planned(library)
+            outcomes.append(
+                Outcome(interpreters[0].executable, state, tuple(remarks), interpreters[0].version)
+            )
+        outcomes += self._others()
+        if self._settings.timer:
+            outcomes.append(timer.planned(self._layout, ledger))
+        if self._options.strong == "system":
+            outcomes.append(Outcome("strong mode", "would be put", (self._layout.preload,)))
+        return outcomes
+
+    def _planned_surroundings(self) -> list[Outcome]:
+        planned = []
+        if not spooling.is_group(self._options.group):
+            planned.append(Outcome(f"group {self._options.group}", "would be made"))
+        if not os.path.lexists(self._settings.spool):
+            planned.append(Outcome("spool", "would be made", (self._settings.spool,)))
+        return planned
 
     def carry_out(self) -> list[Outcome]:
         """Does it, and says what came of it.
@@ -207,11 +221,13 @@ def _forget_gone(ledger: Ledger) -> Outcome | None:
 def last_line(outcomes: Sequence[Outcome]) -> str:
     """What it came to, in a sentence."""
     number = collections.Counter(one.state for one in outcomes if one.version or one.state == "inherits")
-    covered = number["covered"] + number["unchanged"]
+    planned = number["would be covered"]
+    covered = number["covered"] + number["unchanged"] + planned
     environments = _counted(number["inherits"], "environment")
-    text = f"{_counted(covered, 'interpreter')} covered, and {environments} with them"
+    verb = "would be covered" if planned else "covered"
+    text = f"{_counted(covered, 'interpreter')} {verb}, and {environments} with them"
     missing = sum(one.is_failure for one in outcomes)
-    rest = [f"{number['cannot']} cannot be"] if number["cannot"] else []
+    rest = [f"{number['cannot']} cannot be covered"] if number["cannot"] else []
     rest += [f"{missing} failed: see above"] if missing else []
     return "; ".join((text, *rest))
 

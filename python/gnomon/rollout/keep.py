@@ -745,17 +745,22 @@ def _sentences(kept: Kept) -> Iterator[str]:
         return
     would = "would remove" if kept.is_dry_run else "removed"
     if not kept.is_dry_run:
-        yield f"sealed {kept.sealed:,} segments, which gave {_megabytes(kept.given_back)} back"
+        yield f"sealed {_count(kept.sealed, 'segment')}, which gave {_megabytes(kept.given_back)} back"
     for removed in kept.removed:
         which = "of the spool itself" if removed.directory == "." else f"of {removed.directory}"
-        yield f"{would} {removed.files:,} files {which}, {_megabytes(removed.bytes)}: {removed.reason}"
+        files = f"{_count(removed.files, 'file')} {which}, {_megabytes(removed.bytes)}"
+        yield f"{would} {files}: {removed.reason}"
     for held in kept.held:
         who = "the machine" if held.owner is None else f"user {held.owner}"
         pids = ", ".join(map(str, held.pids[:6])) + (" …" if len(held.pids) > 6 else "")
         why = f": processes that still run hold them (pid {pids})" if pids else ""
         yield f"{who} is {_megabytes(held.bytes)} over the quota, which could not be removed{why}"
-    yield f"{_megabytes(kept.bytes)} are left, of {kept.users:,} users"
+    yield f"{_megabytes(kept.bytes)} are left, of {_count(kept.users, 'user')}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _megabytes(size: int) -> str:
-    return f"{size / 1e6:,.1f} MB"
+    return f"{size / 1e6:,.1f} MB" if size >= 100_000 else f"{size / 1e3:,.0f} kB"

@@ -235,9 +235,7 @@ def _searched(
         below: list[str] = []
         for directory in level:
             if count == max_directories:
-                skipped.append(
-                    f"{tree} has more than {max_directories:,} directories: the rest was not searched"
-                )
+                skipped.append(f"{tree}, beyond its first {max_directories:,} directories")
                 return
             count += 1
             found, further = _examined(directory, seen, skipped)
@@ -245,9 +243,7 @@ def _searched(
             below += further
         level = below
     if level:
-        skipped.append(
-            f"{tree} goes deeper than {_DEPTH} levels in {len(level):,} places, which were not searched"
-        )
+        skipped.append(f"{tree}, what is more than {_DEPTH} levels below it (places: {len(level):,})")
 
 
 def _examined(

@@ -67,7 +67,7 @@ def _interpreter_rows(interpreters: list[Interpreter], *, is_brief: bool) -> Ite
         if is_brief and is_as_base:
             continue
         count = sum(other.base == one.executable for other in interpreters)
-        state = one.obstacle or ("covered" if covered(one) else "not covered")
+        state = f"cannot: {one.obstacle}" if one.obstacle else "covered" if covered(one) else "not covered"
         name = ("  " if base is not None else "") + printable(short_path(one.executable))
         yield name, one.version or "?", one.layout, str(count) if count else "", printable(state)
 

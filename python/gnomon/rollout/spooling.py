@@ -35,6 +35,11 @@ def ensure_group(ledger: Ledger, group: str) -> tuple[int, Outcome | None]:
     return made, Outcome(f"group {group}", "done", ("made: its members can read records",))
 
 
+def is_group(group: str) -> bool:
+    """Whether the machine has the group."""
+    return _group_id(group) is not None
+
+
 def _group_id(group: str) -> int | None:
     import grp
 
@@ -91,6 +96,14 @@ def ensure_spool(ledger: Ledger, path: str, group: int) -> Outcome | None:
     finally:
         os.close(descriptor)
     return Outcome("spool", "done", (path,)) if is_new else None
+
+
+def has_records(path: str) -> bool:
+    """Whether anything is in the spool, or may be."""
+    try:
+        return bool(os.listdir(path))
+    except OSError:
+        return os.path.lexists(path)
 
 
 def remove_spool(path: str, *, is_purged: bool) -> list[str]:

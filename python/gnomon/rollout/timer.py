@@ -55,19 +55,40 @@ def ensure(layout: Layout, ledger: Ledger, python: str | None) -> Outcome:
             "timer", "failed", ("no Python from 3.9 on, which only root can change, to run `keep` with",)
         )
     line = command(layout, python)
-    if os.path.isdir(layout.systemd) and shutil.which("systemctl"):
+    if _has_systemd(layout):
         quoted = " ".join(f'"{word}"' for word in (one.replace("%", "%%") for one in line))
-        files = {
-            f"{layout.units}/{UNIT}.service": _SERVICE.format(command=quoted),
-            f"{layout.units}/{UNIT}.timer": _TIMER,
-        }
+        files = dict(zip(_places(layout), (_SERVICE.format(command=quoted), _TIMER)))
         return _ensure_files(ledger, files, is_systemd=True)
-    if os.path.isdir(layout.cron) and (shutil.which("cron") or shutil.which("crond")):
+    if _has_cron(layout):
         minute = sum(os.uname().nodename.encode()) % 60  # not every machine of a company at once
         text = _CRON.format(minute=minute, command=shlex.join(line).replace("%", "\\%"))
-        return _ensure_files(ledger, {f"{layout.cron}/{UNIT}": text}, is_systemd=False)
+        return _ensure_files(ledger, {_places(layout)[0]: text}, is_systemd=False)
     remark = f"there is neither systemd nor cron: run `{shlex.join(line)}` each hour"
     return Outcome("timer", "cannot", (remark,))
+
+
+def planned(layout: Layout, ledger: Ledger) -> Outcome:
+    """What `ensure` would come to, as far as looking tells."""
+    if ledger.of_kind("timer"):
+        return Outcome("timer", "unchanged")
+    files = _places(layout)
+    if files:
+        return Outcome("timer", "would be made", tuple(files))
+    return Outcome("timer", "cannot", ("there is neither systemd nor cron here to run `gnomon keep`",))
+
+
+def _places(layout: Layout) -> list[str]:
+    if _has_systemd(layout):
+        return [f"{layout.units}/{UNIT}.service", f"{layout.units}/{UNIT}.timer"]
+    return [f"{layout.cron}/{UNIT}"] if _has_cron(layout) else []
+
+
+def _has_systemd(layout: Layout) -> bool:
+    return os.path.isdir(layout.systemd) and shutil.which("systemctl") is not None
+
+
+def _has_cron(layout: Layout) -> bool:
+    return os.path.isdir(layout.cron) and any(map(shutil.which, ("cron", "crond")))
 
 
 def _ensure_files(ledger: Ledger, files: dict[str, str], *, is_systemd: bool) -> Outcome:
@@ -93,7 +114,7 @@ def _ensure_files(ledger: Ledger, files: dict[str, str], *, is_systemd: bool) ->
         problem = _systemctl("daemon-reload") or _systemctl("enable", "--now", f"{UNIT}.timer")
         if problem:
             return Outcome("timer", "failed", (problem,))
-    return Outcome("timer", "done", ("`keep` runs each hour",))
+    return Outcome("timer", "done", ("runs `gnomon keep` each hour", *files))
 
 
 def remove(change: Change) -> list[str]:

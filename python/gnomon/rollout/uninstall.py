@@ -37,7 +37,17 @@ class Uninstall:
     def plan(self, pythons: Sequence[str] = ()) -> list[Outcome]:
         """What would be done; changes nothing."""
         ledger = Ledger.read(self._layout.ledger)
-        return [Outcome(_subject(one), "would be undone") for one in self._wanted(ledger, pythons)]
+        planned = [self._planned(one) for one in self._wanted(ledger, pythons)]
+        if not pythons and os.path.isdir(self._layout.root):
+            planned.append(Outcome("payload", "would be removed", (self._layout.root,)))
+        return planned
+
+    def _planned(self, change: Change) -> Outcome:
+        stays = change["kind"] == "spool" and not self._is_purged and spooling.has_records(change["path"])
+        self._keeps_records = self._keeps_records or stays
+        # The group goes last, and not before the records that are its own.
+        is_kept = stays or (change["kind"] == "group" and self._keeps_records)
+        return Outcome(_subject(change), "would be kept" if is_kept else "would be removed", _details(change))
 
     def carry_out(self, pythons: Sequence[str] = ()) -> list[Outcome]:
         """Takes it out of the interpreters at `pythons`; with none, takes out everything."""
@@ -70,7 +80,7 @@ class Uninstall:
             return Outcome(_subject(change), "failed", (str(error),))
         ledger.drop(change)
         if is_undone:
-            return Outcome(_subject(change), "removed", tuple(remarks))
+            return Outcome(_subject(change), "removed", (*_details(change), *remarks))
         state = "failed" if change["kind"] == covering.KIND else "kept"
         return Outcome(_subject(change), state, tuple(remarks))
 
@@ -96,4 +106,15 @@ class Uninstall:
 
 
 def _subject(change: Change) -> str:
-    return str(change.get("library") or change.get("path") or change.get("name") or change["kind"])
+    """What a person calls it."""
+    kind = str(change["kind"])
+    if kind == covering.KIND:
+        return str(change["library"])
+    names = {"group": f"group {change.get('name')}", preloading.KIND: "strong mode"}
+    return names.get(kind, kind)
+
+
+def _details(change: Change) -> tuple[str, ...]:
+    """Which files of the machine it is about, where its subject does not say that."""
+    files = change.get("files") or ([change["path"]] if "path" in change else [])
+    return tuple(map(str, files))
