@@ -15,7 +15,7 @@ use gnomon_core::process::current_directory;
 
 use crate::stack::{CodeMark, CodePlace, Frame, Stack, walk};
 use crate::startup::{self, Line};
-use crate::{ending, notebooks, session};
+use crate::{ending, notebooks, session, stack};
 
 /// How far out the user's code is looked for.
 const MAX_FRAMES: usize = 128;
@@ -137,6 +137,28 @@ pub fn started_file() -> Option<Vec<u8>> {
         false
     });
     found.map(|line| line.file)
+}
+
+/// The start-up files whose code runs in this thread, the outermost first: a file may have others run, and may call
+/// its own code by any name, so all of them count.
+pub fn startup_files() -> Vec<Vec<u8>> {
+    let mut found: Vec<Vec<u8>> = Vec::new();
+    stack::each_with_object(|frame, object| {
+        let Some(file) = frame.file() else { return };
+        let is_starter = frame.name().is_some_and(|name| startup::executes_lines(&file, &name));
+        let file = if is_starter {
+            startup::file_of(object)
+        } else {
+            startup::is_customisation(&file).then(|| file.into_owned())
+        };
+        if let Some(file) = file
+            && !found.contains(&file)
+        {
+            found.push(file);
+        }
+    });
+    found.reverse();
+    found
 }
 
 /// Modules of the standard library that call what they are given, or time or trace the text that they are given.

@@ -121,21 +121,22 @@ impl Startup {
     }
 }
 
-/// The inventories of the spool at `path`, by the names of their files, and what could not be read.
-pub fn read(path: &Path) -> PyResult<(HashMap<String, Startup>, Vec<Fault>)> {
+/// The inventories of the spool at `path`, by the paths of their files, and what could not be read.
+pub fn read(path: &Path) -> PyResult<(HashMap<OsString, Startup>, Vec<Fault>)> {
     let folder = if path.is_file() { path.parent().unwrap_or(path) } else { path };
     let paths =
         segment_paths(folder, &Filter::default()).map_err(|error| cannot("read spool", folder, &error))?;
     let (mut found, mut faults) = (HashMap::new(), Vec::new());
     for path in paths {
-        let Some(name) = name(&path) else { continue };
+        if !is_inventory(&path) {
+            continue;
+        }
         match SegmentFile::load(&path) {
             Ok(segment) => {
                 faults.extend(damage(&segment).map(Fault::from));
-                found.extend(
-                    inventory::read(&segment)
-                        .map(|inventory| (name, Startup::of(inventory, segment.identity.created))),
-                );
+                found.extend(inventory::read(&segment).map(|inventory| {
+                    (path.into_os_string(), Startup::of(inventory, segment.identity.created))
+                }));
             }
             Err(fault) => faults.push(fault.into()),
         }
@@ -143,10 +144,10 @@ pub fn read(path: &Path) -> PyResult<(HashMap<String, Startup>, Vec<Fault>)> {
     Ok((found, faults))
 }
 
-/// The name of the file at `path`, if it is called as an inventory.
-fn name(path: &Path) -> Option<String> {
-    let name = path.file_name()?.to_str()?;
-    name.starts_with(Kind::Startup.name()).then(|| name.to_owned())
+/// Whether the file at `path` is called as an inventory.
+fn is_inventory(path: &Path) -> bool {
+    let name = path.file_name().and_then(std::ffi::OsStr::to_str);
+    name.is_some_and(|name| name.starts_with(Kind::Startup.name()))
 }
 
 fn damage(segment: &SegmentFile) -> impl Iterator<Item = reader::Fault> + '_ {

@@ -8,12 +8,12 @@ use std::ffi::{CString, c_char};
 use std::io::Write as _;
 use std::panic::catch_unwind;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::atomic::{AtomicBool, AtomicU8};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64};
 
 use pyo3::prelude::*;
 
 use crate::integrity::Before;
-use crate::{capi, early_hook, hook, session, stack, watcher};
+use crate::{capi, early_hook, frames, hook, session, stack, thread, watcher};
 
 /// What is preloaded, or nothing where it could not be built.
 static LIBRARY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/libgnomon_preload.so"));
@@ -21,6 +21,8 @@ static LIBRARY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/libgnomon_prel
 /// How far the start of the interpreter has come, as one of the [`Stage`]s.
 static STAGE: AtomicU8 = AtomicU8::new(Stage::Over as u8);
 static IS_PRELOADED: AtomicBool = AtomicBool::new(false);
+/// The thread that imports `site`, and runs start-up files.
+static STARTER: AtomicU64 = AtomicU64::new(0);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -88,6 +90,7 @@ pub fn is_starting() -> bool {
 pub fn has_started() {
     if is_starting() {
         set(Stage::Over);
+        hook::quietly(session::program_begins);
     }
 }
 
@@ -103,14 +106,27 @@ pub fn follow() {
     if is_starting() {
         if !stack::is_running() {
             has_started(); // an embedding program has no other way to say so
+        } else if thread::number() == STARTER.load(Relaxed) {
+            follow_startup_files();
         }
     } else if is_ready() {
         arm();
     }
 }
 
+/// Tells the policies which start-up files run: those are what Python runs, until the program begins.
+fn follow_startup_files() {
+    let Some(recorder) = session::armed().filter(|recorder| recorder.policy().is_some()) else { return };
+    let files = hook::quietly(frames::startup_files);
+    // None: `site` itself works, whose reading nobody rules on.
+    if !files.is_empty() {
+        recorder.runs_startup_files(&files);
+    }
+}
+
 /// Starts recording: the interpreter can be described. It is complete but for `site`, whose code is about to run.
 fn arm() {
+    STARTER.store(thread::number(), Relaxed);
     set(if stack::is_running() { Stage::Starting } else { Stage::Over });
     IS_PRELOADED.store(true, Relaxed);
     match catch_unwind(session::arm).unwrap_or(Err("internal error")) {

@@ -207,8 +207,8 @@ pub struct Process {
     forked: bool,
     hook_proven: Option<bool>,
     native: Option<String>,
-    /// The file of the spool that lists the hooks which ran before its program.
-    startup: Option<String>,
+    /// The path of the file that lists the hooks which ran before its program, beside its own.
+    startup: Option<Text>,
     loaded: Option<String>,
     managed: bool,
     uid: u32,
@@ -272,7 +272,11 @@ impl From<ProcessSummary> for Process {
             forked: description.forked,
             hook_proven: description.hook_proven,
             native: description.native.clone(),
-            startup: description.startup,
+            // The name comes from a file that anyone may have written: it must not lead out of its directory.
+            startup: description
+                .startup
+                .filter(|name| !name.contains('/'))
+                .map(|name| found.folder.join(name).into_os_string()),
             loaded: description.loaded.clone(),
             managed: description.managed,
             uid: description.uid,
@@ -379,9 +383,9 @@ impl Spool {
         Ok((processes, faults.into_iter().map(Fault::from).collect()))
     }
 
-    /// What ran before the programs: inventories by the names that processes refer to them by (`Process.startup`),
+    /// What ran before the programs: inventories by the paths that processes refer to them by (`Process.startup`),
     /// and what could not be read.
-    fn startups(&self) -> PyResult<(HashMap<String, Startup>, Vec<Fault>)> {
+    fn startups(&self) -> PyResult<(HashMap<Text, Startup>, Vec<Fault>)> {
         inventories::read(&self.path)
     }
 

@@ -121,16 +121,17 @@ pub fn arm() -> Result<(), &'static str> {
 }
 
 fn begin(settings: &Settings) -> Result<(), &'static str> {
-    let mut description = describe(settings);
-    if settings.skips(&description) {
-        return Err("the settings of this machine leave this program alone");
-    }
     HAS_SEEN_CANARY.store(false, Relaxed);
+    // First: what is read for a description would be the program's doing to the copy that records.
     if let Some(other) = presence::ask() {
         if let Ok(mut place) = OTHER.try_lock() {
             *place = Some(other);
         }
         return Err("another copy of gnomon records this process");
+    }
+    let mut description = describe(settings);
+    if settings.skips(&description) {
+        return Err("the settings of this machine leave this program alone");
     }
     // A panic is caught, counted, and ends the recording; it must not print into the program's stderr.
     std::panic::set_hook(Box::new(|_| {}));
@@ -149,7 +150,7 @@ fn begin(settings: &Settings) -> Result<(), &'static str> {
     }
     let privacy = privacy(settings.owned, &description);
     // A preloaded gnomon begins before `site` has put its directories on the search path: half an inventory would make
-    // the other half look new.
+    // the other half look new. It looks when the program begins.
     let startup = if preload::is_starting() { None } else { hook_places::look(privacy.is_some()) };
     description.startup = startup.as_ref().map(Look::name);
     let policy = policy(settings, &description);
@@ -178,6 +179,17 @@ fn begin(settings: &Settings) -> Result<(), &'static str> {
     }
     watch_exit();
     opened.map_err(|reason| reason.name())
+}
+
+/// The program begins, which a preloaded gnomon records from before: what ran until now is known.
+pub fn program_begins() {
+    let Some(recorder) = armed() else { return };
+    recorder.runs_startup_files(&[]);
+    if recorder.startup().is_none()
+        && let Some(look) = hook_places::look(recorder.is_private())
+    {
+        recorder.found_startup(&look);
+    }
 }
 
 /// Whether calls of native code can be told of, where that is wanted.

@@ -191,6 +191,19 @@ pub fn with_frame<T>(code: &Frame<'_>, ask_it: impl FnOnce(Object<'_>) -> Option
     answer
 }
 
+/// Calls `each` with all frames of this thread and their objects, the innermost first. With the GIL; slow.
+pub fn each_with_object(mut each: impl FnMut(&Frame<'_>, Object<'_>)) {
+    ask(usize::MAX, |frame| {
+        if let Place::Object(object) = &frame.place {
+            // SAFETY: a live frame object, for the time of this call.
+            if let Some(object) = unsafe { Object::borrowed(*object) } {
+                each(frame, object);
+            }
+        }
+        true
+    });
+}
+
 /// Whether frames are read and not asked for.
 pub fn is_learned() -> bool {
     LAYOUT.get().is_some_and(Option::is_some)

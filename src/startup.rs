@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt as _;
 
 use foldhash::fast::FixedState;
 
-use crate::capi::Owned;
+use crate::capi::{Object, Owned};
 use crate::stack::{self, Frame};
 
 /// How much of a start-up file is looked through for a line.
@@ -46,7 +46,14 @@ pub fn executes_lines(file: &[u8], function: &[u8]) -> bool {
 
 /// Whether `file` is one of the two modules that `site` imports for whoever puts them there.
 pub fn is_customisation(file: &[u8]) -> bool {
-    matches!(gnomon_core::paths::split(file).1, b"sitecustomize.py" | b"usercustomize.py")
+    let (directory, name) = gnomon_core::paths::split(file);
+    match name {
+        b"sitecustomize.py" | b"usercustomize.py" => true,
+        b"__init__.py" => {
+            matches!(gnomon_core::paths::split(directory).1, b"sitecustomize" | b"usercustomize")
+        }
+        _ => false,
+    }
 }
 
 /// The line that such a function executes; `known` is the one that was found before. With the GIL.
@@ -60,6 +67,13 @@ pub fn line_of(frame: &Frame<'_>, known: Option<&Line>) -> Option<Line> {
         let number = number.unwrap_or_else(|| number_of(&text, &file).unwrap_or(0));
         Some(Line { file, text, number })
     })
+}
+
+/// The file of which such a function, whose frame object this is, executes a line.
+pub fn file_of(frame: Object<'_>) -> Option<Vec<u8>> {
+    let variables = frame.attribute(c"f_locals")?;
+    path(&variables, &[c"entrypoint", c"line"])?; // not there while the file is being read
+    path(&variables, &[c"fullname", c"filename"])
 }
 
 fn path(variables: &Owned, names: &[&CStr]) -> Option<Vec<u8>> {

@@ -765,3 +765,17 @@ def test_an_environment_of_ones_own_is_recorded_and_left_as_it_was(tmp_path: Pat
 
     _here(environment, "uninstall", "--here").checked()
     assert differences(before, tree(environment)) == []
+
+
+def test_keep_of_the_payload_keeps_its_own_installation(covered: Place) -> None:
+    covered.start("-c", "open('/etc/hostname').close()").checked()
+    old = covered.root / "versions" / "0.0.0-00000000"
+    shutil.copytree((covered.root / "current").resolve(), old)
+    os.utime(old, (1_600_000_000, 1_600_000_000))
+    program = str(covered.root / "current" / "rollout.pyz")
+    done = bare([str(covered.python), "-I", "-B", program, "keep", "--json"]).checked()
+    kept = json.loads(done.stdout)
+    assert (kept["spool"], kept["problems"]) == (str(covered.root / "spool"), [])
+    assert kept["sealed"] >= 1
+    assert not old.exists()
+    assert (covered.root / "current" / "rollout.pyz").exists()

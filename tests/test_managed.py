@@ -244,6 +244,38 @@ def test_each_user_has_a_directory_whatever_the_umask(for_all: str, machine: Mac
         assert machine.process(user).uid == user
 
 
+def test_a_process_of_many_threads_keeps_its_umask(for_all: str, machine: Machine) -> None:
+    """A recording that is begun late, while another thread may be creating files."""
+    code = (
+        "import os, sys, threading\n"
+        f"sys.path.insert(0, {str(BOOTSTRAP.parent.parent)!r})\n"
+        "import gnomon\n"
+        "seen, goes_on = set(), threading.Event()\n"
+        "def look():\n"
+        "    while not goes_on.is_set():\n"
+        "        with open('/proc/self/status') as status:\n"
+        "            seen.update(line for line in status if line.startswith('Umask'))\n"
+        "thread = threading.Thread(target=look)\n"
+        "thread.start()\n"
+        f"gnomon.start({str(machine.spool)!r})\n"
+        "goes_on.set(); thread.join()\n"
+        "print(*seen)\n"
+    )
+    done = subprocess.run(
+        [for_all, "-c", code],
+        env=environment(),
+        capture_output=True,
+        check=False,
+        timeout=60,
+        cwd="/",
+        user=ALICE,
+        group=ALICE,
+        extra_groups=[],
+        umask=0o077,
+    )
+    assert done.stdout.split() == [b"Umask:", b"0077"], done.stderr.decode()
+
+
 def test_a_name_that_is_taken(for_all: str, machine: Machine) -> None:
     machine.own(ALICE).mkdir(mode=0o700)
     os.chown(machine.own(ALICE), BOB, BOB)
@@ -293,6 +325,14 @@ def test_of_two_copies_one_records(a_python: str, machine: Machine, spool: Path)
     assert machine.is_empty()
     stood_back = [os.path.dirname(record.target or "") for record in Kept(spool).records("standby")]
     assert stood_back == [str(machine.bootstrap.parent)]
+
+
+def test_who_stands_back_leaves_no_trace_but_that(python: str, machine: Machine, spool: Path) -> None:
+    done = machine.run(python, "-c", "pass", FIRST=str(BOOTSTRAP), GNOMON_SPOOL=str(spool)).checked()
+    assert done == Ended(0, b"", b"")
+    assert list(Kept(spool).records("standby"))
+    opened = {record.target for record in Kept(spool).records("open", "list")}
+    assert not {path for path in opened if path and path.startswith(("/proc/", "/etc/passwd", "/etc/group"))}
 
 
 def test_a_recording_of_ones_own_shares_it(a_python: str, machine: Machine) -> None:

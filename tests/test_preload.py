@@ -436,3 +436,38 @@ def test_an_interpreter_may_follow_another(python: str, payload: Path, spool: Pa
 def test_the_payload_has_no_other_name_for_this(payload: Path) -> None:
     assert sorted(path.name for path in payload.iterdir()) == [MAIN, PRELOAD]
     assert sys.platform == "linux"
+
+
+def documented(page: str) -> str:
+    """The rule about start-up files that a page of the documentation shows."""
+    text = (Path(__file__).parent.parent / "docs" / page).read_text()
+    (rule,) = [part for part in text.split("```toml\n")[1:] if '"**/*.pth"' in part.split("```")[0]]
+    return rule.split("```")[0]
+
+
+def test_a_policy_can_say_what_start_up_files_may_not(
+    python: str, payload: Path, spool: Path, tmp_path: Path
+) -> None:
+    executable, packages = own(python, tmp_path / "env")
+    act = "import os, helpful; helpful.act({!r})\n"
+    (packages / "a.pth").write_text(act.format(str(tmp_path / "by a")))
+    (packages / "real").write_text(act.format(str(tmp_path / "by b")))
+    (packages / "b.pth").symlink_to("real")
+    (packages / "c.pth").write_text(act.format(str(tmp_path / "by c")))
+    # What it does by any name that it gives its code, or deep down, is still its own doing.
+    (packages / "helpful.py").write_text(
+        "import subprocess, sys\n"
+        "def act(path, depth=150):\n"
+        "    if depth: return act(path, depth - 1)\n"
+        "    what = 'subprocess.run([\"touch\", %r])' % path\n"
+        "    exec(compile(what, '/x/sitecustomize.py', 'exec'), {'subprocess': subprocess})\n"
+    )
+    (packages / "sitecustomize.py").write_text(act.format(str(tmp_path / "by sitecustomize")))
+    code = act.format(str(tmp_path / "by program"))
+    rule = policy(documented("startup.md"), tmp_path)
+    done = strong([executable, "-c", code], payload, spool, GNOMON_POLICY=rule).checked()
+    made = sorted(path.name for path in tmp_path.glob("by *"))
+    assert made == ["by program", "by sitecustomize"], done.stderr.decode()
+    denied = [record for record in Kept(spool).records("spawn") if record.verdict == "deny"]
+    assert {os.path.basename((record.argv or [""])[-1]) for record in denied} == {"by a", "by b", "by c"}
+    assert {record.rule for record in denied} == {"test/start-up-files"}

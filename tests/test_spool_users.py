@@ -242,6 +242,28 @@ def test_the_collectors_group_reads_and_nobody_else(shared: Shared, machine: Pat
     assert (shared.top / seals.NAME).stat().st_gid == COLLECTORS
 
 
+def test_what_a_umask_closed_is_opened_to_the_group_and_nothing_else(shared: Shared, tmp_path: Path) -> None:
+    os.chmod(shared.top, 0o3773)
+    segment = shared.record(VICTIM)
+    folder = segment.parent
+    others = tmp_path / "secret"
+    others.write_text("x")
+    others.chmod(0o600)
+    (folder / "link.gnomon").symlink_to(others)
+    os.link(segment, folder / f"{uuid.uuid4().hex}-0000.gnomon")
+    alone = shared.record(VICTIM)
+    for path, mode in ((segment, 0o600), (alone, 0o600), (folder, 0o2700)):
+        os.chown(path, -1, shared.top.stat().st_gid)
+        os.chmod(path, mode)
+    keep(shared.top, is_dry_run=True)
+    assert folder.stat().st_mode & 0o7777 == 0o2700
+    keep(shared.top)
+    assert folder.stat().st_mode & 0o7777 == 0o2750
+    assert alone.stat().st_mode & 0o777 == 0o640
+    # It may be reached by a name elsewhere, too.
+    assert segment.stat().st_mode & 0o777 == others.stat().st_mode & 0o777 == 0o600
+
+
 def test_a_worker_that_gives_up_roots_rights_is_no_forger(shared: Shared, machine: Path) -> None:
     code = f"""if True:
         import os

@@ -12,7 +12,10 @@ from typing import Any
 import pytest
 
 from commands import gnomon, run
-from gnomon import Spool
+from gnomon import Spool, startup
+from gnomon import _native as gnomon_library
+from gnomon._native import examine_segment, preload_library
+from gnomon.finding import Finding
 from watching import Kept, armed, bare, environment
 
 
@@ -107,8 +110,65 @@ def test_processes_that_find_the_same_share_an_inventory(env: Env, spool: Path) 
     armed([env.python, "-c", code], spool).checked()
     (name,) = _inventories(spool)
     processes = Kept(spool).processes()
-    assert len(processes) == 4 and {process.startup for process in processes} == {name}
+    assert len(processes) == 4 and {process.startup for process in processes} == {str(spool / name)}
     assert _environment(spool)["inventories"] == 1
+
+
+def test_preloaded_it_looks_when_the_program_begins(env: Env, spool: Path, tmp_path: Path) -> None:
+    if not preload_library():
+        pytest.skip("nothing to preload on this system")
+    library = Path(gnomon_library.__file__).resolve()
+    (tmp_path / "payload").mkdir()
+    (tmp_path / "payload" / "libgnomon_preload.so").write_bytes(preload_library())
+    (tmp_path / "payload" / library.name).symlink_to(library)
+    preload = {"LD_PRELOAD": str(tmp_path / "payload" / "libgnomon_preload.so"), "GNOMON_SPOOL": str(spool)}
+    code = "import os\nif os.fork(): os.wait()\nelse: open('/dev/zero')"
+    bare([env.python, "-c", code], **preload).checked()
+    (first,) = _inventories(spool)
+    processes = Kept(spool).processes()
+    assert [process.loaded for process in processes] == ["preload"] * 2
+    assert {process.startup for process in processes} == {str(spool / first)}
+    env.write("evil.pth", "import sys; sys.evil = 1\n")
+    many = "for number in range(30000):\n    try: open(f'/nowhere/{number}')\n    except OSError: pass"
+    bare([env.python, "-c", many], **preload).checked()
+    assert _changes(spool) == [("startup-hook-new", "evil.pth")]
+    assert Kept(spool).faults() == []
+    # Each segment says it, and who tidies up keeps it.
+    (last,) = {name for name in _inventories(spool)} - {first}
+    segments = sorted(spool.glob(f"{Kept(spool).processes()[-1].id.replace('-', '')}*"))
+    assert len(segments) > 1
+    segments[0].unlink()
+    assert Kept(spool).processes()[-1].startup == str(spool / last)
+    folder = os.open(spool, os.O_RDONLY)
+    needs = examine_segment(folder, segments[1].name, False)
+    os.close(folder)
+    assert needs is not None and last in needs.needs
+
+
+def test_another_users_inventory_is_nobody_elses(an_env: Env, spool: Path) -> None:
+    victim, other = spool / "1001", spool / "1002"
+    victim.mkdir(parents=True, mode=0o700)
+    other.mkdir(mode=0o700)
+    an_env.write("evil.pth", "import sys; sys.evil = 1\n")
+    _start(an_env, victim)
+    (name,) = _inventories(victim)
+    (victim / name).rename(other / name)
+    (process,) = Kept(spool).processes()
+    startups, faults = Spool(spool).startups()
+    assert (list(startups), faults) == ([str(other / name)], [])
+    assert process.startup == str(victim / name)
+    assert startup.noted([process], startups) == []
+    environments, problems = startup.history(Spool(spool))
+    assert environments == [] and str(victim / name) in problems[0]
+
+
+def test_a_finding_about_a_hook_says_what_others_say(an_env: Env, spool: Path) -> None:
+    an_env.write("evil.pth", "import sys; sys.evil = 1\n")
+    _start(an_env, spool)
+    (environment,), _ = startup.history(Spool(spool))
+    (found,) = environment.findings
+    assert isinstance(found, Finding)
+    assert set(Finding("", "low", "", "").as_dict()) <= set(found.as_dict())
 
 
 def test_what_is_there_from_the_start_is_known_and_no_change(an_env: Env, spool: Path) -> None:

@@ -263,7 +263,7 @@ class Spool:
     def processes(self) -> tuple[list[Process], list[Fault]]:
         """Its processes in the order they started, and what could not be read on the way."""
     def startups(self) -> tuple[dict[str, Startup], list[Fault]]:
-        """What ran before the programs, by the names of `Process.startup`, and what could not be read."""
+        """What ran before the programs, by the paths of `Process.startup`, and what could not be read."""
     def last_run(self) -> str | None:
         """The id of the run that started last; `None` where there is none."""
     def records(self) -> Records:

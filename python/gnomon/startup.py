@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 
 from . import Hook, HookFile, Process, Spool, Startup
+from .finding import Finding, Severity
 from .text import printable
 
 KNOWN, NEW, CHANGED, GONE = "known", "new", "changed", "gone"
@@ -53,30 +54,23 @@ class Sighting:
 
 
 @dataclass(frozen=True)
-class HookFinding:
+class HookFinding(Finding):
     """Something about a hook that somebody should look at.
 
     Attributes:
         id: `startup-hook-new`, `startup-hook-changed`, `startup-hook-unowned` (it executes code, and no
             installed distribution lists it), `startup-hook-differs` (it is not what its distribution
             installed), `startup-hooks-unseen` (there are more than were looked at).
-        severity: `high`, `medium` or `low`.
         prefix: The environment.
         path: The hook, or the directory.
-        sentence: What is the matter.
-        remedy: What to do.
         seen: Who saw it first.
         is_change: Whether it came after the first inventory of the environment.
     """
 
-    id: str
-    severity: str
-    prefix: str
-    path: str
-    sentence: str
-    remedy: str
-    seen: Sighting
-    is_change: bool
+    prefix: str = ""
+    path: str = ""
+    seen: Sighting = field(default_factory=lambda: Sighting(0))
+    is_change: bool = False
 
 
 @dataclass
@@ -177,12 +171,15 @@ class Environment:
             f"{len(startup.hooks):,} that were looked at"
         )
         remedy = "look into " + ", ".join(startup.directories[:_SHOWN])
-        return HookFinding(HOOKS_UNSEEN, "high", self.prefix, self.prefix, sentence, remedy, seen, is_change)
+        place = self.prefix
+        return HookFinding(
+            HOOKS_UNSEEN, "high", sentence, remedy, (), place, place, seen=seen, is_change=is_change
+        )
 
     def _finding(self, id: str, hook: Hook, seen: Sighting, what: str, *, is_change: bool) -> HookFinding:
         path = hook.file.path
-        remedy = _remedy(hook)
-        return HookFinding(id, severity(hook), self.prefix, path, f"{path} {what}", remedy, seen, is_change)
+        place, said = (self.prefix, path), (f"{path} {what}", _remedy(hook), ())
+        return HookFinding(id, severity(hook), *said, *place, seen=seen, is_change=is_change)
 
 
 def folder(hook: Hook) -> str:
@@ -223,7 +220,7 @@ def differs(hook: Hook) -> str:
     return ", ".join(os.path.basename(file.path) for file in files)
 
 
-def severity(hook: Hook) -> str:
+def severity(hook: Hook) -> Severity:
     """How much code of unknown origin it runs."""
     if not executes(hook):
         return "low"
@@ -292,8 +289,8 @@ def history(spool: Spool) -> tuple[list[Environment], list[str]]:
         key = (process.machine or process.host, startup.prefix)
         environment = environments.setdefault(key, Environment(startup.prefix, process.host))
         environment.python = process.python
-        environment.add(startup, Sighting.by(process), process.startup or "")
-    problems += [f"{name}: it is not in the spool any more, or holds nothing" for name in missing]
+        environment.add(startup, Sighting.by(process), os.path.basename(process.startup or ""))
+    problems += [f"{path}: it is not in the spool any more, or holds nothing" for path in missing]
     found = sorted(environments.values(), key=lambda environment: (environment.prefix, environment.host))
     return found, problems
 
@@ -311,10 +308,13 @@ def noted(processes: Iterable[Process], startups: dict[str, Startup]) -> list[Ho
     earliest = min(began.values(), default=0)
     found: list[HookFinding] = []
     environments: dict[str, Environment] = {}
-    for name, startup in sorted(startups.items(), key=lambda item: item[1].created):
+    # What other users' processes found says nothing here: they may have made it up.
+    folders = {os.path.dirname(path) for path in began}
+    seen = ((path, startup) for path, startup in startups.items() if os.path.dirname(path) in folders)
+    for path, startup in sorted(seen, key=lambda item: item[1].created):
         environment = environments.setdefault(startup.prefix, Environment(startup.prefix))
-        said = environment.add(startup, Sighting(startup.created), name)
-        if name not in began:
+        said = environment.add(startup, Sighting(startup.created), os.path.basename(path))
+        if path not in began:
             continue
         if startup.created >= earliest:
             found += [finding for finding in said if finding.is_change]
@@ -352,7 +352,7 @@ def as_dict(environment: Environment) -> dict[str, object]:
         "first": asdict(environment.first) if environment.first else None,
         "last": asdict(environment.last) if environment.last else None,
         "hooks": [_state_as_dict(state) for _, state in sorted(environment.hooks.items())],
-        "findings": [asdict(finding) for finding in environment.findings],
+        "findings": [finding.as_dict() for finding in environment.findings],
     }
 
 

@@ -20,11 +20,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from . import seals
+from .layout import Layout
+from .payload import own_archive, prune
+from .settings import read_lines
 
 if TYPE_CHECKING:
     from .._native import Examined, Keeper
 
-SETTINGS = "/opt/gnomon/settings"
 QUOTA_USER = 200_000_000
 QUOTA_MACHINE = 2_000_000_000
 RETENTION_S = 90 * 86400
@@ -36,6 +38,10 @@ _USER_FOLDER = re.compile(r"\d{1,10}(?:-[0-9a-f]{1,32})?")
 # What several segments refer to, and what a process put there to run under.
 _SHARED = re.compile(r"(?:distributions|startup|policy)-[0-9a-f]{32}\.[a-z]+")
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+# What the group of a spool of many users may do in users' directories, and with their files.
+_OF_FOLDERS = stat.S_ISGID | stat.S_IRGRP | stat.S_IXGRP
+_OF_FILES = stat.S_IRGRP
 _MAPPED = re.compile(rb"^\S+ \S+ \S+ \S+ (\d+) +\S.*\.gnomon(?: \(deleted\))?$", re.MULTILINE)
 
 
@@ -122,6 +128,7 @@ class _Item:
     size: int
     changed: int
     is_file: bool
+    is_closed_to_group: bool = False
     state: str = "garbage"
     first: int = 0
     last: int = 0
@@ -230,11 +237,34 @@ class _Keeper:
                         self._problem(f"cannot open `{name}`", error)
                     continue
                 found = os.fstat(descriptor)
+                if self._is_to_be_mended(found, self.own.identity[0]):
+                    _open_to_group(descriptor, found, _OF_FOLDERS)
                 os.close(descriptor)
                 if found.st_dev != self.own.identity[0]:
                     self.kept.problems.append(f"`{name}` is another file system: it is left alone")
                     continue
                 yield _Folder(name, found.st_uid, (found.st_dev, found.st_ino))
+
+    def _is_to_be_mended(self, found: os.stat_result, device: int) -> bool:
+        """Whether the spool's group is to read it, and this may change who does."""
+        top = os.fstat(self.top)
+        is_shared = bool(top.st_mode & stat.S_ISGID) and found.st_gid == top.st_gid
+        return self.writer is not None and is_shared and os.geteuid() == 0 and found.st_dev == device
+
+    def _mend(self, descriptor: int, item: _Item) -> None:
+        """Lets the spool's group read a segment that a strict umask kept from it."""
+        try:
+            opened = os.open(item.name, _FILE, dir_fd=descriptor)
+        except OSError:
+            return
+        try:
+            found = os.fstat(opened)
+            is_same = (found.st_dev, found.st_ino) == item.identity and found.st_nlink == 1
+            is_of_group = found.st_gid == os.fstat(self.top).st_gid
+            if is_same and is_of_group and found.st_uid == item.folder.owner:
+                _open_to_group(opened, found, _OF_FILES)
+        finally:
+            os.close(opened)
 
     @contextlib.contextmanager
     def _opened(self, folder: _Folder) -> Iterator[int]:
@@ -255,8 +285,13 @@ class _Keeper:
         try:
             with self._opened(folder) as descriptor:
                 sealed: list[seals.Sealed] = []
+                is_mended = folder is not self.own and self._is_to_be_mended(
+                    os.fstat(descriptor), self.own.identity[0]
+                )
                 for item in _entries(descriptor, folder, is_top=folder is self.own):
                     self.items.append(item)
+                    if is_mended and item.is_closed_to_group:
+                        self._mend(descriptor, item)
                     found = self._judge(descriptor, item)
                     if found is not None:
                         sealed.append(found)
@@ -513,7 +548,15 @@ def _entries(descriptor: int, folder: _Folder, *, is_top: bool) -> Iterator[_Ite
                 found.st_size,
                 found.st_ctime_ns,
                 stat.S_ISREG(found.st_mode),
+                entry.name.endswith(".gnomon") and found.st_mode & _OF_FILES != _OF_FILES,
             )
+
+
+def _open_to_group(descriptor: int, found: os.stat_result, mode: int) -> None:
+    """Adds what is missing of `mode` to an open file or directory, and takes nothing away."""
+    if found.st_mode & mode != mode:
+        with contextlib.suppress(OSError):
+            os.fchmod(descriptor, stat.S_IMODE(found.st_mode) | mode)
 
 
 def _unlink(descriptor: int, item: _Item) -> bool:
@@ -570,15 +613,19 @@ def _shown(text: str) -> str:
 # The command
 
 
-def settings(path: str = SETTINGS) -> dict[str, str]:
-    """The `key=value` lines of the machine's settings; empty where there are none."""
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            lines = file.read(64 * 1024).splitlines()
-    except OSError:
-        return {}
-    pairs = (line.partition("=") for line in lines if not line.startswith("#"))
-    return {key: value for key, equals, value in pairs if equals}
+def own_layout() -> Layout:
+    """The installation that this is part of; otherwise the machine's."""
+    archive = own_archive()
+    versions, root = "", ""
+    if archive:
+        versions = os.path.dirname(os.path.dirname(archive))
+        root = os.path.dirname(versions)
+    return Layout.at(root if os.path.basename(versions) == "versions" else None)
+
+
+def settings(path: str) -> dict[str, str]:
+    """What the machine's settings say, where a key says one thing; empty where there are none."""
+    return {key: values[-1] for key, values in read_lines(path).items()}
 
 
 def parse_size(text: str) -> int:
@@ -612,7 +659,8 @@ def main(argv: Sequence[str]) -> int:
     """
     import argparse
 
-    known = settings()
+    layout = own_layout()
+    known = settings(layout.settings)
     parser = argparse.ArgumentParser(
         prog="gnomon keep",
         description="Seals what ended processes left in a spool, and removes what is too old or too much, "
@@ -655,6 +703,8 @@ def main(argv: Sequence[str]) -> int:
             file=sys.stderr,
         )
         return 1
+    if options.spool == known.get("spool") and not options.dry_run:
+        prune(layout)
     return _say(kept, as_json=options.json)
 
 

@@ -58,6 +58,10 @@ pub struct Recorder {
     has_tallies: AtomicBool,
     /// The spool of many users that it is in, and how much of its disk stays free.
     shared: Option<(PathBuf, u64)>,
+    /// The inventory that was taken after recording had begun.
+    startup: OnceLock<String>,
+    /// The start-up files that run now, where those are followed.
+    startup_files: Mutex<Vec<Vec<u8>>>,
     /// Counted up where a part of the records begins or ends that is to be told from the rest.
     part: AtomicU64,
 }
@@ -115,6 +119,8 @@ impl Recorder {
             hasher: RandomState::default(),
             has_tallies: AtomicBool::new(false),
             shared: None,
+            startup: OnceLock::new(),
+            startup_files: Mutex::default(),
             part: AtomicU64::new(0),
         }
     }
@@ -146,7 +152,8 @@ impl Recorder {
     /// The recorder of a child that this process forked. Takes nothing along that another thread may hold.
     #[must_use]
     pub fn forked(&self, id: Uuid) -> Self {
-        let description = self.description.of_forked_child(self.writer.process(), now());
+        let mut description = self.description.of_forked_child(self.writer.process(), now());
+        description.startup = self.startup().map(str::to_owned);
         let mut child =
             Self::new(self.writer.spool(), id, description, Arc::clone(&self.interest), self.privacy.clone())
                 .under(self.policy.get().map(Active::forked));
@@ -174,9 +181,31 @@ impl Recorder {
 
     /// Keeps what was found of the hooks that ran before the program, for all processes that find the same.
     pub fn keep_startup(&self, look: &Look) {
-        if let Some(name) = &self.description.startup {
+        if let Some(name) = self.startup() {
             inventory::keep(look, name, self.writer.spool(), self.privacy.as_deref(), now());
         }
+    }
+
+    /// Keeps the same where it is found only after recording began, and notes it.
+    pub fn found_startup(&self, look: &Look) {
+        let name = look.name();
+        let payload = encoded(&name);
+        if self.startup.set(name).is_ok() {
+            self.keep_startup(look);
+            self.writer.append_to_each(Head { kind: Kind::Startup, flags: 0, time: now() }, payload);
+        }
+    }
+
+    /// The file with the inventory of what ran before the program.
+    #[must_use]
+    pub fn startup(&self) -> Option<&str> {
+        self.description.startup.as_deref().or_else(|| self.startup.get().map(String::as_str))
+    }
+
+    /// Whether homes and accounts are stored under pseudonyms.
+    #[must_use]
+    pub fn is_private(&self) -> bool {
+        self.privacy.is_some()
     }
 
     /// The process's id.

@@ -239,6 +239,18 @@ impl Recorder {
         self.store(Kind::Policy, &Draft { target, detail, sha256, ..Draft::default() }, now());
     }
 
+    /// Notes that the process runs these start-up files, for what rules say of scripts; none when they are over.
+    pub fn runs_startup_files(&self, files: &[Vec<u8>]) {
+        let Some(active) = self.policy.get() else { return };
+        let Some(mut known) = self.startup_files.try_lock().filter(|known| **known != files) else { return };
+        files.clone_into(&mut known);
+        let real = |file: &Vec<u8>| self.links.resolve(file, true, now_coarse()).path.into_owned();
+        let mut all = files.to_vec();
+        all.extend(files.iter().map(real).filter(|file| !files.contains(file)));
+        let home = active.surroundings().home.as_deref();
+        active.set_who(|who| who.set_startup_files(&all, home));
+    }
+
     /// Notes what the process runs from now on, and says whether it may.
     pub fn run(&self, mut script: Script, witness: &impl Witness) -> Outcome {
         let outcome = match self.policy.get() {

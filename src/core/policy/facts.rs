@@ -103,12 +103,22 @@ impl Who {
             _ => {}
         }
         if let Some(file) = &script.file {
-            self.add(Field::Script, &file.0);
-            if let Some(below) = home.and_then(|home| paths::below(home, &file.0)) {
-                self.add(Field::Script, &[b"~/", below].concat());
-            }
+            self.add_script(&file.0, home);
         }
         self.add(Field::ScriptSha256, script.sha256.as_deref().unwrap_or_default().as_bytes());
+    }
+
+    /// Says that the process runs start-up files, before any script: all of these names count.
+    pub fn set_startup_files(&mut self, files: &[Vec<u8>], home: Option<&[u8]>) {
+        self.texts.retain(|(field, _)| !matches!(field, Field::Script | Field::ScriptSha256));
+        files.iter().for_each(|file| self.add_script(file, home));
+    }
+
+    fn add_script(&mut self, file: &[u8], home: Option<&[u8]>) {
+        self.add(Field::Script, file);
+        if let Some(below) = home.and_then(|home| paths::below(home, file)) {
+            self.add(Field::Script, &[b"~/", below].concat());
+        }
     }
 
     /// Adds a value of `field`, unless it is empty.

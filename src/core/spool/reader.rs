@@ -399,7 +399,8 @@ impl<'a> Records<'a> {
             seq: (u64::from(self.segment.identity.number) << 32) | raw.offset as u64,
             ..View::default()
         };
-        if Kind::from_number(raw.kind).is_some_and(|kind| matches!(kind, Kind::Process | Kind::Script)) {
+        let is_map = |kind| matches!(kind, Kind::Process | Kind::Script | Kind::Startup);
+        if Kind::from_number(raw.kind).is_some_and(is_map) {
             return Ok(view);
         }
         let text = |place| self.texts.get(&place).copied();
@@ -562,6 +563,8 @@ pub struct ProcessSummary {
     pub records: u64,
     /// Library directories with the `name-version` of what is installed there.
     pub distributions: Vec<Listing>,
+    /// The directory of its first file, in which lies what it refers to.
+    pub folder: PathBuf,
     /// Whom its first file belongs to.
     pub owner_uid: Option<u32>,
     /// It says to be of another user than its files, or two users say to be this process.
@@ -679,6 +682,7 @@ impl ProcessSummary {
             segments: 0,
             records: 0,
             distributions: Vec::new(),
+            folder: parent_of(&segment.path).to_owned(),
             owner_uid: segment.owner.map(|owner| owner.uid),
             is_forged: false,
             may_change_user: segment.owner.is_some_and(|owner| owner.is_trusted()),
@@ -708,7 +712,9 @@ fn add_segment(
             Ok(raw) => {
                 process.records += 1;
                 process.last_seen = process.last_seen.max(raw.last_time);
-                if raw.kind == Kind::Distributions as u16
+                if raw.kind == Kind::Startup as u16 && process.description.startup.is_none() {
+                    process.description.startup = rmp_serde::from_slice(raw.payload).ok();
+                } else if raw.kind == Kind::Distributions as u16
                     && let Ok(view) = records.view(&raw)
                 {
                     add_distributions(process, &view, parent_of(&segment.path), faults);

@@ -173,6 +173,11 @@ impl ExaminedSegment {
             }
             found.records += 1;
             found.last_time = found.last_time.max(raw.last_time);
+            if raw.kind == Kind::Startup as u16
+                && let Ok(needed) = rmp_serde::from_slice::<String>(raw.payload)
+            {
+                found.needs.push(needed.into_bytes());
+            }
             if raw.kind == Kind::Distributions as u16
                 && let Some(needed) = records.view(&raw).ok().and_then(|view| view.destination)
             {

@@ -34,12 +34,22 @@ fn is_of(path: &Path, uid: u32) -> bool {
 
 fn make(top: &Path, path: &Path) -> bool {
     let mode = if is_shared(top) { 0o750 } else { 0o700 };
+    let make = || fs::DirBuilder::new().mode(mode).create(path).is_ok();
     // A strict umask would keep the group out, and whoever is not in the group cannot mend that afterwards: changing
-    // the mode would take the bit away that hands the group on. It happens once in a user's life.
+    // the mode would take the bit away that hands the group on. Where other threads create files meanwhile, `gnomon
+    // keep` mends it.
+    if !is_single_threaded() {
+        return make();
+    }
     let before = umask(Mode::empty());
-    let made = fs::DirBuilder::new().mode(mode).create(path);
+    let is_made = make();
     umask(before);
-    made.is_ok()
+    is_made
+}
+
+/// Whether no other thread runs in this process, as far as that can be known.
+fn is_single_threaded() -> bool {
+    fs::read_dir("/proc/self/task").is_ok_and(|threads| threads.take(2).count() == 1)
 }
 
 /// Whether what is created in `directory` belongs to its group, which is to read it.
