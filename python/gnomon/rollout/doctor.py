@@ -7,27 +7,33 @@ the spool afterwards. Only looks; what it leaves behind are the records of those
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import hashlib
 import json
 import os
+import re
+import shlex
 import shutil
+import signal
 import stat
 import subprocess
 import sys
 import time
 import uuid
-from collections import Counter
+import zipfile
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ..text import printable
-from . import interpreters, payload, running
-from .asking import who_may_ask
+from . import covering, files, here, interpreters, payload, preloading, running, settings
+from .asking import _group, who_may_ask
+from .errors import RolloutError
 from .interpreters import Interpreter
 from .layout import Layout
 from .ledger import Ledger
-from .settings import read_lines
+from .settings import read_lines, skips
 
 DESCRIPTION = (
     "Looks whether this machine is as installing left it: what is covered, what is not, and what to do. It "
@@ -39,6 +45,10 @@ DESCRIPTION = (
 PROBLEM, WARNING, FINE, FACT = "problem", "warning", "ok", "fact"
 _MARKS = {PROBLEM: "✗", WARNING: "!", FINE: "✓", FACT: "·"}
 _CANARY_SECONDS = 30
+# All canaries of one user together may take as long as this many that hang.
+_PATIENCE = 2
+# Environments start as their base does: of thousands, some tell enough.
+_MAX_ENVIRONMENTS = 200
 _SHOWN = 8
 
 
@@ -66,8 +76,8 @@ def examine(layout: Layout, *, canaries: bool = True) -> list[Check]:
         layout: Where gnomon's things are.
         canaries: Start each interpreter, and look for it in the spool.
     """
-    if not os.path.lexists(layout.settings) and not os.path.lexists(layout.current):
-        return [*_versions(layout), *_not_installed(layout)]
+    if not _is_installed(layout):
+        return [*_versions(layout), *_here(), *_not_installed(layout)]
     known = _Machine(layout)
     checks: list[Callable[[_Machine], Iterator[Check]]] = [
         _payload,
@@ -85,9 +95,32 @@ def examine(layout: Layout, *, canaries: bool = True) -> list[Check]:
     for check in checks:
         try:
             found += check(known)
-        except OSError as error:
-            found.append(Check(check.__name__.strip("_"), PROBLEM, f"cannot be looked at: {error}", _AS_ROOT))
-    return found
+        except (OSError, ValueError, KeyError, RolloutError) as error:
+            # The rest is looked at all the same.
+            fact = f"cannot be looked at: {printable(str(error))}"
+            found.append(Check(check.__name__.strip("_"), PROBLEM, fact, _AS_ROOT))
+    return [*found, *_here()]
+
+
+def _is_installed(layout: Layout) -> bool:
+    """Whether something is there, or may be, where it cannot be looked into."""
+    for path in (layout.settings, layout.current):
+        try:
+            os.lstat(path)
+            return True
+        except FileNotFoundError:
+            continue
+        except OSError:
+            return True
+    return False
+
+
+def _here() -> Iterator[Check]:
+    """What `gnomon install --here` made."""
+    directory = here.installed()
+    if directory is not None:
+        fact = f"this environment is recorded for itself ({printable(directory)})"
+        yield Check("here", FACT, fact)
 
 
 _AS_ROOT = "" if os.geteuid() == 0 else "run `gnomon doctor` as root"
@@ -101,6 +134,8 @@ class _Machine:
         self.layout = layout
         self.settings = read_lines(layout.settings)
         self.spool = (self.settings.get("spool") or [layout.spool])[0]
+        # Who is not root reads the own records there, and no others.
+        self.readable = self.spool if os.geteuid() == 0 else f"{self.spool}/{os.geteuid()}"
         search = interpreters.search()
         self.interpreters = search.interpreters
         self.skipped = search.skipped
@@ -125,7 +160,10 @@ def _versions(layout: Layout) -> Iterator[Check]:
 
 def _not_installed(layout: Layout) -> Iterator[Check]:
     yield Check(
-        "installation", PROBLEM, f"gnomon is not installed for this machine ({layout.root})", _INSTALL
+        "installation",
+        PROBLEM,
+        f"gnomon is not installed for this machine ({printable(layout.root)})",
+        _INSTALL,
     )
 
 
@@ -136,7 +174,10 @@ def _payload(machine: _Machine) -> Iterator[Check]:
         return
     wrong = [path for path in _parts(current) if not _is_for_all(path)]
     if wrong:
-        yield Check("payload", PROBLEM, f"not everybody can read `{wrong[0]}`", f"chmod a+rX {wrong[0]}")
+        place = printable(wrong[0])
+        yield Check(
+            "payload", PROBLEM, f"not everybody can read `{place}`", f"chmod a+rX {shlex.quote(place)}"
+        )
         return
     library = next((name for name in os.listdir(current) if name.startswith("_native.")), None)
     if library is None:
@@ -147,13 +188,19 @@ def _payload(machine: _Machine) -> Iterator[Check]:
     said = os.path.basename(os.path.realpath(current)).split("-")[-1].split(".")[0]
     if not digest.startswith(said):
         yield Check("payload", PROBLEM, "the library is not the one that was installed", _INSTALL)
+    elif not zipfile.is_zipfile(f"{current}/{payload.PROGRAM}"):
+        fact = f"`{payload.PROGRAM}`, which runs `keep`, is not there or not whole"
+        yield Check("payload", PROBLEM, fact, _INSTALL)
     else:
         yield Check("payload", FINE, f"its library is whole (sha256 {digest[:16]}…)")
 
 
 def _parts(directory: str) -> list[str]:
+    """What has to be readable: all that is in it, and all directories above."""
     real = os.path.realpath(directory)
-    above = [os.path.dirname(os.path.dirname(real)), os.path.dirname(real), real]
+    above = [real]
+    while above[0] != "/":
+        above.insert(0, os.path.dirname(above[0]))
     return [*above, *(f"{real}/{name}" for name in sorted(os.listdir(real)))]
 
 
@@ -164,19 +211,35 @@ def _is_for_all(path: str) -> bool:
 
 
 def _settings(machine: _Machine) -> Iterator[Check]:
-    layout = machine.layout
+    path = printable(machine.layout.settings)
     if not machine.settings.get("spool"):
-        yield Check("settings", PROBLEM, f"`{layout.settings}` names no spool", _INSTALL)
-    elif not _is_for_all(layout.settings):
-        yield Check(
-            "settings", PROBLEM, f"not everybody can read `{layout.settings}`", f"chmod 644 {layout.settings}"
-        )
-    elif os.path.exists(layout.config) and os.path.getmtime(layout.config) > os.path.getmtime(
-        layout.settings
-    ):
-        yield Check("settings", PROBLEM, f"`{layout.config}` was changed since it was installed", _INSTALL)
+        yield Check("settings", PROBLEM, f"`{path}` names no spool", _AS_ROOT or _INSTALL)
+    elif not _is_for_all(machine.layout.settings):
+        yield Check("settings", PROBLEM, f"not everybody can read `{path}`", f"chmod 644 {shlex.quote(path)}")
     else:
-        yield Check("settings", FINE, f"records go to {printable(machine.spool)}")
+        change = _changed(machine)
+        if change:
+            yield Check("settings", PROBLEM, change, _INSTALL)
+        else:
+            yield Check("settings", FINE, f"records go to {printable(machine.spool)}")
+
+
+def _changed(machine: _Machine) -> str | None:
+    """What the owner wrote since it was installed."""
+    config = machine.layout.config
+    installed = os.stat(machine.layout.settings).st_mtime
+    try:
+        decided = settings.read(config, machine.layout.spool)
+    except RolloutError as error:
+        return f"what would be installed next cannot be: {printable(str(error))}"
+    for path in (config, *decided.policies):
+        try:
+            if os.stat(path).st_mtime > installed:
+                return f"`{printable(path)}` was changed since it was installed"
+        except FileNotFoundError:
+            if path != config:
+                return f"`{printable(path)}` is gone, which `{printable(config)}` names"
+    return None
 
 
 def _policies(machine: _Machine) -> Iterator[Check]:
@@ -191,7 +254,8 @@ def _policies(machine: _Machine) -> Iterator[Check]:
                 raise PermissionError("not everybody can read it")
             digest, rules = _native.policy_rules(path)
         except (OSError, ValueError) as error:
-            yield Check("policy", PROBLEM, f"`{printable(path)}` cannot be used: {error}", _INSTALL)
+            fact = f"`{printable(path)}` cannot be used: {printable(str(error))}"
+            yield Check("policy", PROBLEM, fact, _AS_ROOT or _INSTALL)
             continue
         fact = f"{printable(os.path.basename(path))}: {_count(len(rules), 'rule')}, sha256 {digest[:16]}…"
         yield Check("policy", FINE, fact)
@@ -212,13 +276,13 @@ def _spool(machine: _Machine) -> Iterator[Check]:
             "spool",
             PROBLEM,
             f"`{printable(path)}` has mode {mode:o}: not everybody can record",
-            f"chmod 3773 {path}",
+            f"chmod 3773 {shlex.quote(printable(path))}",
         )
     else:
         yield Check("spool", FINE, f"every user can record to {printable(path)} (mode {mode:o})")
     squatted = list(_squatted(path))
     if squatted:
-        names = ", ".join(squatted[:_SHOWN])
+        names = _some(squatted)
         remedy = "look who made it, then run `gnomon keep`"
         yield Check(
             "spool names",
@@ -228,21 +292,31 @@ def _spool(machine: _Machine) -> Iterator[Check]:
         )
 
 
+def _some(words: Sequence[str]) -> str:
+    return ", ".join(words[:_SHOWN]) + (f" and {len(words) - _SHOWN:,} more" if len(words) > _SHOWN else "")
+
+
 def _squatted(path: str) -> Iterator[str]:
     try:
         names = sorted(os.listdir(path))
     except PermissionError:
         return
     for name in names:
-        uid = name.partition("-")[0]
-        if uid.isdigit():
-            found = os.lstat(f"{path}/{name}")
-            if not stat.S_ISDIR(found.st_mode) or found.st_uid != int(uid):
+        named = re.fullmatch(r"([0-9]{1,10})(?:-[0-9a-f]+)?", name)
+        if named:
+            try:
+                found = os.lstat(f"{path}/{name}")
+            except FileNotFoundError:
+                continue
+            if not stat.S_ISDIR(found.st_mode) or found.st_uid != int(named[1]):
                 yield printable(name)
 
 
 def _space(machine: _Machine) -> Iterator[Check]:
-    found = os.statvfs(machine.spool)
+    try:
+        found = os.statvfs(machine.spool)
+    except FileNotFoundError:
+        return  # said already
     free = found.f_bavail * found.f_frsize
     reserve = int((machine.settings.get("reserve") or ["0"])[0] or 0)
     said = f"{free / 1e9:,.1f} GB are free on the spool's disk"
@@ -253,7 +327,7 @@ def _space(machine: _Machine) -> Iterator[Check]:
             f"{said}, {reserve / 1e9:,.1f} GB have to stay free: nothing is recorded",
             "make room, or lower `reserve` in gnomon.toml and install again",
         )
-    elif free < 2 * reserve or found.f_favail < 1000:
+    elif free < 2 * reserve or (found.f_files and found.f_favail < 1000):  # some file systems count none
         yield Check("space", WARNING, f"{said} ({found.f_favail:,} files)", "make room")
     else:
         yield Check("space", FINE, said)
@@ -271,10 +345,24 @@ def _timer(machine: _Machine) -> Iterator[Check]:
     missing = [path for change in made for path in change["files"] if not os.path.exists(path)]
     if missing:
         yield Check("timer", PROBLEM, f"`{missing[0]}` is gone", _INSTALL)
+        return
+    python = _runs_keep(made[-1]["files"])
+    if python and not os.access(python, os.X_OK):
+        yield Check("timer", PROBLEM, f"`{printable(python)}`, which is to run `keep`, is gone", _INSTALL)
     elif made[-1].get("systemd"):
         yield _systemd_timer()
     else:
         yield Check("timer", FINE, f"cron runs `gnomon keep` each hour ({made[-1]['files'][0]})")
+
+
+def _runs_keep(paths: Sequence[str]) -> str | None:
+    """The interpreter that the files of a timer name."""
+    for path in paths:
+        text = (files.read_regular(path) or b"").decode("utf-8", "surrogateescape")
+        named = re.search(r"""^(?:ExecStart="([^"]+)"|[^#\n].* root ('[^']+'|\S+) -I )""", text, re.MULTILINE)
+        if named:
+            return (named[1] or named[2].strip("'")).replace("%%", "%")
+    return None
 
 
 def _systemd_timer() -> Check:
@@ -294,6 +382,7 @@ def _systemd_timer() -> Check:
 def _coverage(machine: _Machine) -> Iterator[Check]:
     covered = [one for one in machine.bases if interpreters.covered(one)]
     missing = [one for one in machine.bases if not one.obstacle and one not in covered]
+    changed = [one for one in covered if _is_changed(machine, one.library)]
     never = [one for one in machine.interpreters if one.obstacle and not one.is_environment]
     environments = sum(1 for one in machine.interpreters if one.is_environment and interpreters.covered(one))
     if covered:
@@ -301,12 +390,24 @@ def _coverage(machine: _Machine) -> Iterator[Check]:
         yield Check("interpreters", FINE, fact)
     elif not missing:
         yield Check("interpreters", PROBLEM, "no interpreter is covered", _INSTALL)
+    for one in changed:
+        fact = f"what starts gnomon in {_named(one)} is not what was installed"
+        yield Check("interpreters", PROBLEM, fact, f"look at {printable(one.library)}/sitecustomize.py")
     for one in missing:
         yield Check("interpreters", PROBLEM, f"{_named(one)} is not covered", _INSTALL)
     for one in never:
         yield Check("interpreters", FACT, f"{_named(one)} cannot be covered: {printable(str(one.obstacle))}")
     for sentence in machine.skipped:
         yield Check("interpreters", FACT, f"not searched: {printable(sentence)}")
+
+
+def _is_changed(machine: _Machine, library: str) -> bool:
+    """Whether somebody else wrote the loader, or another installation did."""
+    source = files.read_regular(f"{machine.layout.current}/{payload.LOADER}")
+    there = files.read_regular(f"{library}/sitecustomize.py")
+    if source is None or there is None:
+        return False
+    return there != covering.loader_text(source, machine.layout.root).encode()
 
 
 def _count(number: int, noun: str) -> str:
@@ -318,13 +419,35 @@ def _named(one: Interpreter) -> str:
 
 
 def _canaries(machine: _Machine) -> Iterator[Check]:
-    """Every covered interpreter and environment is started, and looked for in the spool."""
+    """Covered interpreters and environments are started, and looked for in the spool."""
+    wanted = [one for one in machine.interpreters if interpreters.covered(one) and not one.obstacle]
+    left_alone = [one for one in wanted if _is_skipped(machine, one)]
+    wanted = [one for one in wanted if one not in left_alone]
+    environments = [one for one in wanted if one.is_environment]
+    omitted = {id(one) for one in environments[_MAX_ENVIRONMENTS:]}
+    spent: defaultdict[int, float] = defaultdict(float)
     started = []
-    for one in machine.interpreters:
-        if interpreters.covered(one) and not one.obstacle:
+    for one in wanted:
+        if id(one) not in omitted:
             run = str(uuid.uuid4())
-            started.append((one, run, _start(one, run)))
-    recorded = _recorded(machine.spool, {run for _, run, _ in started})
+            started.append((one, run, _start(one, run, spent)))
+    recorded = _recorded(machine.readable, {run for _, run, _ in started})
+    yield from _seen(started, recorded)
+    for one in left_alone:
+        yield Check("canary", FACT, f"{_named(one)} is left alone, as the settings say")
+    if omitted:
+        yield Check("canary", FACT, f"{len(omitted):,} more environments were not started")
+
+
+def _is_skipped(machine: _Machine, one: Interpreter) -> bool:
+    patterns = machine.settings.get("skip", [])
+    return any(skips(pattern, path) for pattern in patterns for path in (one.executable, *one.names))
+
+
+def _seen(
+    started: Sequence[tuple[Interpreter, str, str | None]], recorded: dict[str, tuple[bool, str]]
+) -> Iterator[Check]:
+    """What the spool says of those that were started."""
     seen: list[Interpreter] = []
     for one, run, problem in started:
         found = recorded.get(run)
@@ -345,30 +468,47 @@ def _canaries(machine: _Machine) -> Iterator[Check]:
         )
 
 
-def _start(one: Interpreter, run: str) -> str | None:
+def _start(one: Interpreter, run: str, spent: defaultdict[int, float]) -> str | None:
     """Starts the interpreter as whoever may, ordinary users first; says why that did not work."""
     problem = "somebody else could change what root would run"
     for user in who_may_ask(one.executable):
-        identity = {} if os.geteuid() != 0 else {"user": user, "group": user, "extra_groups": []}
-        try:
-            done = subprocess.run(
-                # Without bytecode: what somebody imports at start shall stay as it is.
-                [one.executable, "-I", "-B", "-c", "pass"],
-                env={"GNOMON_RUN": run},
-                cwd="/",
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=_CANARY_SECONDS,
-                check=False,
-                **identity,  # type: ignore[call-overload]
-            )
-        except (OSError, subprocess.SubprocessError) as error:
-            problem = printable(str(error))
-            continue
-        if done.returncode == 0:
+        if spent[user] >= _PATIENCE * _CANARY_SECONDS:
+            return "others of its user took too long"
+        begun = time.monotonic()
+        status = _ended(one.executable, run, user)
+        spent[user] += time.monotonic() - begun
+        if status == 0:
             return None
-        problem = f"it ended with {done.returncode}"
+        problem = status if isinstance(status, str) else f"it ended with {status}"
     return problem
+
+
+def _ended(executable: str, run: str, user: int) -> int | str:
+    """How a start ended, or why there was none. What it prints, which may be without end, is not read."""
+    identity = {"user": user, "group": _group(user), "extra_groups": []} if user != os.geteuid() else {}
+    try:
+        process = subprocess.Popen(
+            # Without bytecode: what somebody imports at start shall stay as it is.
+            [executable, "-I", "-B", "-c", "pass"],
+            env={"GNOMON_RUN": run},
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            **identity,  # type: ignore[call-overload]
+        )
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        return printable(str(error))
+    try:
+        return int(process.wait(_CANARY_SECONDS))
+    except subprocess.TimeoutExpired:
+        return f"it did not end within {_CANARY_SECONDS} seconds"
+    finally:
+        with contextlib.suppress(OSError):
+            os.killpg(process.pid, signal.SIGKILL)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(5)
 
 
 def _why(one: Interpreter) -> str:
@@ -379,6 +519,8 @@ def _recorded(spool: str, runs: set[str]) -> dict[str, tuple[bool, str]]:
     """Of the runs that are in the spool: whether their hook was proven, and how native code is watched."""
     from .. import Spool
 
+    if not os.path.isdir(spool):
+        return {}
     # Only what was started just now is of interest.
     since = time.time_ns() - 10 * 60 * 10**9
     processes, _ = Spool(spool, since=since).processes()
@@ -394,7 +536,7 @@ def _running(machine: _Machine) -> Iterator[Check]:
         yield Check("running", FINE, f"{_count(len(recorded), 'running Python')} recorded")
     reasons = Counter(one.reason or "unknown" for one in others)
     for reason, number in reasons.most_common(_SHOWN):
-        pids = ", ".join(str(one.pid) for one in others if (one.reason or "unknown") == reason)[:60]
+        pids = _some([str(one.pid) for one in others if (one.reason or "unknown") == reason])
         remedy = "restart it" if "before" in reason else "see `gnomon pythons --running`"
         verb = "is" if number == 1 else "are"
         fact = f"{_count(number, 'running Python')} {verb} not recorded: {printable(reason)} (pid {pids})"
@@ -405,26 +547,28 @@ def _blind(machine: _Machine) -> Iterator[Check]:
     """What the records of the last day say of themselves."""
     from .. import Spool
 
+    if not os.path.isdir(machine.readable):
+        return
     since = time.time_ns() - 86_400 * 10**9
-    processes, faults = Spool(machine.spool, since=since).processes()
+    processes, faults = Spool(machine.readable, since=since).processes()
     lost: Counter[str] = Counter()
     for one in processes:
         lost.update(one.lost)
     blind = [one for one in processes if one.hook_proven is False]
     native = [one for one in processes if one.native in ("failed", "unsupported")]
-    forged = [one for one in processes if getattr(one, "is_forged", False)]
+    forged = [one for one in processes if one.is_forged]
     fact = f"{_count(len(processes), 'process')} recorded in the last day".replace("processs", "processes")
     yield Check("records", FACT, fact)
     for found, what in ((blind, "saw no audit event"), (native, "did not watch native code")):
         if found:
             yield Check("blind", WARNING, f"{len(found)} of them {what}", "see `gnomon show`")
     if forged:
-        users = ", ".join(sorted({str(getattr(one, "owner_uid", "?")) for one in forged}))
+        users = _some(sorted({str(one.owner_uid) for one in forged}))
         yield Check(
             "forged",
             PROBLEM,
             f"{len(forged)} claim another user than owns them (uid {users})",
-            "gnomon verify",
+            "see `gnomon verify`",
         )
     for reason, number in sorted(lost.items()):
         yield Check("lost", WARNING, f"{number:,} records were lost: {reason}", "see `gnomon show`")
@@ -433,13 +577,17 @@ def _blind(machine: _Machine) -> Iterator[Check]:
 
 
 def _preload(machine: _Machine) -> Iterator[Check]:
-    library = f"{machine.layout.current}/{payload.PRELOAD}"
+    library = preloading.line(machine.layout)
     try:
         with open(machine.layout.preload, encoding="utf-8", errors="replace") as file:
             is_on = library in file.read().split()
     except FileNotFoundError:
         is_on = False
-    if is_on and not os.path.exists(library):
+    was_on = bool(Ledger.read(machine.layout.ledger).of_kind(preloading.KIND))
+    if was_on and not is_on:
+        fact = f"`{machine.layout.preload}` no longer names gnomon's library"
+        yield Check("strong mode", PROBLEM, fact, f"{_INSTALL}, with --strong=system")
+    elif is_on and not os.path.exists(library):
         yield Check("strong mode", PROBLEM, f"`{library}` is preloaded, and is not there", _INSTALL)
     elif is_on:
         yield Check("strong mode", FINE, "every Python is recorded from before its start on")

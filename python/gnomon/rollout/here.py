@@ -174,14 +174,19 @@ def _listed(data: bytes) -> str:
     return f"sha256={digest},{len(data)}"
 
 
+def installed() -> str | None:
+    """Where it is in this environment, if it is."""
+    places = dict.fromkeys((sysconfig.get_path("purelib"), site.getusersitepackages()))
+    return next((place for place in places if os.path.exists(f"{place}/{_LEDGER}")), None)
+
+
 def uninstall(*, is_dry: bool = False) -> list[Outcome]:
     """Takes it out of this environment.
 
     Raises:
         RolloutError: It is not in it.
     """
-    places = dict.fromkeys((sysconfig.get_path("purelib"), site.getusersitepackages()))
-    directory = next((place for place in places if os.path.exists(f"{place}/{_LEDGER}")), None)
+    directory = installed()
     if directory is None:
         raise RolloutError(f"gnomon is not in `{sys.prefix}`", hint="use the Python that it was installed by")
     ledger = Ledger.read(f"{directory}/{_LEDGER}")

@@ -109,6 +109,11 @@ def read_lines(path: str) -> dict[str, list[str]]:
     return found
 
 
+def skips(pattern: str, path: str) -> bool:
+    """Whether a `skip` of the settings means the program at `path`, as src/core/machine.rs decides."""
+    return path.startswith(pattern[:-1]) if pattern.endswith("*") else path == pattern
+
+
 def read(path: str, spool: str, *, is_needed: bool = False) -> Settings:
     """The settings that the file at `path` says; those of an empty one where it is not there.
 
