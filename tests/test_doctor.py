@@ -160,7 +160,8 @@ _BROKEN = {
         f"cp -p /tmp/site.py {_SITE}",
     ),
     "library_to_preload_gone": (
-        f"cd {ROOT}/current; echo $PWD/libgnomon_preload.so > /etc/ld.so.preload; mv libgnomon_preload.so /tmp",
+        f"cd {ROOT}/current; echo $PWD/libgnomon_preload.so > /etc/ld.so.preload;"
+        "mv libgnomon_preload.so /tmp",
         "strong mode",
         "not there",
         f"mv /tmp/libgnomon_preload.so {ROOT}/current; rm /etc/ld.so.preload",
