@@ -157,7 +157,7 @@ def test_what_others_could_have_written_is_not_run_by_root(
 ) -> None:
     archive = bundle.write(made, "tar", str(tmp_path), "IT <it@example.com>")
     name = Path(archive).name[: -len(".tar.gz")]
-    fake = '#!/bin/sh\necho run >> /tmp/was_run\nexec /usr/bin/python3.kept "$@"\n'
+    fake = '#!/bin/sh\necho run >> /run/was_run\nexec /usr/bin/python3.kept "$@"\n'
     computer.shell(
         f"cd /tmp; tar xzf {archive}; mv $(readlink -f /usr/bin/python3) /usr/bin/python3.kept;"
         "rm -f /usr/bin/python3 /usr/bin/python3.1* /usr/local/bin/python3*;"
@@ -168,7 +168,7 @@ def test_what_others_could_have_written_is_not_run_by_root(
         computer.shell(f"chmod 755 {place}; chown {owner} {place}")
     told = computer.run("sh", "-c", f"cd /tmp/here; PATH=.:/usr/bin:/bin sh /tmp/{name}/install.sh")
     assert told.status == 1
-    assert computer.shell("ls /tmp/was_run 2>/dev/null || echo not").strip() == "not"
+    assert computer.shell("ls /run/was_run 2>/dev/null || echo not").strip() == "not"
 
 
 def _refuses_an_ordinary_user(computer: Machine, name: str) -> None:

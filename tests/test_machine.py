@@ -211,3 +211,28 @@ def test_records_stay_unless_they_are_purged(debian: Machine) -> None:
     kept = [one["subject"] for one in json.loads(told.stdout)["outcomes"] if one["state"] == "kept"]
     assert kept == ["spool", "group gnomon"]
     assert debian.shell(f"ls {SPOOL}/{USER}") != ""
+    # The next installation goes on with what this one left, and can remove it.
+    debian.gnomon("install", "--yes", "--no-timer", "/usr/bin/python3").checked()
+    debian.gnomon("uninstall", "--all", "--purge").checked()
+    assert debian.shell(f"ls -d {SPOOL} 2>/dev/null || getent group gnomon || echo none") == "none\n"
+
+
+def test_a_user_names_nothing_for_root_to_undo(debian: Machine) -> None:
+    debian.shell(f"mkdir -m 3773 {SPOOL}")
+    forged = '[{"kind": "spool", "path": "/etc/victim"}, {"kind": "group", "name": "users"}]'
+    written = f"open('{SPOOL}/.installed.json', 'w').write('{forged}')"
+    debian.run("/usr/bin/python3", "-c", written, user=USER).checked()
+    debian.gnomon("install", "--yes", "--no-timer", "/usr/bin/python3").checked()
+    assert "victim" not in debian.shell(f"cat {ROOT}/installed.json")
+
+
+def test_root_runs_no_program_that_a_path_leads_to(debian: Machine) -> None:
+    debian.shell(
+        "mkdir -p /tmp/theirs; cd /tmp/theirs;"
+        "printf '#!/bin/sh\ntouch /run/was_run\n' > groupadd; cp groupadd groupdel; cp groupadd dpkg-query;"
+        f"cp groupadd dpkg-divert; chmod 755 *; chown {USER} *"
+    )
+    path = "/tmp/theirs:/usr/sbin:/usr/bin:/sbin:/bin"
+    debian.gnomon("install", "--yes", "--no-timer", "/usr/bin/python3", PATH=path).checked()
+    debian.gnomon("uninstall", "--all", "--purge", PATH=path).checked()
+    assert debian.shell("ls /run/was_run 2>/dev/null || echo none") == "none\n"

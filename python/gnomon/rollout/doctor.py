@@ -27,7 +27,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ..text import printable
-from . import covering, files, here, interpreters, payload, preloading, running, settings
+from . import covering, files, here, interpreters, payload, preloading, running, settings, tools
 from .asking import _group, who_may_ask
 from .errors import RolloutError
 from .interpreters import Interpreter
@@ -367,7 +367,7 @@ def _runs_keep(paths: Sequence[str]) -> str | None:
 
 def _systemd_timer() -> Check:
     done = subprocess.run(
-        ["systemctl", "show", "gnomon-keep.timer", "--property=ActiveState"],
+        [tools.find("systemctl") or "systemctl", "show", "gnomon-keep.timer", "--property=ActiveState"],
         capture_output=True,
         text=True,
         check=False,

@@ -136,6 +136,7 @@ class Install:
         return [one for one in outcomes if one is not None]
 
     def _put_surroundings(self, ledger: Ledger) -> list[Outcome | None]:
+        spooling.take_over(ledger, self._settings.spool)
         group, outcome = spooling.ensure_group(ledger, self._options.group)
         return [outcome, spooling.ensure_spool(ledger, self._settings.spool, group)]
 

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import stat
 import subprocess
 
+from . import tools
 from .errors import RolloutError
-from .ledger import Change, Ledger, unnoticed
+from .ledger import Change, Ledger, unnoticed, write_file
 from .outcome import Outcome
 
 # Everybody makes a directory in it, nobody lists or removes those of others; what is made has its group.
 MODE = 0o3773
+_ATTEMPTS = 10
+# What install made and uninstall left, as records are in it: the next install takes it over.
+_LEFT = ".installed.json"
 
 
 def ensure_group(ledger: Ledger, group: str) -> tuple[int, Outcome | None]:
@@ -21,7 +26,7 @@ def ensure_group(ledger: Ledger, group: str) -> tuple[int, Outcome | None]:
     known = _group_id(group)
     if known is not None:
         return known, None
-    command = shutil.which("groupadd")
+    command = tools.find("groupadd")
     if os.geteuid() != 0 or command is None:
         reason = "there is no groupadd here" if command is None else "only root can make it"
         return os.getegid(), Outcome(f"group {group}", "cannot", (f"{reason}: only you can read records",))
@@ -53,7 +58,7 @@ def remove_group(change: Change, *, is_needed: bool) -> tuple[list[str], bool]:
     """Removes the group that install made, unless records are its own; what to say, and whether it went."""
     if is_needed:
         return ["the records that stay are its own"], False
-    command = shutil.which("groupdel")
+    command = tools.find("groupdel")
     if command is None or _group_id(change["name"]) is None:
         return [], True
     done = subprocess.run([command, change["name"]], capture_output=True, text=True, check=False)
@@ -112,10 +117,39 @@ def remove_spool(path: str, *, is_purged: bool) -> list[str]:
         return []
     with unnoticed(os.path.dirname(path)):
         if is_purged:
-            shutil.rmtree(path, ignore_errors=True)  # follows no links
+            for _ in range(_ATTEMPTS):  # what still runs may record meanwhile
+                shutil.rmtree(path, ignore_errors=True)  # follows no links
+                if not os.path.isdir(path):
+                    break
         else:
             with contextlib.suppress(OSError):
                 os.rmdir(path)
     if os.path.isdir(path):
         return [f"`{path}` stays: records are evidence, and --purge removes them"]
     return []
+
+
+def leave(path: str, changes: list[Change]) -> None:
+    """Notes in the spool that stays what of the machine goes with it."""
+    # Users make names here as well: theirs goes.
+    with contextlib.suppress(OSError):
+        write_file(f"{path}/{_LEFT}", json.dumps(changes).encode(), 0o600)
+
+
+def take_over(ledger: Ledger, path: str) -> None:
+    """Goes on with what an earlier installation made and left."""
+    place = f"{path}/{_LEFT}"
+    try:
+        descriptor = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(descriptor, "rb") as file:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():
+                return
+            left = json.loads(file.read())
+        known = [*ledger.changes]
+        for change in left:
+            if change not in known:
+                ledger.add(change)
+        os.unlink(place)
+    except (OSError, ValueError):
+        return

@@ -33,6 +33,7 @@ class Uninstall:
         self._layout = layout
         self._is_purged = is_purged
         self._keeps_records = False
+        self._left: list[Change] = []
 
     def plan(self, pythons: Sequence[str] = ()) -> list[Outcome]:
         """What would be done; changes nothing."""
@@ -57,6 +58,8 @@ class Uninstall:
         with locked(self._layout.root):
             ledger = Ledger.read(self._layout.ledger)
             outcomes = [self._undo(ledger, change) for change in self._wanted(ledger, pythons)]
+            for spool in (one["path"] for one in self._left if one["kind"] == "spool"):
+                spooling.leave(spool, self._left)
             if not pythons and not ledger.of_kind(covering.KIND):
                 outcomes += self._remove_payload()
             return outcomes
@@ -82,6 +85,8 @@ class Uninstall:
         if is_undone:
             return Outcome(_subject(change), "removed", (*_details(change), *remarks))
         state = "failed" if change["kind"] == covering.KIND else "kept"
+        if state == "kept":
+            self._left.append(change)
         return Outcome(_subject(change), state, tuple(remarks))
 
     def _undone(self, ledger: Ledger, change: Change) -> tuple[list[str], bool]:
