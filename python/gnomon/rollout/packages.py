@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
+
+from . import tools
 
 
 def owner_of(path: str) -> str | None:
@@ -40,10 +41,10 @@ def _problem(done: subprocess.CompletedProcess[str] | None) -> str | None:
 
 
 def _run(program: str, *arguments: str) -> subprocess.CompletedProcess[str] | None:
-    found = shutil.which(program)
+    found = tools.find(program)
     if found is None:
         return None
-    environment = {**os.environ, "LC_ALL": "C"}
+    environment = {**os.environ, "LC_ALL": "C", "PATH": tools.search_path()}
     return subprocess.run(
         [found, *arguments],
         env=environment,

@@ -8,6 +8,7 @@ import shutil
 import stat
 import subprocess
 
+from . import tools
 from .errors import RolloutError
 from .ledger import Change, Ledger, unnoticed
 from .outcome import Outcome
@@ -21,7 +22,7 @@ def ensure_group(ledger: Ledger, group: str) -> tuple[int, Outcome | None]:
     known = _group_id(group)
     if known is not None:
         return known, None
-    command = shutil.which("groupadd")
+    command = tools.find("groupadd")
     if os.geteuid() != 0 or command is None:
         reason = "there is no groupadd here" if command is None else "only root can make it"
         return os.getegid(), Outcome(f"group {group}", "cannot", (f"{reason}: only you can read records",))
@@ -53,7 +54,7 @@ def remove_group(change: Change, *, is_needed: bool) -> tuple[list[str], bool]:
     """Removes the group that install made, unless records are its own; what to say, and whether it went."""
     if is_needed:
         return ["the records that stay are its own"], False
-    command = shutil.which("groupdel")
+    command = tools.find("groupdel")
     if command is None or _group_id(change["name"]) is None:
         return [], True
     done = subprocess.run([command, change["name"]], capture_output=True, text=True, check=False)

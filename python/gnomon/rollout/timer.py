@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
-import shutil
 import subprocess
 
+from . import tools
 from .layout import Layout
 from .ledger import Change, Ledger, unnoticed, write_file
 from .outcome import Outcome
@@ -84,11 +84,11 @@ def _places(layout: Layout) -> list[str]:
 
 
 def _has_systemd(layout: Layout) -> bool:
-    return os.path.isdir(layout.systemd) and shutil.which("systemctl") is not None
+    return os.path.isdir(layout.systemd) and tools.find("systemctl") is not None
 
 
 def _has_cron(layout: Layout) -> bool:
-    return os.path.isdir(layout.cron) and any(map(shutil.which, ("cron", "crond")))
+    return os.path.isdir(layout.cron) and any(map(tools.find, ("cron", "crond")))
 
 
 def _ensure_files(ledger: Ledger, files: dict[str, str], *, is_systemd: bool) -> Outcome:
@@ -131,7 +131,7 @@ def remove(change: Change) -> list[str]:
 
 
 def _systemctl(*arguments: str) -> str | None:
-    found = shutil.which("systemctl")
+    found = tools.find("systemctl")
     if found is None:
         return "there is no systemctl"
     done = subprocess.run([found, *arguments], capture_output=True, text=True, check=False)
