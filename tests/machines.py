@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import gnomon
+from gnomon.rollout import tools
 from watching import Ended, environment
 
 PACKAGE = Path(gnomon.__file__).resolve().parent
@@ -98,7 +99,7 @@ class Machine:
     """This machine under an overlay: everything is there, and every change is in memory."""
 
     def __init__(self, holder: int, place: str, lower: str) -> None:
-        self._enter = ["nsenter", "-t", str(holder), "-m", "chroot", f"{place}/root"]
+        self._enter = ["nsenter", "-t", str(holder), "-m", tools.find("chroot") or "chroot", f"{place}/root"]
         self._place = f"/proc/{holder}/root{place}"
         self._lower = lower.rstrip("/")
 
@@ -111,7 +112,12 @@ class Machine:
         become = [] if user is None else ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"]
         command = [*self._enter, *become, *map(str, argv)]
         done = subprocess.run(
-            command, env=environment(**more), input=stdin, capture_output=True, check=False, timeout=300
+            command,
+            env=environment(**{"PATH": tools.search_path(), **more}),
+            input=stdin,
+            capture_output=True,
+            check=False,
+            timeout=300,
         )
         return Ended(done.returncode, done.stdout, done.stderr)
 

@@ -44,7 +44,7 @@ def _run(program: str, *arguments: str) -> subprocess.CompletedProcess[str] | No
     found = tools.find(program)
     if found is None:
         return None
-    environment = {**os.environ, "LC_ALL": "C"}
+    environment = {**os.environ, "LC_ALL": "C", "PATH": tools.search_path()}
     return subprocess.run(
         [found, *arguments],
         env=environment,
