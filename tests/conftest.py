@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import random
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from interpreters import VERSIONS, needed, present, wanted
+from machines import Machine, machine, why_no_machine
 from watching import process_id
 
 # The subjects, some of which have the names of tests.
@@ -89,3 +91,16 @@ def suite_stays_clean() -> Iterator[None]:
     assert "GNOMON_SPOOL" not in os.environ
     yield
     assert process_id() is None
+
+
+_why_no_machine = functools.cache(why_no_machine)
+
+
+@pytest.fixture
+def computer() -> Iterator[Machine]:
+    """This machine under an overlay of its own."""
+    reason = _why_no_machine()
+    if reason:
+        pytest.skip(reason)
+    with machine() as found:
+        yield found

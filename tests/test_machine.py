@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-import functools
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from machines import Machine, differences, machine, why_no_machine
+from machines import Machine, differences
 
-_why_not = functools.cache(why_no_machine)
 ROOT, SPOOL, DEBIAN = "/opt/gnomon", "/var/spool/gnomon", "/usr/lib/python3.11"
 USER = 12345
-
-
-@pytest.fixture
-def computer() -> Iterator[Machine]:
-    reason = _why_not()
-    if reason:
-        pytest.skip(reason)
-    with machine() as found:
-        yield found
 
 
 @pytest.fixture

@@ -165,15 +165,6 @@ def story() -> Iterator[Story]:
         yield _told(found)
 
 
-@pytest.fixture
-def computer() -> Iterator[Machine]:
-    reason = _why_not()
-    if reason:
-        pytest.skip(reason)
-    with machine() as found:
-        yield found
-
-
 def _told(computer: Machine) -> Story:
     story = Story()
     _prepare(computer)

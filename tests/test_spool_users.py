@@ -22,8 +22,8 @@ import pytest
 
 from gnomon._native import Process, Spool
 from gnomon.integrity import missing, verified
+from gnomon.rollout import amounts, seals
 from gnomon.rollout import keep as keeping
-from gnomon.rollout import seals
 from gnomon.rollout.keep import keep
 from watching import BOOTSTRAP, armed_environment, environment
 
@@ -789,16 +789,16 @@ def test_a_torn_line_of_the_ledger_costs_that_line(shared: Shared) -> None:
 
 
 def test_sizes_and_times_are_said_in_words() -> None:
-    assert keeping.parse_size("200MB") == 200_000_000
-    assert keeping.parse_size("1.5 GiB") == 3 << 29
-    assert keeping.parse_size("4096") == 4096
-    assert keeping.parse_period("90d") == 90 * 86400
-    assert keeping.parse_period("12h") == keeping.parse_period("43200")
+    assert amounts.parse_size("200MB") == 200_000_000
+    assert amounts.parse_size("1.5 GiB") == 3 << 29
+    assert amounts.parse_size("4096") == 4096
+    assert amounts.parse_period("90d") == 90 * 86400
+    assert amounts.parse_period("12h") == amounts.parse_period("43200")
     for wrong in ("", "MB", "12 XB", "-1", "1ib"):
         with pytest.raises(ValueError, match="cannot understand"):
-            keeping.parse_size(wrong)
+            amounts.parse_size(wrong)
     with pytest.raises(ValueError, match="cannot understand"):
-        keeping.parse_period("soon")
+        amounts.parse_period("soon")
 
 
 def test_settings_are_lines_of_keys_and_values(tmp_path: Path) -> None:

@@ -120,7 +120,7 @@ class Asker:
     def _run(self, argv: list[str], user: int) -> bytes:
         identity: dict[str, Any] = {}
         if user != os.geteuid():
-            identity = {"user": user, "group": _group(user), "extra_groups": []}
+            identity = {"user": user, "group": group_of(user), "extra_groups": []}
         try:
             process = subprocess.Popen(
                 argv,
@@ -212,7 +212,8 @@ def _nobody() -> int:
         return 65534
 
 
-def _group(user: int) -> int:
+def group_of(user: int) -> int:
+    """The first group of `user`; that of nobody where the account is not known, or it would be root's."""
     try:
         return pwd.getpwuid(user).pw_gid or 65534
     except KeyError:

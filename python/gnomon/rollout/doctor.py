@@ -28,7 +28,7 @@ from dataclasses import dataclass
 
 from ..text import printable
 from . import covering, files, here, interpreters, payload, preloading, running, settings, tools
-from .asking import _group, who_may_ask
+from .asking import group_of, who_may_ask
 from .errors import RolloutError
 from .interpreters import Interpreter
 from .layout import Layout
@@ -485,7 +485,7 @@ def _start(one: Interpreter, run: str, spent: defaultdict[int, float]) -> str | 
 
 def _ended(executable: str, run: str, user: int) -> int | str:
     """How a start ended, or why there was none. What it prints, which may be without end, is not read."""
-    identity = {"user": user, "group": _group(user), "extra_groups": []} if user != os.geteuid() else {}
+    identity = {"user": user, "group": group_of(user), "extra_groups": []} if user != os.geteuid() else {}
     try:
         process = subprocess.Popen(
             # Without bytecode: what somebody imports at start shall stay as it is.

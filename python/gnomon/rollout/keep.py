@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from . import seals
+from .amounts import parse_period, parse_size
 from .layout import Layout
 from .payload import own_archive, prune
 from .settings import read_lines
@@ -626,30 +627,6 @@ def own_layout() -> Layout:
 def settings(path: str) -> dict[str, str]:
     """What the machine's settings say, where a key says one thing; empty where there are none."""
     return {key: values[-1] for key, values in read_lines(path).items()}
-
-
-def parse_size(text: str) -> int:
-    """`200MB`, `2 GB`, `1.5GiB`, or a number of bytes.
-
-    Raises:
-        ValueError: It is none.
-    """
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?", text.strip().lower())
-    if not found or (found[3] and not found[2]):
-        raise ValueError(f"cannot understand the size `{text}`: say `200MB` or `2GB`")
-    return int(float(found[1]) * (1024 if found[3] else 1000) ** " kmgt".index(found[2] or " "))
-
-
-def parse_period(text: str) -> int:
-    """`90d`, `12h`, `6w`, or a number of seconds.
-
-    Raises:
-        ValueError: It is none.
-    """
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhdw]?)", text.strip().lower())
-    if not found:
-        raise ValueError(f"cannot understand the time `{text}`: say `90d` or `12h`")
-    return int(float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}[found[2]])
 
 
 def main(argv: Sequence[str]) -> int:

@@ -6,25 +6,17 @@ Everything is checked here, before anything is changed: a process only ever meet
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from .amounts import parse_period, parse_size
 from .errors import RolloutError
 from .layout import Layout
 
 # src/core/machine.rs reads no more.
 MAX_BYTES = 64 * 1024
-
-_UNITS = {
-    "": 1,
-    "b": 1,
-    **{f"{letter}b": 1000**power for power, letter in enumerate("kmgt", 1)},
-    **{f"{letter}ib": 1024**power for power, letter in enumerate("kmgt", 1)},
-}
-_PERIODS = {"hour": 3600, "day": 86400, "week": 7 * 86400}
 
 
 @dataclass(frozen=True)
@@ -258,18 +250,18 @@ def _size(value: object) -> int:
     """Bytes: 5000000, "5 MB", "1.5GiB"."""
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return value
-    parts = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)", value) if isinstance(value, str) else None
-    if not parts or parts[2].lower() not in _UNITS:
-        raise _Wrong('say a size: 5000000, "500 MB" or "2 GiB"')
-    return int(float(parts[1]) * _UNITS[parts[2].lower()])
+    try:
+        return parse_size(value if isinstance(value, str) else "")
+    except ValueError:
+        raise _Wrong('say a size: 5000000, "500 MB" or "2 GiB"') from None
 
 
 def _period(value: object) -> int:
-    """Seconds: "12 hours", "90 days", "2 weeks"."""
-    parts = re.fullmatch(r"(\d+)\s*([a-z]+?)s?", value) if isinstance(value, str) else None
-    if not parts or parts[2] not in _PERIODS:
-        raise _Wrong('say a time: "12 hours", "90 days" or "8 weeks"')
-    return int(parts[1]) * _PERIODS[parts[2]]
+    """Seconds: "12 hours", "90 days", "2 weeks"; a number alone is no time."""
+    try:
+        return parse_period(value if isinstance(value, str) and not value[-1:].isdigit() else "")
+    except ValueError:
+        raise _Wrong('say a time: "12 hours", "90 days" or "8 weeks"') from None
 
 
 _KEYS: dict[str, dict[str, tuple[str, Callable[[object], Any]]]] = {

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from . import files
-from .asking import _group, who_may_ask
+from .asking import group_of, who_may_ask
 from .errors import RolloutError
 
 # What a child may answer, in bytes: a user could stand in for it.
@@ -74,7 +74,7 @@ def act(user: int | None, function: Callable[..., Any], *arguments: Any) -> Any:
 def _answer(writing: int, user: int, function: Callable[..., Any], arguments: tuple[Any, ...]) -> NoReturn:
     answer: list[Any] = ["error", "it could not become that user"]
     try:
-        group = _group(user)
+        group = group_of(user)
         os.setgroups([])
         os.setresgid(group, group, group)
         os.setresuid(user, user, user)
@@ -107,7 +107,7 @@ def run(
     for user in who_may_ask(real):
         identity: dict[str, Any] = {}
         if user != os.geteuid():
-            identity = {"user": user, "group": _group(user), "extra_groups": []}
+            identity = {"user": user, "group": group_of(user), "extra_groups": []}
         try:
             done = subprocess.run(
                 [program, *arguments],
