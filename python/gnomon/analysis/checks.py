@@ -11,9 +11,11 @@ if TYPE_CHECKING:
 def install(analysis: Analysis) -> None:
     """Makes the tables, one row for each distribution and version."""
     analysis.connection.execute(
-        "create temp table checked_rows (distribution varchar, version varchar, state varchar, reason varchar)"
+        "create temp table checked_rows "
+        "(distribution varchar, version varchar, state varchar, reason varchar)"
     )
     analysis.connection.execute(
         "create temp table advisory_rows "
-        "(distribution varchar, version varchar, severity varchar, advisories varchar[], fixed varchar)"
+        "(distribution varchar, version varchar, severity varchar, advisories varchar[], "
+        "fixed varchar)"
     )
