@@ -118,7 +118,9 @@ class Catalog:
             return True
         if address_of(plain) is not None:
             return False
-        return (bool(plain) and "." not in plain) or any(re.search(regex, plain) for regex in self._internal_names)
+        return (bool(plain) and "." not in plain) or any(
+            re.search(regex, plain) for regex in self._internal_names
+        )
 
     @cached_property
     def service_order(self) -> tuple[tuple[str, Service], ...]:
@@ -185,13 +187,17 @@ class Catalog:
 
     def ai_framework_of(self, name: str) -> Optional[AiLibrary]:
         """What the module or distribution `name` has to do with AI; a module within a known one is that one."""
-        return self._ai_modules.get(name) or self._ai_distributions.get(plain_distribution(name)) or next(
-            (self._ai_modules[outer] for outer in _outer(name) if outer in self._ai_modules), None
+        return (
+            self._ai_modules.get(name)
+            or self._ai_distributions.get(plain_distribution(name))
+            or next((self._ai_modules[outer] for outer in _outer(name) if outer in self._ai_modules), None)
         )
 
     def capability_of(self, module: str) -> Optional[Capability]:
         """What importing `module` makes possible; a module within a known one is that one."""
-        return next((self._capabilities[one] for one in (module, *_outer(module)) if one in self._capabilities), None)
+        return next(
+            (self._capabilities[one] for one in (module, *_outer(module)) if one in self._capabilities), None
+        )
 
     @cached_property
     def ai_libraries(self) -> tuple[tuple[AiLibrary, tuple[str, ...], tuple[str, ...]], ...]:

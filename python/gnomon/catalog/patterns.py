@@ -60,7 +60,13 @@ def _either(letter: str) -> str:
 
 
 def _escaped(letter: str) -> str:
-    return letter if letter.isalnum() or letter in " _-,;:~%@'\"=!<>&#" else f"[{letter}]" if letter != "^" else r"\^"
+    return (
+        letter
+        if letter.isalnum() or letter in " _-,;:~%@'\"=!<>&#"
+        else f"[{letter}]"
+        if letter != "^"
+        else r"\^"
+    )
 
 
 # ---- paths
@@ -182,7 +188,9 @@ def _cased(word: str, *, first: str) -> str:
 
 
 def _lower(text: str) -> str:
-    return "".join(letter if letter.isascii() and letter.isalnum() else literal(letter) for letter in text.lower())
+    return "".join(
+        letter if letter.isascii() and letter.isalnum() else literal(letter) for letter in text.lower()
+    )
 
 
 def of_types(types: Iterable[str]) -> str:
@@ -202,7 +210,9 @@ def of_host(pattern: str) -> str:
     """
     bare = pattern[2:] if pattern.startswith("*.") else pattern
     if not bare or "/" in bare or "**" in bare or bare.startswith(".") or " " in bare:
-        raise PatternError("write a host such as `api.example.com` or `*.example.com`, without scheme and path")
+        raise PatternError(
+            "write a host such as `api.example.com` or `*.example.com`, without scheme and path"
+        )
     start = r"^(?:[^.]+[.])+" if pattern.startswith("*.") else "^"
     return start + "".join("[^.]+" if letter == "*" else literal(letter) for letter in bare) + r"[.]?\z"
 

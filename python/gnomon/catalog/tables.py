@@ -119,7 +119,10 @@ def _services(catalog: Catalog) -> list[tuple[Any, ...]]:
         (one.id, one.name, one.kind, one.is_sanctioned, one.otel_provider, one.endpoints)
         for one in catalog.services
     ]
-    return [*services, *((one.id, one.name, one.kind, one.is_sanctioned, None, ()) for one in catalog.servers)]
+    return [
+        *services,
+        *((one.id, one.name, one.kind, one.is_sanctioned, None, ()) for one in catalog.servers),
+    ]
 
 
 def _service_hosts(catalog: Catalog) -> Iterable[tuple[Any, ...]]:
@@ -249,7 +252,10 @@ def _within(ranges: Iterable[tuple[str, str]]) -> str:
 def _is_internal(catalog: Catalog) -> str:
     names = [patterns.of_host(host) for host in catalog.internal.hosts]
     within = _within(range_of(network) for network in catalog.internal.networks)
-    is_name = _any([_matches("host", regex) for regex in [patterns.alternatives(names)] if names] + [r"regexp_matches(host, '^[^.:]+[.]?\z')"])
+    is_name = _any(
+        [_matches("host", regex) for regex in [patterns.alternatives(names)] if names]
+        + [r"regexp_matches(host, '^[^.:]+[.]?\z')"]
+    )
     return f"case when host is null then null when {_IS_ADDRESS} then {within} else {is_name} end"
 
 
@@ -260,7 +266,10 @@ def _service_of(catalog: Catalog) -> str:
     order = catalog.service_order
     if not order:
         return "null::varchar"
-    cases = "".join(f" when {_service_case(host, service.only_paths)} then {_quoted(service.id)}" for host, service in order)
+    cases = "".join(
+        f" when {_service_case(host, service.only_paths)} then {_quoted(service.id)}"
+        for host, service in order
+    )
     named = f"case{cases} end"
     hosts = patterns.alternatives(patterns.of_host(host) for host, _ in order)
     ports = "".join(
