@@ -1,0 +1,169 @@
+"""What must be in a report of the week: figures from the story and from the services, and none from the records."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from . import story
+
+if TYPE_CHECKING:
+    from .company import Company
+
+Planned = tuple[story.Script, int, str]
+
+
+def figures(runs: Sequence[Planned], company: Company, witness: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """All figures, as JSON has them.
+
+    Args:
+        runs: What ran: script, day and time.
+        company: Where its files lie.
+        witness: What the services noted.
+    """
+    return {
+        "processes": _processes(runs),
+        "scripts": _scripts(runs, company),
+        "libraries": _libraries(runs),
+        "connections": _connections(runs),
+        "files": _files(runs, company),
+        "verdicts": _verdicts(runs),
+        "findings": sorted({(script.path or "-c", id) for script, _, _ in runs for id in script.findings}),
+        "arrived": _arrived(witness),
+    }
+
+
+def _processes(runs: Sequence[Planned]) -> dict[str, Any]:
+    def by(name: str) -> dict[str, int]:
+        counted: Counter[str] = Counter()
+        for script, _, _ in runs:
+            counted[getattr(script, name)] += 1 + script.forks
+        return dict(sorted(counted.items()))
+
+    forks = sum(script.forks for script, _, _ in runs)
+    return {
+        "total": len(runs) + forks,
+        "forks": forks,
+        "by_user": by("user"),
+        "by_machine": by("machine"),
+        "by_day": dict(sorted(Counter(story.DAYS[day] for _, day, _ in runs).items())),
+        "failed": sum(script.status != 0 for script, _, _ in runs),
+        "silent": sum(not is_recorded for script, _, _ in runs for _, is_recorded in script.children),
+    }
+
+
+def _hash(script: story.Script, day: int, company: Company) -> str:
+    """The SHA-256 of what lay in the script's place on that day."""
+    if not script.path:
+        return hashlib.sha256(company.text(script.arguments[1]).encode()).hexdigest()
+    path = script.same_as or script.path
+    when, source = story.CHANGED.get(path, (7, path))
+    from pathlib import Path
+
+    files = Path(__file__).resolve().parent / "files"
+    text = (files / (source if day >= when else path).lstrip("/")).read_text()
+    return hashlib.sha256(company.text(text).encode()).hexdigest()
+
+
+def _scripts(runs: Sequence[Planned], company: Company) -> list[dict[str, Any]]:
+    """One entry for each content: its names, machines, users, runs, and when it ran first and last."""
+    found: dict[str, list[Planned]] = defaultdict(list)
+    for script, day, time in runs:
+        found[_hash(script, day, company)].append((script, day, time))
+    entries = []
+    for sha256, planned in sorted(found.items()):
+        times = sorted((day, time) for _, day, time in planned)
+        scripts = [script for script, _, _ in planned]
+        entries.append(
+            {
+                "sha256": sha256,
+                "paths": sorted({script.path for script in scripts}),
+                "machines": sorted({script.machine for script in scripts}),
+                "users": sorted({script.user for script in scripts}),
+                "owners": sorted({script.owner_uid or story.USERS[script.user].uid for script in scripts}),
+                "starters": sorted({script.starter for script in scripts}),
+                "runs": len(planned),
+                "first": f"{story.DAYS[times[0][0]]} {times[0][1]}",
+                "last": f"{story.DAYS[times[-1][0]]} {times[-1][1]}",
+            }
+        )
+    return entries
+
+
+def _libraries(runs: Sequence[Planned]) -> dict[str, int]:
+    """How many runs imported each distribution."""
+    return dict(sorted(Counter(name for script, _, _ in runs for name in script.libraries).items()))
+
+
+def _connections(runs: Sequence[Planned]) -> list[dict[str, Any]]:
+    """Connections and requests by script, host and port: each request has a connection of its own."""
+    connections: Counter[tuple[str, str, int]] = Counter()
+    requests: Counter[tuple[str, str, int]] = Counter()
+    for script, _, _ in runs:
+        for call in script.calls:
+            connections[script.path, call.host, call.port] += call.count
+            requests[script.path, call.host, call.port] += call.count
+        for host, port, count in script.contacts:
+            connections[script.path, host, port] += count
+    return [
+        {"script": script, "host": host, "port": port, "connections": count, "requests": requests[script, host, port]}
+        for (script, host, port), count in sorted(connections.items())
+    ]
+
+
+def _files(runs: Sequence[Planned], company: Company) -> list[dict[str, Any]]:
+    """Files of the company by script: in how many runs each was read and written, and how large it is in the end."""
+    reads: Counter[tuple[str, str]] = Counter()
+    writes: Counter[tuple[str, str]] = Counter()
+    for script, day, _ in runs:
+        for path in script.reads:
+            reads[script.path, path.format(day=story.DAYS[day])] += 1
+        if any(call.url.startswith("https:") for call in script.calls):
+            reads[script.path, "/srv/ca.pem"] += 1
+        for path in script.writes:
+            writes[script.path, path.format(day=story.DAYS[day])] += 1
+    return [
+        {
+            "script": key[0],
+            "path": key[1],
+            "runs_that_read": reads[key],
+            "runs_that_wrote": writes[key],
+            "size": company.place(key[1]).stat().st_size,
+        }
+        for key in sorted({*reads, *writes})
+    ]
+
+
+def _verdicts(runs: Sequence[Planned]) -> list[dict[str, Any]]:
+    counted: Counter[tuple[str, story.Verdict]] = Counter()
+    for script, _, _ in runs:
+        for verdict in script.verdicts:
+            counted[script.path, verdict] += verdict.count
+    return [
+        {
+            "script": path,
+            "verdict": verdict.verdict,
+            "rule": verdict.rule or None,
+            "kind": verdict.kind,
+            "is_stopped": verdict.is_stopped,
+            "shadow": verdict.shadow,
+            "count": count,
+        }
+        for (path, verdict), count in sorted(counted.items(), key=lambda item: (item[0][0], item[0][1].rule))
+    ]
+
+
+def _arrived(witness: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What the services noted, by server and path: requests, and bytes of their bodies."""
+    requests: Counter[tuple[str, ...]] = Counter()
+    bodies: Counter[tuple[str, ...]] = Counter()
+    for line in witness:
+        key = (line["scheme"], line["host"], line["method"], line.get("path", ""))
+        requests[key] += 1
+        bodies[key] += line["body"]
+    return [
+        {"scheme": key[0], "host": key[1], "method": key[2], "path": key[3], "count": count, "bytes": bodies[key]}
+        for key, count in sorted(requests.items())
+    ]
