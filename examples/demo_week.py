@@ -1,404 +1,60 @@
-"""A week at a company that does not exist: thirty small scripts of ten people really run, and gnomon records them.
+"""A week at a company that does not exist: thirty scripts of nine people really run, recorded by gnomon.
 
     python examples/demo_week.py SPOOL
 
-The scripts are in examples/demo/files, what they are to do is in examples/demo/story.py. Servers on this machine stand
-in for api.openai.com and others; nothing leaves it. As root on Linux the company has accounts, machine names, a
-network and file systems of its own, in namespaces that end with the demo; otherwise everything runs as the caller.
+The scripts are in examples/demo/files, what they are to do is in examples/demo/story.py. Servers on this
+machine stand in for api.openai.com and others; nothing leaves it, but that PyPI is asked for old libraries.
+As root on Linux the company has accounts, machine names, a network and file systems of its own, in namespaces
+that end with the demo; otherwise everything runs as the caller.
 
-What is recorded is recorded now, and then moved: the times of a run become those of the story. Beside the spool, in
-SPOOL.d, lie the files that a report needs (who has left, which AI service has a contract, known vulnerabilities), the
-scripts, and what the story says must be in a report.
+What is recorded is recorded now, and then moved: the times of a run become those of the story. Beside the
+spool, in SPOOL.d, lie the files that a report needs (who has left, which AI service has a contract, known
+vulnerabilities), the scripts, and what the story says must be in a report.
 """
 
 from __future__ import annotations
 
 import argparse
 import datetime
-import json
-import os
-import random
-import shutil
-import subprocess
 import sys
-import sysconfig
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from demo import company as place
-from demo import data, expected, history, libraries, services, story
-
 try:
-    import gnomon
-    from gnomon import policy
-except ImportError:
+    from demo import story
+    from demo.week import Options, Run, Week, beside
+except ModuleNotFoundError as error:
+    if error.name != "gnomon":
+        raise
     sys.exit("error: gnomon is not installed for this Python\nhint: pip install gnomon")
 
-HERE = Path(__file__).resolve().parent
-PACKAGE = Path(gnomon.__file__).resolve().parent
-_AT_ONCE = 2
 
-
-@dataclass(frozen=True)
-class Run:
-    """One run of a script: when the story has it, and under which number it is recorded."""
-
-    number: int
-    script: story.Script
-    day: int
-    time: str
-
-    @property
-    def second(self) -> int:
-        """Seconds from the start of the week, to the minute."""
-        hour, minute = map(int, self.time.split(":"))
-        return (self.day * 24 + hour) * 3600 + minute * 60
-
-
-def _options() -> argparse.Namespace:
+def _options() -> Options:
     parser = argparse.ArgumentParser(description="Runs a company's week of scripts, recorded by gnomon.")
     parser.add_argument("spool", type=Path, help="a directory for the records, which must not be there yet")
     parser.add_argument("--seed", type=int, default=1, help="another number makes other data and minutes")
-    parser.add_argument("--monday", type=datetime.date.fromisoformat, help="which week (default: the last whole one)")
+    parser.add_argument(
+        "--monday", type=datetime.date.fromisoformat, help="which week (default: the last whole one)"
+    )
     parser.add_argument("--quick", action="store_true", help="run each script once")
     parser.add_argument("--offline", action="store_true", help="do not ask PyPI for the old libraries")
     parser.add_argument("--python", help="the interpreter of the scripts (default: this one)")
-    return parser.parse_args()
+    given = parser.parse_args()
+    return Options(
+        spool=given.spool.absolute(),
+        seed=given.seed,
+        monday=given.monday or _last_monday(),
+        is_quick=given.quick,
+        is_offline=given.offline,
+        python=given.python,
+    )
 
 
 def _last_monday() -> datetime.date:
     today = datetime.datetime.now(datetime.timezone.utc).date()
     return today - datetime.timedelta(days=today.weekday() + 7)
-
-
-def _week(*, is_quick: bool) -> list[Run]:
-    """All runs in the order of the story."""
-    planned = [(script, day, at) for script in story.SCRIPTS for day, at in script.runs[: 1 if is_quick else None]]
-    planned.sort(key=lambda entry: (entry[1], entry[2]))
-    return [Run(number, *entry) for number, entry in enumerate(planned)]
-
-
-class Week:
-    """Prepares the company, runs its scripts, and gathers what was recorded."""
-
-    def __init__(self, options: argparse.Namespace, work: Path) -> None:
-        self.options = options
-        self.spool: Path = options.spool.absolute()
-        self.monday: datetime.date = options.monday or _last_monday()
-        self.why_plain = place.why_not_private()
-        self.real_python = options.python or getattr(sys, "_base_executable", sys.executable)
-        self.version = self._ask("import sys; print('%d.%d' % sys.version_info[:2])")[0]
-        self.tools = self._tools()
-        self.company = place.Company(work, self.why_plain is None, self._python(), self._bootstrap())
-        self.runs = _week(is_quick=options.quick)
-        self.has_real_libraries = False
-
-    # What lies where
-
-    def _ask(self, code: str) -> list[str]:
-        command = [self.real_python, "-I", "-c", code]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
-
-    def _tools(self) -> str:
-        """The directory that holds gnomon and Python in the company: nothing of this machine may be below it."""
-        return "/srv/tools" if any(str(path).startswith("/opt/") for path in (PACKAGE, self._prefix())) else "/opt"
-
-    def _prefix(self) -> str:
-        return self._ask("import sys; print(sys.base_prefix)")[0]
-
-    def _python(self) -> str:
-        real = os.path.realpath(self.real_python)
-        if self.why_plain or self._prefix() == "/usr":
-            return self.real_python if self._prefix() == "/usr" else real
-        return f"{self.tools}/python/{os.path.relpath(real, self._prefix())}"
-
-    def _bootstrap(self) -> str:
-        return str(PACKAGE / "bootstrap") if self.why_plain else f"{self.tools}/gnomon/bootstrap"
-
-    def _moved(self) -> dict[str, str]:
-        root = self.company.work / "root"
-        moved = {f"{root}{self.tools}/gnomon": str(PACKAGE)}
-        if self.company.python != self.real_python:
-            moved[f"{root}{self.tools}/python"] = self._prefix()
-        return moved
-
-    def _covered(self) -> list[str]:
-        code = "import os, site\nfor path in site.getsitepackages():\n  if os.path.isdir(path): print(path)"
-        covered = self._ask(code)
-        root = self.company.work / "root"
-        for target, source in self._moved().items():
-            covered += [target + path[len(source) :] for path in covered if path.startswith(source + "/")]
-        assert root
-        return covered
-
-    # Before
-
-    def prepare(self) -> None:
-        """Writes the company's files, policy and environments."""
-        work, company = self.company.work, self.company
-        place.certificate(work)
-        shutil.copy(work / "certificate.pem", work / "root-certificate.pem")
-        for path, content in data.files(self.options.seed).items():
-            self._write(path, company.text(content))
-        self._write("/srv/ca.pem", (work / "certificate.pem").read_text())
-        for script in story.SCRIPTS:
-            self._install(script)
-        for folder in ("operations/backup", "hr/onboarding"):
-            company.place(f"/srv/{folder}").mkdir()
-        for user in story.USERS:
-            company.place(f"/home/{user}").mkdir(parents=True, exist_ok=True)
-        company.place("/srv/finance/.git").mkdir()
-        self._write("/srv/finance/.git/HEAD", "ref: refs/heads/main\n")
-        self._make_environments()
-        self._compile_policy()
-        self._open_up()
-        company.write_etc() if company.is_private else None
-
-    def _write(self, path: str, text: str) -> Path:
-        target = self.company.place(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text)
-        return target
-
-    def _install(self, script: story.Script) -> None:
-        """Puts a script to its place, with its owner and the time of its last change."""
-        if not script.path:
-            return
-        source = script.same_as or script.path
-        text = (HERE / "demo/files" / source.lstrip("/")).read_text()
-        target = self._write(script.path, self.company.text(text))
-        self._own(target, script)
-        for child in ("/srv/operations/quiet_work.py",):
-            self._write(child, self.company.text((HERE / "demo/files" / child.lstrip("/")).read_text()))
-
-    def _own(self, target: Path, script: story.Script) -> None:
-        owner = script.owner_uid or story.USERS[script.user].uid
-        if self.company.is_private:
-            os.chown(target, owner, owner)
-        modified = datetime.datetime.fromisoformat(script.modified + "T09:00:00+00:00").timestamp()
-        os.utime(target, (modified, modified))
-
-    def _make_environments(self) -> None:
-        python, work = self.company.python, self.company.work
-        churn = libraries.environment(self.company.place("/srv/datascience/churn-venv"), python, self.version)
-        self.has_real_libraries = libraries.install_old(
-            churn, self.real_python, work, is_offline=self.options.offline
-        )
-        self._science = libraries.environment(self.company.place("/srv/datascience/venv"), python, self.version)
-        libraries.install_hook(self._science, is_changed=False)
-
-    def _compile_policy(self) -> None:
-        text = self.company.text((HERE / "policies/meridian.toml").read_text())
-        compiled = policy.compiled([], text=text.replace('name = "meridian"', 'name = "meridian"'))
-        self.policy = self._write("/srv/policies/meridian" + policy.SUFFIX, "")
-        policy.write(compiled, self.policy)
-
-    def _open_up(self) -> None:
-        """Has every account of the company able to read and write where the story wants it."""
-        work = self.company.work
-        (work / "root/var/spool/gnomon").mkdir(parents=True)
-        (work / "root/tmp").mkdir(exist_ok=True)
-        (work / "output").mkdir()
-        for top in (work, work / "root", work / "root/var", work / "root/var/spool"):
-            top.chmod(0o755)
-        (work / "root/tmp").chmod(0o1777)
-        for top in ("srv", "home"):
-            for base, _, names in os.walk(work / "root" / top):
-                is_library = "venv" in base or "/policies" in base
-                os.chmod(base, 0o755 if is_library else 0o777)
-                for name in names:
-                    if not os.path.islink(f"{base}/{name}"):
-                        os.chmod(f"{base}/{name}", 0o644 if name.endswith((".py", ".pem")) or is_library else 0o666)
-
-    # The week
-
-    def live(self) -> None:
-        """Runs everything, in namespaces of its own where there can be any; raises where that went wrong."""
-        sys.stdout.flush()
-        if not self.company.is_private:
-            self._live_here()
-        elif place.divide() == 0:
-            status = 1
-            try:
-                self.company.enter(self._covered_cached, self._moved_cached)
-                self._live_here()
-                status = 0
-            except BaseException as error:
-                print(f"error: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
-            finally:
-                sys.stdout.flush()
-                os._exit(status)
-
-    def look_first(self) -> None:
-        """What is to be known of this machine before it cannot be seen any more."""
-        self._covered_cached, self._moved_cached = self._covered(), self._moved()
-        self._output = os.open(self.company.work, os.O_DIRECTORY)
-
-    def _live_here(self) -> None:
-        ports, server = self._serve()
-        place.call("systemd") if self.company.is_private else None
-        try:
-            for day in range(7):
-                self._change(day)
-                self._run_all([run for run in self.runs if run.day == day], ports)
-        finally:
-            os.kill(server, 15)
-            os.waitpid(server, 0)
-
-    def _serve(self) -> tuple[dict[str, int], int]:
-        """Starts the services in a process of their own."""
-        readable, writable = os.pipe()
-        pid = os.fork()
-        if pid == 0:
-            os.close(readable)
-            where = Path(f"/proc/self/fd/{self._output}")
-            ports = services.start(
-                where / "witness.jsonl", where / "both.pem", is_private=self.company.is_private
-            )
-            os.write(writable, json.dumps(ports).encode())
-            os.close(writable)
-            while True:
-                time.sleep(60)
-        os.close(writable)
-        with open(readable) as file:
-            return json.loads(file.read()), pid
-
-    def _change(self, day: int) -> None:
-        """What changes in the company on that day: scripts, and a start-up file."""
-        for path, (when, source) in story.CHANGED.items():
-            if day == when:
-                target = self._inside(path)
-                target.write_text(self.company.text((self._files[source])))
-                moment = datetime.datetime.combine(self.monday, datetime.time(8), datetime.timezone.utc)
-                changed = (moment + datetime.timedelta(days=day)).timestamp()
-                os.utime(target, (changed, changed))
-        if day == story.HOOK_CHANGES:
-            site = Path(self.company.path("/" + str(self._science.relative_to(self.company.work / "root"))))
-            libraries.install_hook(site, is_changed=True)
-
-    def _inside(self, path: str) -> Path:
-        return Path(self.company.path(path))
-
-    def _run_all(self, runs: Sequence[Run], ports: dict[str, int]) -> None:
-        waiting, under_way = list(reversed(runs)), {}
-        while waiting or under_way:
-            while waiting and len(under_way) < _AT_ONCE:
-                run = waiting.pop()
-                if reason := self._why_not(run.script, ports):
-                    _say(run.script, f"left out: it needs {reason}")
-                    continue
-                under_way[place.start(self.company, self._start(run, ports))] = run
-            if under_way:
-                pid, status = os.wait()
-                if pid in under_way:
-                    self._ended(under_way.pop(pid), os.waitstatus_to_exitcode(status))
-
-    def _why_not(self, script: story.Script, ports: dict[str, int]) -> str | None:
-        if script.needs == "its own network" and "smtp" not in ports:
-            return "root's rights"
-        if script.needs == "port 11434" and "ollama" not in ports:
-            return "port 11434, which is taken"
-        return None
-
-    def _start(self, run: Run, ports: dict[str, int]) -> place.Start:
-        script, company = run.script, self.company
-        user = story.USERS[script.user]
-        spool = self._inside("/var/spool") / f"gnomon/{run.number}" if company.is_private else (
-            company.place("/var/spool/gnomon") / str(run.number)
-        )
-        spool.mkdir(mode=0o700)
-        output = spool.parent / f"{run.number}.txt"
-        output.touch()
-        output.chmod(0o666)
-        if company.is_private:
-            os.chown(spool, user.uid, user.uid)
-        python = company.path(script.venv) + "/bin/python" if script.venv else company.python
-        arguments = [company.text(text.format(day=story.DAYS[run.day])) for text in script.arguments]
-        argv = [python, *([company.path(script.path)] if script.path else []), *arguments]
-        home = company.path(f"/home/{user.name}")
-        directory = str(Path(company.path(script.path)).parent) if script.path else home
-        environment = {
-            "PATH": "/usr/local/bin:/usr/bin:/bin",
-            "HOME": home,
-            "USER": user.name,
-            "LOGNAME": user.name,
-            "LANG": "C.UTF-8",
-            "TZ": "UTC",
-            "SSL_CERT_FILE": company.path("/srv/ca.pem"),
-            "REQUESTS_CA_BUNDLE": company.path("/srv/ca.pem"),
-            "PYTHONPATH": company.bootstrap,
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "GNOMON_SPOOL": str(spool),
-            "GNOMON_POLICY": company.path("/srv/policies/meridian" + policy.SUFFIX),
-            **self._surroundings(ports),
-            **script.environment,
-        }
-        return place.Start(argv, environment, directory, user, script.machine, script.starter, output)
-
-    def _surroundings(self, ports: dict[str, int]) -> dict[str, str]:
-        if self.company.is_private:
-            # An interpreter that is linked to its library finds it where it was built, which may be covered.
-            return {"LD_LIBRARY_PATH": f"{self.tools}/python/lib"} if self._needs_library else {}
-        proxy = f"http://127.0.0.1:{ports['proxy']}"
-        return {"http_proxy": proxy, "https_proxy": proxy, "no_proxy": "127.0.0.1"}
-
-    @property
-    def _needs_library(self) -> bool:
-        return bool(sysconfig.get_config_var("Py_ENABLE_SHARED")) and self.company.python.startswith(self.tools)
-
-    def _ended(self, run: Run, status: int) -> None:
-        if status != run.script.status:
-            base = "/var/spool/gnomon" if self.company.is_private else self.company.place("/var/spool/gnomon")
-            said = Path(f"{base}/{run.number}.txt").read_text()
-            raise RuntimeError(f"`{run.script.name}` ended with status {status}:\n{said}")
-
-    # After
-
-    def gather(self) -> int:
-        """Moves each run's records to its time in the story, into the spool; returns how many processes there are."""
-        chance = random.Random(self.options.seed)
-        monday = datetime.datetime.combine(self.monday, datetime.time(), datetime.timezone.utc)
-        self.spool.mkdir(mode=0o700, parents=True)
-        processes = 0
-        for run in self.runs:
-            recorded = self.company.place(f"/var/spool/gnomon/{run.number}")
-            if not recorded.exists():
-                continue
-            # People are never on the second, what is scheduled nearly is.
-            jitter = chance.uniform(0.1, 1.5) if run.script.starter in ("cron", "systemd") else chance.uniform(0, 59)
-            begin = int((monday.timestamp() + run.second + jitter) * 1_000_000) * 1_000
-            processes += history.move(recorded, self.spool, begin)
-        shutil.copy(self.policy, self.spool)
-        return processes
-
-    def leave_files(self) -> Path:
-        """Puts beside the spool what goes with it."""
-        beside = self.spool.with_name(self.spool.name + ".d")
-        shutil.copytree(HERE / "demo/beside", beside)
-        for script in story.SCRIPTS:
-            if script.path:
-                target = beside / "files" / script.path.lstrip("/")
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(self.company.place(script.path), target)
-        witness = (self.company.work / "witness.jsonl").read_text().splitlines()
-        ran = [run for run in self.runs if self.company.place(f"/var/spool/gnomon/{run.number}").exists()]
-        figures = expected.figures(
-            [(run.script, run.day, run.time) for run in ran],
-            self.company,
-            [json.loads(line) for line in witness],
-        )
-        figures["monday"] = self.monday.isoformat()
-        figures["is_private"] = self.company.is_private
-        figures["has_real_libraries"] = self.has_real_libraries
-        (beside / "expected.json").write_text(json.dumps(figures, indent=1) + "\n")
-        return beside
-
-    def remember_files(self) -> None:
-        """Reads the texts that take another's place later."""
-        self._files = {s: (HERE / "demo/files" / s.lstrip("/")).read_text() for _, s in story.CHANGED.values()}
 
 
 def _say(script: story.Script, text: str) -> None:
@@ -416,32 +72,35 @@ def _summary(runs: Sequence[Run]) -> Iterator[tuple[story.Script, str]]:
         yield script, f"{times} by {script.starter}, first on {story.DAYS[found[0].day]} {found[0].time}"
 
 
+def _left_out(script: story.Script, reason: str) -> None:
+    _say(script, f"left out: it needs {reason}")
+
+
 def main() -> None:
     options = _options()
-    beside = options.spool.with_name(options.spool.name + ".d")
-    for path in (options.spool, beside):
+    for path in (options.spool, beside(options.spool)):
         if path.exists():
             sys.exit(f"error: `{path}` is there already\nhint: name a directory that is not, or remove it")
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="demo-week-", ignore_cleanup_errors=True) as folder:
-        week = Week(options, Path(folder))
+    with tempfile.TemporaryDirectory(prefix="demo-week-") as folder:
+        week = Week(options, Path(folder), _left_out)
         print(f"Meridian Foods, the week of {week.monday}: {len(week.runs)} runs", flush=True)
         if week.why_plain:
             print(f"On this machine as it is, as one user: {week.why_plain}.")
         week.prepare()
         if not week.has_real_libraries:
-            print("The libraries of 2018 are stand-ins with their names and versions: PyPI was not asked or not there,")
+            print(
+                "The libraries of 2018 are stand-ins with their names and versions: PyPI did not give them,"
+            )
             print("or they do not run on this Python.")
-        week.remember_files()
-        week.look_first()
         week.live()
-        ran = [run for run in week.runs if week.company.place(f"/var/spool/gnomon/{run.number}").exists()]
-        for script, text in _summary(ran):
+        for script, text in _summary(week.ran):
             _say(script, text)
         processes = week.gather()
-        beside = week.leave_files()
-    print(f"{processes} processes recorded in {time.monotonic() - began:.0f} s; their times were then moved into that")
-    print(f"week. The records: {week.spool}  What goes with them: {beside}")
+        week.leave_files()
+    print(f"{processes} processes recorded in {time.monotonic() - began:.0f} s.")
+    print("Their times were then moved into that week, for the demonstration.")
+    print(f"The records: {week.spool}\nWhat goes with them: {week.beside}")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""The company's machines, made of this one: its own file systems, network, accounts and names, seen by the demo alone.
+"""The company's machines, made of this one: file systems, network, accounts and names of its own.
 
-It takes root's rights and Linux. Where these are missing there is one machine, this one, one user, the caller, and
-a proxy in place of the network. Nothing here changes the machine: a private mount namespace hides what is put over it,
-and all of it ends with the demo's processes.
+It takes root's rights and Linux. Where these are missing there is this machine, one user, the caller, and
+a proxy in place of the network. Nothing here changes the machine: what is put over it is so in a private
+mount namespace, and all of it ends with the demo's processes.
 """
 
 from __future__ import annotations
@@ -67,20 +67,20 @@ class Company:
     """Where its things are.
 
     Attributes:
-        work: A directory of the demo's own, gone afterwards.
+        root: The directory that holds its files while nobody is in it.
         is_private: It has file systems, a network and accounts of its own.
         python: The interpreter, as the scripts see it.
         bootstrap: What arms gnomon, as the scripts see it.
     """
 
-    work: Path
+    root: Path
     is_private: bool
     python: str
     bootstrap: str
 
     def place(self, path: str) -> Path:
         """Where a path of the story lies while nobody is in the company."""
-        return self.work / "root" / path.lstrip("/")
+        return self.root / path.lstrip("/")
 
     def path(self, path: str) -> str:
         """What a script calls a path of the story."""
@@ -103,26 +103,25 @@ class Company:
         """
         _mount("none", "/", _REC | _PRIVATE)
         _mount("proc", "/proc", _NOSUID | _NODEV | _NOEXEC, "proc")
-        root = self.work / "root"
-        (self.work / "empty").mkdir(exist_ok=True)
+        root = self.root
         for place, source in moved.items():
             Path(place).mkdir(parents=True, exist_ok=True)
             _mount(source, place, _BIND)
         for directory in covered:
-            _mount(str(self.work / "empty"), directory, _BIND)
+            _mount(str(root / "empty"), directory, _BIND)
         for name in ("passwd", "group", "hosts"):
             _mount(str(root / "etc" / name), f"/etc/{name}", _BIND)
         # /tmp last: what is to be put elsewhere may lie in it.
         for entry in sorted(root.iterdir(), key=lambda entry: entry.name == "tmp"):
             if entry.name == "var":
                 _mount(str(root / "var/spool"), "/var/spool", _BIND | _REC)
-            elif entry.name != "etc":
+            elif entry.name not in ("etc", "empty"):
                 _mount(str(entry), f"/{entry.name}", _BIND | _REC)
         _network()
 
     def write_etc(self) -> None:
         """Its accounts, and the addresses of the services."""
-        etc = self.work / "root/etc"
+        etc = self.root / "etc"
         etc.mkdir(parents=True)
         users = [f"{u.name}:x:{u.uid}:{u.uid}::/home/{u.name}:/bin/sh" for u in story.USERS.values()]
         (etc / "passwd").write_text("\n".join(["root:x:0:0::/root:/bin/sh", *users, ""]))
@@ -133,7 +132,7 @@ class Company:
         own = f"127.0.1.1 {' '.join(story.MACHINES)}"
         (etc / "hosts").write_text("\n".join(["127.0.0.1 localhost", own, *hosts, ""]))
         # Where all can see them: /etc itself is this machine's.
-        ids = self.work / "root/var/spool"
+        ids = self.root / "var/spool"
         ids.mkdir(parents=True, exist_ok=True)
         for machine in story.MACHINES:
             digest = hashlib.md5(machine.encode(), usedforsecurity=False).hexdigest()
@@ -146,7 +145,10 @@ class Company:
         """Gives this process and its children another machine's name and ids."""
         _unshare(_NEWNS | _NEWUTS)
         socket.sethostname(machine)
-        for name, target in (("machine-id", "/etc/machine-id"), ("boot-id", "/proc/sys/kernel/random/boot_id")):
+        for name, target in (
+            ("machine-id", "/etc/machine-id"),
+            ("boot-id", "/proc/sys/kernel/random/boot_id"),
+        ):
             if os.path.exists(target):
                 _mount(f"/var/spool/{name}-{machine}", target, _BIND)
 
@@ -159,12 +161,14 @@ def _network() -> None:
             name = b"lo" if number == 0 else b"lo:%d" % number
             at = struct.pack("<HH4s8x", socket.AF_INET, 0, socket.inet_aton(address))
             fcntl.ioctl(control, _SET_ADDRESS, struct.pack("16s16s8x", name, at))
-            flags = struct.unpack_from("h", fcntl.ioctl(control, _GET_FLAGS, struct.pack("16s24x", b"lo")), 16)[0]
+            flags = struct.unpack_from(
+                "h", fcntl.ioctl(control, _GET_FLAGS, struct.pack("16s24x", b"lo")), 16
+            )[0]
             fcntl.ioctl(control, _SET_FLAGS, struct.pack("16sh22x", b"lo", flags | _UP))
 
 
 def divide() -> int:
-    """Forks into namespaces of their own; returns 0 in their first process, and its status here when it ended."""
+    """Forks into new namespaces; returns 0 in their first process, and another number here at its end."""
     pid = os.fork()
     if pid == 0:
         _unshare(_NEWNS | _NEWUTS | _NEWIPC | _NEWPID | _NEWNET)
@@ -244,8 +248,28 @@ def certificate(work: Path) -> Path:
     """
     key, path = work / "key.pem", work / "certificate.pem"
     names = "subjectAltName=" + ",".join(f"DNS:{name}" for name in story.ADDRESSES)
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    command += ["-keyout", str(key), "-out", str(path), "-days", "3650", "-subj", "/CN=Meridian", "-addext", names]
+    command = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+    ]
+    command += [
+        "-keyout",
+        str(key),
+        "-out",
+        str(path),
+        "-days",
+        "3650",
+        "-subj",
+        "/CN=Meridian",
+        "-addext",
+        names,
+    ]
     subprocess.run(command, check=True, capture_output=True)
     both = work / "both.pem"
     both.write_bytes(key.read_bytes() + path.read_bytes())

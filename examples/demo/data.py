@@ -8,9 +8,25 @@ from collections.abc import Iterable
 
 from . import story
 
-_FIRST = "Ada Ben Cleo Dan Eva Fay Gus Hal Ida Jon Kit Leo Mia Ned Ola Pam".split()
-_LAST = "Abel Baker Cole Diaz Evans Ford Gray Hart Iyer Jones Klein Lang".split()
-_ITEMS = "oats rye spelt barley millet maize rice quinoa".split()
+_FIRST = [
+    "Ada",
+    "Ben",
+    "Cleo",
+    "Dan",
+    "Eva",
+    "Fay",
+    "Gus",
+    "Hal",
+    "Ida",
+    "Jon",
+    "Kit",
+    "Leo",
+    "Mia",
+    "Ned",
+    "Ola",
+]
+_LAST = ["Abel", "Baker", "Cole", "Diaz", "Evans", "Ford", "Gray", "Hart", "Iyer", "Jones", "Klein", "Lang"]
+_ITEMS = ["oats", "rye", "spelt", "barley", "millet", "maize", "rice", "quinoa"]
 
 
 def _table(head: str, rows: Iterable[Iterable[object]]) -> str:
@@ -41,7 +57,9 @@ def _finance(chance: random.Random) -> dict[str, str]:
             ((f"I{n:04}", _person(chance), chance.randrange(90), amount()) for n in range(60)),
         ),
         "/srv/finance/bonuses.csv": _table("employee,bonus", ((n, amount()) for n in range(40))),
-        "/srv/finance/sales.csv": _table("rate,net", ((chance.choice((7, 19)), amount()) for _ in range(300))),
+        "/srv/finance/sales.csv": _table(
+            "rate,net", ((chance.choice((7, 19)), amount()) for _ in range(300))
+        ),
         "/srv/bank/payments.xml": "<payments><to iban='DE00 0000' amount='118.20'/></payments>\n",
         **places,
     }
@@ -64,7 +82,9 @@ def _hr(chance: random.Random) -> dict[str, str]:
         "/srv/hr/staff.csv": _table(
             "name,department", ((_person(chance), chance.choice(teams)) for _ in range(80))
         ),
-        "/srv/hr/salaries.csv": _table("employee,salary", ((n, chance.randrange(3000, 9000)) for n in range(80))),
+        "/srv/hr/salaries.csv": _table(
+            "employee,salary", ((n, chance.randrange(3000, 9000)) for n in range(80))
+        ),
         "/srv/hr/absences.csv": _table("from,until", ((20261100 + n, 20261101 + n) for n in range(1, 25))),
         "/srv/hr/welcome.txt": "Welcome to Meridian.\n",
         "/srv/hr/applications/4711.txt": "I have ten years of experience with oats.\n" * 30,

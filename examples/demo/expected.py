@@ -1,4 +1,4 @@
-"""What must be in a report of the week: figures from the story and from the services, and none from the records."""
+"""What must be in a report of the week: figures of the story and of the services, and none of the records."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 Planned = tuple[story.Script, int, str]
 
 
-def figures(runs: Sequence[Planned], company: Company, witness: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+def figures(
+    runs: Sequence[Planned], company: Company, witness: Iterable[Mapping[str, Any]]
+) -> dict[str, Any]:
     """All figures, as JSON has them.
 
     Args:
@@ -108,13 +110,19 @@ def _connections(runs: Sequence[Planned]) -> list[dict[str, Any]]:
         for host, port, count in script.contacts:
             connections[script.path, host, port] += count
     return [
-        {"script": script, "host": host, "port": port, "connections": count, "requests": requests[script, host, port]}
+        {
+            "script": script,
+            "host": host,
+            "port": port,
+            "connections": count,
+            "requests": requests[script, host, port],
+        }
         for (script, host, port), count in sorted(connections.items())
     ]
 
 
 def _files(runs: Sequence[Planned], company: Company) -> list[dict[str, Any]]:
-    """Files of the company by script: in how many runs each was read and written, and how large it is in the end."""
+    """Files by script: in how many runs each was read and written, and how large it is in the end."""
     reads: Counter[tuple[str, str]] = Counter()
     writes: Counter[tuple[str, str]] = Counter()
     for script, day, _ in runs:
@@ -164,6 +172,13 @@ def _arrived(witness: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         requests[key] += 1
         bodies[key] += line["body"]
     return [
-        {"scheme": key[0], "host": key[1], "method": key[2], "path": key[3], "count": count, "bytes": bodies[key]}
+        {
+            "scheme": key[0],
+            "host": key[1],
+            "method": key[2],
+            "path": key[3],
+            "count": count,
+            "bytes": bodies[key],
+        }
         for key, count in sorted(requests.items())
     ]

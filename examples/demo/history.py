@@ -1,8 +1,8 @@
 """Moves what was recorded just now to the times of the story.
 
-A week cannot be recorded in a minute. Everything else in the records is as gnomon wrote it; all times of one run are
-moved by the same span: those of its records, of its segments, and those within the ids of its processes. The checksums
-are made anew. docs/segment-format.md describes the bytes.
+A week cannot be recorded in a minute. All times of one run are moved by the same span: those of its records,
+of its segments, and those within the ids of its processes. The checksums are made anew. Everything else is as
+gnomon wrote it. docs/segment-format.md describes the bytes.
 """
 
 from __future__ import annotations
@@ -110,7 +110,9 @@ def _mend_link(segment: _Segment, before: list[tuple[int, int]]) -> None:
     for at, length, kind, _ in segment.records():
         if kind == _PREVIOUS:
             (end,) = struct.unpack_from("<I", data, at + _HEAD + 4)
-            digest = hashlib.sha256(b"".join(struct.pack("<II", *entry) for entry in before if entry[0] < end))
+            digest = hashlib.sha256(
+                b"".join(struct.pack("<II", *entry) for entry in before if entry[0] < end)
+            )
             data[at + _HEAD + 8 : at + _HEAD + 40] = digest.digest()
             struct.pack_into("<I", data, at + 4, zlib.crc32(data[at + 20 : at + length]))
 

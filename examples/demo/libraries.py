@@ -10,11 +10,11 @@ from pathlib import Path
 
 OLD = {"requests": "2.19.0", "urllib3": "1.23", "idna": "2.6", "chardet": "3.0.4", "certifi": "2018.4.16"}
 
-_STAND_IN = '''"""A stand-in for {name} {version}, made for a demonstration: its name and version, and none of its code."""
+_STAND_IN = '''"""A stand-in for {name} {version}, for a demonstration: its name, none of its code."""
 
 __version__ = "{version}"
 '''
-_STAND_IN_GET = '''
+_STAND_IN_GET = """
 
 import json
 import urllib.request
@@ -36,11 +36,11 @@ def get(url, timeout=None):
 
     with urllib.request.urlopen(url, timeout=timeout) as answer:
         return Answer(answer.read())
-'''
+"""
 
 
 def environment(folder: Path, python: str, version: str) -> Path:
-    """Makes a virtual environment for `python`, as `python -m venv` does, and returns its library directory."""
+    """Makes a virtual environment for `python`, as venv does, and returns its library directory."""
     (folder / "bin").mkdir(parents=True)
     (folder / "bin/python").symlink_to(python)
     home = python.rpartition("/")[0]

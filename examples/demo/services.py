@@ -85,7 +85,10 @@ class _Tunnel(BaseHTTPRequestHandler):
     def _forward(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         path = "/" + self.path.split("/", 3)[3]
-        head = [f"{self.command} {path} HTTP/1.0", *(f"{name}: {text}" for name, text in self.headers.items())]
+        head = [
+            f"{self.command} {path} HTTP/1.0",
+            *(f"{name}: {text}" for name, text in self.headers.items()),
+        ]
         with socket.create_connection(("127.0.0.1", self.plain)) as server:
             server.sendall("\r\n".join([*head, "", ""]).encode() + body)
             _pump(server, self.connection)
@@ -186,7 +189,9 @@ def start(witness: Path, certificate: Path, *, is_private: bool) -> dict[str, in
             continue
         if scheme == "https":
             # The handshake is made by the thread that answers, so that nobody has to wait for another's.
-            server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+            server.socket = context.wrap_socket(
+                server.socket, server_side=True, do_handshake_on_connect=False
+            )
         ports[scheme] = server.server_address[1]
         _serve(server)
     if is_private:

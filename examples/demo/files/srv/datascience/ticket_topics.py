@@ -9,7 +9,9 @@ with open("/srv/datascience/tickets.json") as file:
     tickets = json.load(file)
 request = urllib.request.Request(
     base + "/chat/completions",
-    json.dumps({"model": "meridian-8b", "messages": [{"role": "user", "content": "\n".join(tickets)}]}).encode(),
+    json.dumps(
+        {"model": "meridian-8b", "messages": [{"role": "user", "content": "\n".join(tickets)}]}
+    ).encode(),
     {"Content-Type": "application/json"},
 )
 with urllib.request.urlopen(request) as answer:
