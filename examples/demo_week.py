@@ -40,6 +40,7 @@ def _options() -> Options:
     )
     parser.add_argument("--quick", action="store_true", help="run each script once")
     parser.add_argument("--offline", action="store_true", help="do not ask PyPI for the old libraries")
+    parser.add_argument("--plain", action="store_true", help="make no namespaces, also as root")
     parser.add_argument("--python", help="the interpreter of the scripts (default: this one)")
     given = parser.parse_args()
     return Options(
@@ -49,6 +50,7 @@ def _options() -> Options:
         is_quick=given.quick,
         is_offline=given.offline,
         python=given.python,
+        is_plain=given.plain,
     )
 
 

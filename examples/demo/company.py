@@ -45,8 +45,10 @@ def _mount(source: str, target: str, flags: int, kind: str = "none") -> None:
     _checked(_libc.mount(*arguments), f"mount `{target}`")
 
 
-def why_not_private() -> str | None:
+def why_not_private(*, is_wanted: bool) -> str | None:
     """Why the company cannot have machines of its own here; None where it can."""
+    if not is_wanted:
+        return "that was asked for"
     if sys.platform != "linux":
         return "this is not Linux"
     if os.geteuid() != 0:

@@ -30,8 +30,14 @@ def figures(
         "scripts": _scripts(runs, company),
         "libraries": _libraries(runs),
         "connections": _connections(runs),
+        "ai": _ai(runs),
         "files": _files(runs, company),
         "verdicts": _verdicts(runs),
+        "children": [
+            {"script": script.path, "command": company.text(command), "is_recorded": is_recorded}
+            for script, _, _ in runs
+            for command, is_recorded in script.children
+        ],
         "findings": sorted({(script.path or "-c", id) for script, _, _ in runs for id in script.findings}),
         "arrived": _arrived(witness),
     }
@@ -51,6 +57,8 @@ def _processes(runs: Sequence[Planned]) -> dict[str, Any]:
         "by_user": by("user"),
         "by_machine": by("machine"),
         "by_day": dict(sorted(Counter(story.DAYS[day] for _, day, _ in runs).items())),
+        # A pool's children leave without a word.
+        "without_end": forks,
         "failed": sum(script.status != 0 for script, _, _ in runs),
         "silent": sum(not is_recorded for script, _, _ in runs for _, is_recorded in script.children),
     }
@@ -81,7 +89,7 @@ def _scripts(runs: Sequence[Planned], company: Company) -> list[dict[str, Any]]:
         entries.append(
             {
                 "sha256": sha256,
-                "paths": sorted({script.path for script in scripts}),
+                "paths": sorted({company.path(script.path) for script in scripts if script.path}),
                 "machines": sorted({script.machine for script in scripts}),
                 "users": sorted({script.user for script in scripts}),
                 "owners": sorted({script.owner_uid or story.USERS[script.user].uid for script in scripts}),
@@ -121,13 +129,29 @@ def _connections(runs: Sequence[Planned]) -> list[dict[str, Any]]:
     ]
 
 
+def _ai(runs: Sequence[Planned]) -> list[dict[str, Any]]:
+    """Requests to AI services by script and host."""
+    counted: Counter[tuple[str, str]] = Counter()
+    for script, _, _ in runs:
+        for call in script.calls:
+            if call.host in story.AI_HOSTS:
+                counted[script.path, call.host] += call.count
+    return [
+        {"script": script, "host": host, "is_sanctioned": story.AI_HOSTS[host], "requests": count}
+        for (script, host), count in sorted(counted.items())
+    ]
+
+
 def _files(runs: Sequence[Planned], company: Company) -> list[dict[str, Any]]:
     """Files by script: in how many runs each was read and written, and how large it is in the end."""
+    # What SQLite does to its database is its own.
     reads: Counter[tuple[str, str]] = Counter()
     writes: Counter[tuple[str, str]] = Counter()
     for script, day, _ in runs:
         for path in script.reads:
             reads[script.path, path.format(day=story.DAYS[day])] += 1
+        if script.status:
+            reads[script.path, script.path] += 1  # for the traceback
         if any(call.url.startswith("https:") for call in script.calls):
             reads[script.path, "/srv/ca.pem"] += 1
         for path in script.writes:
@@ -135,7 +159,7 @@ def _files(runs: Sequence[Planned], company: Company) -> list[dict[str, Any]]:
     return [
         {
             "script": key[0],
-            "path": key[1],
+            "path": company.path(key[1]),
             "runs_that_read": reads[key],
             "runs_that_wrote": writes[key],
             "size": company.place(key[1]).stat().st_size,

@@ -366,6 +366,9 @@ HR = (
         "ws-hr-01",
         _on("Wed 10:10"),
         arguments=("judy",),
+        reads=("/srv/hr/welcome.txt",),
+        writes=("/srv/hr/onboarding/judy/welcome.txt",),
+        verdicts=(Verdict("allow", "meridian/hr-itself", "copy"),),
     ),
     Script(
         "/srv/hr/cv_summary.py",
@@ -374,6 +377,7 @@ HR = (
         _on("Tue 13:40", "Thu 13:45"),
         reads=("/srv/hr/applications/4711.txt",),
         calls=(Call("POST", "http://127.0.0.1:11434/api/generate"),),
+        verdicts=(Verdict("allow", "meridian/hr-itself", "open"),),
         findings=("local-ai",),
         needs="port 11434",
     ),
@@ -558,6 +562,13 @@ DATA_SCIENCE = (
 )
 
 SCRIPTS = (*FINANCE, *MARKETING, *HR, *OPERATIONS, *DATA_SCIENCE)
+# AI services by host, and whether the organisation approved them; a model of the machine itself needs no word.
+AI_HOSTS = {
+    "api.anthropic.com": True,
+    "llm.meridian.example": True,
+    "api.openai.com": False,
+    "127.0.0.1": None,
+}
 # The day from which on another text lies in a script's place.
 CHANGED = {"/srv/marketing/seo_check.py": (DAYS.index("Thu"), "/srv/marketing/seo_check.thursday.py")}
 # The day on which a start-up file of the data scientists' environment is another.

@@ -37,6 +37,7 @@ class Options:
         is_quick: Each script is run once.
         is_offline: PyPI is not asked for the old libraries.
         python: The interpreter of the scripts; this one where it is None.
+        is_plain: No namespaces, whoever calls.
     """
 
     spool: Path
@@ -45,6 +46,7 @@ class Options:
     is_quick: bool
     is_offline: bool
     python: str | None
+    is_plain: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ class Week:
         self.beside = beside(self.spool)
         self.monday = options.monday
         self._left_out = left_out
-        self.why_plain = place.why_not_private()
+        self.why_plain = place.why_not_private(is_wanted=not options.is_plain)
         self.real_python = options.python or getattr(sys, "_base_executable", sys.executable)
         self.version = self._ask("import sys; print('%d.%d' % sys.version_info[:2])")[0]
         self.tools = self._tools()
