@@ -562,7 +562,7 @@ DATA_SCIENCE = (
 )
 
 SCRIPTS = (*FINANCE, *MARKETING, *HR, *OPERATIONS, *DATA_SCIENCE)
-# AI services by host, and whether the organisation approved them; a model of the machine itself needs no word.
+# AI services by host, and whether the organisation approved them; a local model needs no word.
 AI_HOSTS = {
     "api.anthropic.com": True,
     "llm.meridian.example": True,

@@ -9,7 +9,6 @@ import random
 import shutil
 import subprocess
 import sys
-import sysconfig
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -96,6 +95,8 @@ class Week:
         # Where there is no hiding of directories, what records name stays there for whoever reads them.
         root = self.beside / "files" if self.why_plain else work / "root"
         self.company = place.Company(root, self.why_plain is None, self._python(), self._bootstrap())
+        shared = self._ask("import sysconfig; print(sysconfig.get_config_var('Py_ENABLE_SHARED') or 0)")[0]
+        self.needs_library = shared == "1" and self.company.python.startswith(self.tools)
         self.runs = _week(is_quick=options.is_quick)
         self.has_real_libraries = False
 
@@ -356,15 +357,9 @@ class Week:
     def _surroundings(self, ports: dict[str, int]) -> dict[str, str]:
         if self.company.is_private:
             # An interpreter that is linked to its library finds it where it was built, which may be covered.
-            return {"LD_LIBRARY_PATH": f"{self.tools}/python/lib"} if self._needs_library else {}
+            return {"LD_LIBRARY_PATH": f"{self.tools}/python/lib"} if self.needs_library else {}
         proxy = f"http://127.0.0.1:{ports['proxy']}"
         return {"http_proxy": proxy, "https_proxy": proxy, "no_proxy": "127.0.0.1"}
-
-    @property
-    def _needs_library(self) -> bool:
-        return bool(sysconfig.get_config_var("Py_ENABLE_SHARED")) and self.company.python.startswith(
-            self.tools
-        )
 
     def _ended(self, run: Run, status: int) -> None:
         if status != run.script.status:
