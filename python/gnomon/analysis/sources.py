@@ -45,7 +45,7 @@ def stream(
 
 
 def _column(name: str) -> str:
-    # From nanoseconds: DuckDB 1.4 and 2.0 differ in what they make of the stream's type, and a cast would take
+    # From nanoseconds: DuckDB 1.4 and 2.0 differ in what they make of the stream, and a cast would take
     # the session's time zone.
     return f"make_timestamp_ns(epoch_ns({name}))::timestamp as {name}" if name in _TIMES else f'"{name}"'
 

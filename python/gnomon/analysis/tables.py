@@ -107,7 +107,8 @@ def _runs(loading: Loading) -> None:
     from .identity import Run, scripts
 
     found = loading.connection.execute(
-        "select id, parent, forked, script_form, script, script_file, script_sha256, script_size, machine, user "
+        "select id, parent, forked, script_form, script, script_file, script_sha256, script_size, machine, "
+        "user "
         "from base.process_rows order by started, id"
     ).fetchall()
     named = scripts(Run(*row) for row in found)
