@@ -9,12 +9,8 @@ import json
 import re
 import subprocess
 import sys
-import tarfile
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime, timezone
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,66 +18,20 @@ from urllib.parse import urlsplit
 import pytest
 
 import gnomon
-from gnomon._native import Process, Record
+from gnomon._native import Process
 from watching import environment
+from weeks import Week, golden
 
-GOLDEN = Path(__file__).resolve().parent / "demo_week"
 DEMO = Path(__file__).resolve().parents[1] / "examples" / "demo_week.py"
 # What SQLite does for the script that reconciles: its database, and the directory of its journal.
 _OF_SQLITE = re.compile(r"/srv/finance(/reconcile[.]db(-journal)?)?$")
-_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-
-
-@dataclass(frozen=True)
-class Week:
-    """A recording, and what it must hold."""
-
-    spool: Path
-    beside: Path
-
-    @cached_property
-    def expected(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads((self.beside / "expected.json").read_text())
-        return found
-
-    @cached_property
-    def processes(self) -> dict[str, Process]:
-        found, faults = gnomon.Spool(self.spool).processes()
-        assert faults == []
-        return {process.id: process for process in found}
-
-    @cached_property
-    def records(self) -> list[Record]:
-        records = gnomon.Spool(self.spool).records()
-        found = list(records)
-        assert records.faults == []
-        return found
-
-    def script(self, record: Record) -> str:
-        """The story's name for the script of a record's process: its path there; empty for a command."""
-        return self.story_path(self.processes[record.process].script_file or "")
-
-    def story_path(self, path: str) -> str:
-        """A path as the story has it, also where the company had no file systems of its own."""
-        return path.removeprefix(f"{self.beside}/files")
-
-
-def _golden(folder: Path) -> Week:
-    for name in ("spool", "beside"):
-        (folder / name).mkdir(mode=0o700)
-        with tarfile.open(GOLDEN / f"{name}.tar.xz") as archive:
-            if hasattr(tarfile, "data_filter"):
-                archive.extractall(folder / name, filter="data")
-            else:
-                archive.extractall(folder / name)
-    return Week(folder / "spool", folder / "beside")
 
 
 @pytest.fixture(scope="module", params=["golden", "recorded now", "recorded now, plain"])
 def week(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Week:
     folder = tmp_path_factory.mktemp("week")
     if request.param == "golden":
-        return _golden(folder)
+        return golden(folder)
     options = ["--plain"] if "plain" in request.param else []
     command = [sys.executable, str(DEMO), str(folder / "spool"), "--quick", "--offline", *options]
     path = str(Path(gnomon.__file__).resolve().parents[1])
@@ -105,7 +55,7 @@ def test_processes_are_those_of_the_story(week: Week) -> None:
     assert sum(process.forked for process in processes) == expected["forks"]
     assert sum(process.ended is None for process in processes) == expected["without_end"]
     assert sum(bool(process.status) for process in processes) == expected["failed"]
-    days = Counter(_when(process.started, week)[:3] for process in processes if not process.forked)
+    days = Counter(week.when(process.started)[:3] for process in processes if not process.forked)
     assert days == expected["by_day"]
 
 
@@ -126,13 +76,6 @@ def test_users_machines_and_starters_are_those_of_the_story(week: Week) -> None:
     }
 
 
-def _when(time: int, week: Week) -> str:
-    """`Mon 09:30`, by the day of the week that the story has."""
-    moment = datetime.fromtimestamp(time / 1e9, timezone.utc)
-    monday = datetime.fromisoformat(week.expected["monday"]).replace(tzinfo=timezone.utc)
-    return f"{_DAYS[(moment - monday).days]} {moment:%H:%M}"
-
-
 def test_scripts_are_known_by_their_content(week: Week) -> None:
     found: dict[str | None, list[Process]] = defaultdict(list)
     for process in week.processes.values():
@@ -143,8 +86,8 @@ def test_scripts_are_known_by_their_content(week: Week) -> None:
             "sha256": sha256,
             "paths": sorted({process.script_file for process in runs if process.script_file}),
             "runs": len(runs),
-            "first": _when(min(process.started for process in runs), week),
-            "last": _when(max(process.started for process in runs), week),
+            "first": week.when(min(process.started for process in runs)),
+            "last": week.when(max(process.started for process in runs)),
         }
         for sha256, runs in found.items()
     ]
@@ -288,20 +231,20 @@ def test_a_startup_file_changed_on_wednesday(week: Week) -> None:
         for hook in startup.hooks
         if str(hook.file.path).endswith("meridian_defaults.pth")
     }
-    is_whole = "Wed" in {_when(p.started, week)[:3] for p in week.processes.values() if p.environment}
+    is_whole = "Wed" in {week.when(p.started)[:3] for p in week.processes.values() if p.environment}
     assert len(states) == (2 if is_whole else 1)
 
 
 def test_no_time_lies_outside_of_the_week(week: Week) -> None:
     for record in week.records:
-        assert _when(record.time, week) and record.time <= record.last_time + 10_000_000
+        assert week.when(record.time) and record.time <= record.last_time + 10_000_000
     for process in week.processes.values():
         # The id tells when the process started, to the millisecond.
         assert abs(int(process.id.replace("-", "")[:12], 16) - process.started // 1_000_000) < 1000
 
 
 def test_nothing_of_the_recording_machine_is_in_the_golden_one(tmp_path: Path) -> None:
-    week = _golden(tmp_path)
+    week = golden(tmp_path)
     foreign = re.compile(
         rb"/root/|/tmp/|/work|/home/(?!alice|bob|carol|dave|erin|frank|grace|heidi|peggy|svc-jobs)"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from . import story
@@ -143,29 +143,39 @@ def _ai(runs: Sequence[Planned]) -> list[dict[str, Any]]:
 
 
 def _files(runs: Sequence[Planned], company: Company) -> list[dict[str, Any]]:
-    """Files by script: in how many runs each was read and written, and how large it is in the end."""
+    """Files by script: in how many runs each was read and written, how often, and its size in the end."""
     # What SQLite does to its database is its own.
+    runs_that: dict[str, Counter[tuple[str, str]]] = {"read": Counter(), "wrote": Counter()}
     reads: Counter[tuple[str, str]] = Counter()
-    writes: Counter[tuple[str, str]] = Counter()
     for script, day, _ in runs:
-        for path in script.reads:
-            reads[script.path, path.format(day=story.DAYS[day])] += 1
-        if script.status:
-            reads[script.path, script.path] += 1  # for the traceback
-        if any(call.url.startswith("https:") for call in script.calls):
-            reads[script.path, "/srv/ca.pem"] += 1
+        for path, times in _read_by(script):
+            key = script.path, path.format(day=story.DAYS[day])
+            runs_that["read"][key] += 1
+            reads[key] += times
         for path in script.writes:
-            writes[script.path, path.format(day=story.DAYS[day])] += 1
+            runs_that["wrote"][script.path, path.format(day=story.DAYS[day])] += 1
     return [
         {
             "script": key[0],
             "path": company.path(key[1]),
-            "runs_that_read": reads[key],
-            "runs_that_wrote": writes[key],
+            "runs_that_read": runs_that["read"][key],
+            "runs_that_wrote": runs_that["wrote"][key],
+            "reads": reads[key],
             "size": company.place(key[1]).stat().st_size,
         }
-        for key in sorted({*reads, *writes})
+        for key in sorted({*runs_that["read"], *runs_that["wrote"]})
     ]
+
+
+def _read_by(script: story.Script) -> Iterator[tuple[str, int]]:
+    """What one run reads, and how often; a file that is opened and mapped counts twice."""
+    for path in script.reads:
+        yield path, 1 + (path in script.maps)
+    if script.status:
+        yield script.path, 1  # for the traceback
+    secure = sum(call.count for call in script.calls if call.url.startswith("https:"))
+    if secure:
+        yield "/srv/ca.pem", secure  # each request has a context of its own
 
 
 def _verdicts(runs: Sequence[Planned]) -> list[dict[str, Any]]:

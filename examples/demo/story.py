@@ -100,6 +100,7 @@ class Script:
         path: Its file; empty where the code is on the command line.
         runs: Day (0 is Monday) and time of each run.
         reads: Files of the company that it reads.
+        maps: Those of them that it maps into memory besides.
         writes: Files that it writes, makes or copies to.
         calls: Requests over HTTP.
         contacts: Host, port and number of connections that are no HTTP.
@@ -124,6 +125,7 @@ class Script:
     owner_uid: int | None = None
     modified: str = "2026-09-14"
     reads: Sequence[str] = ()
+    maps: Sequence[str] = ()
     writes: Sequence[str] = ()
     calls: Sequence[Call] = ()
     contacts: Sequence[tuple[str, int, int]] = ()
@@ -539,6 +541,7 @@ DATA_SCIENCE = (
         "ws-ds-01",
         _on("Wed 15:50"),
         reads=("/srv/models/mistral-7b-instruct.Q4_K_M.gguf",),
+        maps=("/srv/models/mistral-7b-instruct.Q4_K_M.gguf",),
         findings=("local-ai",),
     ),
     Script(
