@@ -6,11 +6,13 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gnomon.analysis import Analysis
+from gnomon.cli import main
 from weeks import Week, golden
 
 # What SQLite does for the script that reconciles: its database, and the directory of its journal.
@@ -112,6 +114,22 @@ def test_libraries(week: Week, analysis: Analysis) -> None:
         "select distribution || ' ' || version, sum(runs)::int from libraries where is_imported group by all"
     )
     assert _counted(analysis, query) == week.expected["libraries"]
+
+
+def test_vulnerabilities(week: Week, tmp_path: Path) -> None:
+    database = tmp_path / "osv.sqlite"
+    assert main(["osv", "import", "-o", str(database), str(week.beside / "osv")]) == 0
+    analysis = Analysis([week.spool], vulnerabilities=database)
+    rows = analysis.rows("select * from libraries where state = 'vulnerable'")
+    found = {
+        f"{row['distribution']} {row['version']}": {
+            "advisories": sorted(row["advisories"]),
+            "fixed": row["fixed"],
+        }
+        for row in rows
+    }
+    assert found == week.expected["vulnerable"]
+    analysis.connection.close()
 
 
 def test_connections(week: Week, analysis: Analysis) -> None:

@@ -173,8 +173,13 @@ def divide() -> int:
     """Forks into new namespaces; returns 0 in their first process, and another number here at its end."""
     pid = os.fork()
     if pid == 0:
-        _unshare(_NEWNS | _NEWUTS | _NEWIPC | _NEWPID | _NEWNET)
-        inner = os.fork()
+        inner = -1
+        try:
+            _unshare(_NEWNS | _NEWUTS | _NEWIPC | _NEWPID | _NEWNET)
+            inner = os.fork()
+        except OSError as error:
+            print(f"error: {error}", file=sys.stderr, flush=True)
+            os._exit(1)
         if inner == 0:
             return 0
         os._exit(os.waitstatus_to_exitcode(os.waitpid(inner, 0)[1]) & 0xFF)

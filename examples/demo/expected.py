@@ -29,6 +29,10 @@ def figures(
         "processes": _processes(runs),
         "scripts": _scripts(runs, company),
         "libraries": _libraries(runs),
+        "vulnerable": {
+            name: {"advisories": advisories, "fixed": fixed}
+            for name, (advisories, fixed) in sorted(story.VULNERABLE.items())
+        },
         "connections": _connections(runs),
         "ai": _ai(runs),
         "files": _files(runs, company),

@@ -565,6 +565,14 @@ DATA_SCIENCE = (
 )
 
 SCRIPTS = (*FINANCE, *MARKETING, *HR, *OPERATIONS, *DATA_SCIENCE)
+# Of libraries with known vulnerabilities: their CVEs, and the version that has none of these. What the
+# advisories in examples/demo/beside/osv say.
+VULNERABLE = {
+    "requests 2.19.0": (("CVE-2018-18074", "CVE-2023-32681"), "2.31.0"),
+    "urllib3 1.23": (("CVE-2019-11324", "CVE-2023-43804"), "1.26.17"),
+    "idna 2.6": (("CVE-2024-3651",), "3.7"),
+    "certifi 2018.4.16": (("CVE-2022-23491",), "2022.12.7"),
+}
 # AI services by host, and whether the organisation approved them; a local model needs no word.
 AI_HOSTS = {
     "api.anthropic.com": True,
