@@ -24,15 +24,15 @@ _PROTOCOLS = {
     5671: "amqps", 5672: "amqp", 6379: "redis", 8080: "http", 9092: "kafka", 9200: "elasticsearch",
     27017: "mongodb",
 }  # fmt: skip
-# Paths that say that a host speaks as OpenAI, Anthropic or Ollama do, whatever its name: servers of one's own.
+# Paths that say that a host speaks as OpenAI, Anthropic or Ollama do, whatever its name is.
 SPOKEN = (
-    "/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/embeddings", "/v1/messages", "/api/generate",
-    "/api/chat", "/api/embed", "/api/embeddings",
+    "/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/embeddings", "/v1/messages",
+    "/api/generate", "/api/chat", "/api/embed", "/api/embeddings",
 )  # fmt: skip
 _COLUMNS = """
-    host VARCHAR, port USMALLINT, is_local BOOLEAN, is_internal BOOLEAN, port_protocol VARCHAR, service
-    VARCHAR, service_name VARCHAR, is_ai BOOLEAN, is_sanctioned BOOLEAN, category VARCHAR, severity
-    VARCHAR, attack VARCHAR
+    host VARCHAR, port USMALLINT, is_local BOOLEAN, is_internal BOOLEAN, port_protocol VARCHAR,
+    service VARCHAR, service_name VARCHAR, is_ai BOOLEAN, is_sanctioned BOOLEAN,
+    category VARCHAR, severity VARCHAR, attack VARCHAR
 """
 
 
@@ -60,14 +60,15 @@ def _facts(
     egresses = catalog.egress_of(host, port)
     egress = egresses[0] if egresses else None
     is_own = is_local(host, own_names)
+    is_known = service is not None or egress is not None
     return {
         "host": host,
         "port": port,
         "is_local": is_own,
-        # What is known by name is outside, wherever a forwarder on this network leads it.
+        # What is known by its name is outside, wherever a forwarder on this network leads it.
         "is_internal": is_own
         or catalog.is_internal(host)
-        or (service is None and is_internal(host, addresses)),
+        or (not is_known and _is_inside(catalog, addresses)),
         "port_protocol": _PROTOCOLS.get(port or 0),
         "service": service.id if service else None,
         "service_name": service.name if service else None,
@@ -99,10 +100,14 @@ def is_local(host: str, own_names: set[str]) -> bool:
     return address is not None and (address.is_loopback or address.is_unspecified)
 
 
-def is_internal(host: str, addresses: list[str]) -> bool:
-    """Whether `host` is on a private network, as far as names and addresses tell."""
-    known = [_address(text) for text in addresses or [host]]
-    return all(address is not None and address.is_private and not address.is_loopback for address in known)
+def _is_inside(catalog: Catalog, addresses: list[str]) -> bool:
+    """Whether these are addresses of the organisation's own networks."""
+    return bool(addresses) and all(not _is_loopback(text) and catalog.is_internal(text) for text in addresses)
+
+
+def _is_loopback(text: str) -> bool:
+    address = _address(text)
+    return address is not None and address.is_loopback
 
 
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
