@@ -1,4 +1,4 @@
-"""The catalogue that gnomon brings is well-formed; people's own files change it, or are told what is wrong."""
+"""The catalogue that gnomon brings is well-formed; people's own files change it, or hear what is wrong."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
 """A catalogue as macros of DuckDB: the text of SQL, made of the same expressions that Python searches with.
 
 A pattern that is a column's value would be compiled for each row: so the macros hold every expression as a
-constant, and ask for all at once before they ask for each. They take what records hold: hosts and paths in their
-plain form.
+constant, and ask for all at once before they ask for each. They take hosts and paths as records hold them.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ def of(catalog: Catalog) -> Iterable[tuple[str, str]]:
 
 _PLAIN_PATH = r"""
 case when not regexp_matches(path, '[/\\][.]{0,2}(?:[/\\]|\z)') then path
-else case when regexp_matches(path, '^[/\\]{2}') then '/' else '' end
+else replace(regexp_extract(path, '^[/\\]{0,2}'), '\', '/')
   || substr(
     list_reduce(
       list_prepend('', string_split(replace(path, '\', '/'), '/')),
@@ -44,14 +43,15 @@ else case when regexp_matches(path, '^[/\\]{2}') then '/' else '' end
         when part in ('', '.') then whole
         when part = '..' then regexp_replace(whole, '/?[^/]*\z', '')
         else whole || '/' || part end),
-    case when regexp_matches(path, '^[/\\]') then 1 else 2 end)
+    2)
 end"""
 
 _ADDRESS_KEY = r"""
 case
   when regexp_matches(host, '^[0-9]{1,3}([.][0-9]{1,3}){3}\z') then
     '00000000000000000000ffff'
-      || array_to_string(list_transform(string_split(host, '.'), lambda part: printf('%02x', part::integer)), '')
+      || array_to_string(
+        list_transform(string_split(host, '.'), lambda part: printf('%02x', try_cast(part as integer))), '')
   when contains(host, ':') then array_to_string(
     list_transform(
       list_filter(

@@ -1,6 +1,6 @@
 r"""Patterns as a catalogue writes them to regular expressions that Python's re and RE2 (DuckDB) read alike.
 
-Letters are spelled out in both cases and no flag is used but `(?s)`: the two engines fold case differently. What
+Letters are spelled out in both cases and no flag is used but `(?s)`: the engines fold case differently. What
 an expression finds may be anywhere in a text; `^` and `\z` are its start and end (`as_python`: Python's).
 """
 
