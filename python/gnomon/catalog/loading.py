@@ -8,7 +8,7 @@ import pkgutil
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Optional
+from typing import Any
 
 from . import addresses, patterns
 from .entries import Capability, Egress, FileType, Internal, Library, Sensitivity, Server, Service, Words
