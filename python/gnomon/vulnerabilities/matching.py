@@ -11,7 +11,7 @@ from ..libraries import normalised
 from .advisory import Advisory
 from .database import IMPORT_HINT, Database
 from .merging import groups
-from .ranges import FIXED, is_every_version, is_inside, parsed, public
+from .ranges import FIXED, is_every_version, is_inside, parsed, public, release
 from .severity import UNRATED, word_of
 
 VULNERABLE, NO_KNOWN_VULNERABILITY, NOT_CHECKED = "vulnerable", "no known vulnerability", "not checked"
@@ -57,6 +57,7 @@ class Checked:
     Attributes:
         state: `vulnerable`, `no known vulnerability` or `not checked`.
         reason: Why it was not checked, or what it was checked against.
+        fixed: The smallest version above this one that has no known vulnerability; empty where none is known.
         is_known: Whether the package index has the project; `None` where no index was imported.
         yanked: Why the version was yanked, and `None` where it was not, as far as is known.
     """
@@ -66,12 +67,13 @@ class Checked:
     state: str
     reason: str
     vulnerabilities: tuple[Vulnerability, ...] = ()
+    fixed: str = ""
     is_known: bool | None = None
     yanked: str | None = None
 
 
-def check(database: Database | None, pairs: Iterable[tuple[str, str]]) -> list[Checked]:
-    """Each pair of distribution and version once, in the order given; a version may be empty.
+def check(database: Database | None, pairs: Iterable[tuple[str, str | None]]) -> list[Checked]:
+    """Each pair of distribution and version once, in the order given; a version may be empty or `None`.
 
     Raises:
         DatabaseError: The database cannot be read.
@@ -88,8 +90,9 @@ def _check(database: Database, name: str, text: str) -> Checked:
     known = database.advisories(key)
     version = parsed(text)
     state, reason, found = _judged(database, known, version, text)
-    yanked = database.yanked(key, str(public(version))) if version is not None else None
-    return Checked(name, text, state, reason, tuple(found), database.is_known(key), yanked)
+    yanked = database.yanked(key, release(version)) if version is not None else None
+    fixed = _fixed(known, None if version is None else public(version)) if found else ""
+    return Checked(name, text, state, reason, tuple(found), fixed, database.is_known(key), yanked)
 
 
 def _judged(

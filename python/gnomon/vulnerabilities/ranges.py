@@ -6,6 +6,7 @@ import functools
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from packaging.utils import canonicalize_version
 from packaging.version import InvalidVersion, Version
 
 BEGINNING = "0"  # as `introduced`: before every version, also before 0.dev0 (OSV schema, special values)
@@ -40,6 +41,11 @@ def parsed(text: str) -> Version | None:
 def public(version: Version) -> Version:
     """Without a local label: `2.0.1+cu118` is 2.0.1 as somebody built it, and as vulnerable as that."""
     return Version(version.public) if version.local else version
+
+
+def release(version: Version) -> str:
+    """One spelling for all versions that are equal: `1.3` of 1.3.0."""
+    return canonicalize_version(public(version))
 
 
 def intervals(events: Iterable[Mapping[str, str]]) -> list[Interval]:
