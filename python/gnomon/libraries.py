@@ -82,8 +82,8 @@ def owner_of(
 ) -> tuple[str, str] | None:
     """The name and version of the distribution that `module`, loaded from `file`, belongs to.
 
-    The version is empty, and the name that of the module, where no installed distribution has it. `None` where it was
-    not loaded from a library directory: the standard library, or code of one's own.
+    The version is empty, and the name that of the module, where no installed distribution has it. `None`
+    where it was not loaded from a library directory: the standard library, or code of one's own.
     """
     directory = _directory(file, installed)
     return None if directory is None else _distribution(module, directory, installed[directory])

@@ -1,7 +1,7 @@
 """Which runs are runs of the same script: by content across names and machines, by place across changes.
 
-Two runs belong together where they ran the same content, or what stood at the same path of the same machine. A place
-that anybody writes to (a temporary directory) joins nothing, and neither does empty content.
+Two runs belong together where they ran the same content, or what stood at the same path of the same
+machine. A place that anybody writes to (a temporary directory) joins nothing, and neither does empty content.
 """
 
 from __future__ import annotations

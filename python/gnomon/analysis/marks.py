@@ -1,4 +1,4 @@
-"""What this machine and its lists can say of a script's file: its owner's account, its repository, its schedule."""
+"""What this machine and lists can say of a script's file: its owner, its repository, its schedule."""
 
 from __future__ import annotations
 
@@ -6,24 +6,62 @@ import csv
 import os
 import statistics
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .sources import load_rows
+
+if TYPE_CHECKING:
+    import duckdb
 
 _TIMERS = {"cron": "cron", "systemd": "systemd", "task scheduler": "Task Scheduler"}
 _MIN_RUNS = 3
+_MAX_TIMES = 500
 _SPREAD = timedelta(minutes=10)
 
 
-@dataclass(frozen=True)
-class Marks:
-    """What is known of a script beyond its records. Each is `None` where nobody could tell."""
+_COLUMNS = """
+    script VARCHAR, owner_exists BOOLEAN, is_leaver BOOLEAN, repository VARCHAR, is_in_repository BOOLEAN,
+    schedule VARCHAR
+"""
 
-    owner_exists: bool | None = None
-    is_leaver: bool | None = None
-    repository: str | None = None
-    is_in_repository: bool | None = None
-    schedule: str | None = None
+
+def install(connection: duckdb.DuckDBPyConnection, leavers: str | os.PathLike[str] | None) -> None:
+    """Makes the table `script_marks`, one row for each script of `base.runs`.
+
+    Args:
+        connection: The database.
+        leavers: The file for `read_leavers`.
+    """
+    gone = read_leavers(leavers) if leavers is not None else None
+    here = machine_id()
+    found = connection.execute(
+        """
+        select script, list(distinct started_by), list(distinct user),
+            list(started order by started) filter (started_by <> 'script'),
+            arg_max(script_path, started), arg_max(machine_id, started),
+            arg_max(script_owner, started) filter (script_owner_uid is not null),
+            arg_max(script_owner_uid, started)
+        from base.runs group by script
+        """
+    ).fetchall()
+    load_rows(connection, "script_marks", _COLUMNS, (_marks(row, here, gone) for row in found))
+
+
+def _marks(row: tuple[Any, ...], here: str | None, leavers: Collection[str] | None) -> dict[str, Any]:
+    script, started_by, users, times, path, machine, owner, uid = row
+    is_here = machine == here
+    is_there = is_here and (path or "").startswith("/") and os.path.exists(path)
+    repository = repository_of(path) if is_there else None
+    return {
+        "script": script,
+        "owner_exists": owner_exists(owner, uid, is_here=is_here),
+        "is_leaver": is_leaver(owner, uid, users, leavers),
+        "repository": repository,
+        "is_in_repository": repository is not None if is_there else None,
+        "schedule": schedule(started_by, (times or [])[-_MAX_TIMES:]),
+    }
 
 
 def machine_id() -> str | None:

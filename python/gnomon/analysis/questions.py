@@ -88,7 +88,7 @@ class Analysis:
     def sql(
         self, query: str, parameters: Sequence[object] | Mapping[str, object] = ()
     ) -> duckdb.DuckDBPyConnection:
-        """Executes `query`; what it reads of the views is loaded first. Fetch the rows from what is returned."""
+        """Executes `query` after loading what it reads; fetch the rows from what is returned."""
         self.prepare(query)
         return self.connection.execute(query, parameters or None)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -15,16 +14,18 @@ from .sources import PROCESS_COLUMNS, load_rows, moment, stream
 if TYPE_CHECKING:
     from .questions import Analysis
 
-_CONTACTS = ("connect", "resolve", "http", "request", "send", "transfer")
-_MADE = ("rename", "copy")
-_FILES = (
-    "open", "delete", "rename", "link", "symlink", "mkdir", "chmod", "truncate", "utime", "copy", "chown", "xattr",
-    "map", "transfer",
-)  # fmt: skip
-_ACTS = (
-    "spawn", "exec", "code", "unpickle", "native", "database", "kill", "limit", "setenv", "registry", "tamper",
-    "bind", "blind", "evict", "policy", "standby",
-)  # fmt: skip
+
+def _words(text: str) -> list[str]:
+    return text.split()
+
+
+_CONTACTS = _words("connect resolve http request send transfer")
+_MADE = _words("rename copy")
+_FILES = _words("open delete rename link symlink mkdir chmod truncate utime copy chown xattr map transfer")
+_ACTS = _words(
+    "spawn exec code unpickle native database kill limit setenv registry tamper "
+    "bind blind evict policy standby"
+)
 
 
 class Loading:
@@ -56,13 +57,13 @@ def _processes(loading: Loading) -> None:
     load_rows(
         loading.connection,
         "inventory_rows",
-        dict.fromkeys(("inventory", "directory", "name", "version", "distribution"), "VARCHAR"),
+        "inventory VARCHAR, directory VARCHAR, name VARCHAR, version VARCHAR, distribution VARCHAR",
         _installed(inventories),
     )
     load_rows(
         loading.connection,
         "loss_rows",
-        {"process": "VARCHAR", "reason": "VARCHAR", "count": "BIGINT"},
+        "process VARCHAR, reason VARCHAR, count BIGINT",
         (
             {"process": process.id, "reason": reason, "count": count}
             for process in processes
@@ -72,7 +73,7 @@ def _processes(loading: Loading) -> None:
     load_rows(
         loading.connection,
         "fault_rows",
-        {"path": "VARCHAR", "kind": "VARCHAR", "severity": "VARCHAR", "detail": "VARCHAR"},
+        "path VARCHAR, kind VARCHAR, severity VARCHAR, detail VARCHAR",
         (
             {"path": str(fault.path), "kind": fault.kind, "severity": fault.severity, "detail": fault.detail}
             for fault in faults
@@ -95,7 +96,8 @@ def _installed(inventories: dict[str, str]) -> Iterator[dict[str, Any]]:
 
 
 def _row(process: Any, inventory: str) -> dict[str, Any]:
-    row = {name: getattr(process, name) for name in PROCESS_COLUMNS if name != "inventory"}
+    names = [column.split()[0] for column in PROCESS_COLUMNS.split(",")]
+    row = {name: getattr(process, name) for name in names if name != "inventory"}
     for name in ("started", "ended", "last_seen", "script_modified"):
         row[name] = moment(row[name])
     return {**row, "inventory": inventory}
@@ -105,21 +107,22 @@ def _runs(loading: Loading) -> None:
     from .identity import Run, scripts
 
     found = loading.connection.execute(
-        "select id, parent, forked, script_form, script, script_file, script_sha256, script_size, machine, user "
+        "select id, parent, forked, script_form, script, script_file, script_sha256, script_size, machine, "
+        "user "
         "from base.process_rows order by started, id"
     ).fetchall()
     named = scripts(Run(*row) for row in found)
     load_rows(
         loading.connection,
         "script_rows",
-        {"process": "VARCHAR", "script": "VARCHAR", "name": "VARCHAR"},
+        "process VARCHAR, script VARCHAR, name VARCHAR",
         ({"process": key, "script": script, "name": name} for key, (script, name) in named.items()),
     )
     loading.connection.execute(schema.base("runs"))
 
 
 def _imports(loading: Loading) -> None:
-    columns = ("time", "last_time", "count", "process", "seq", "target", "destination", "outcome")
+    columns = _words("time last_time count process seq target destination outcome")
     loading.from_streams("imports", import_stream=({"kinds": ["import"]}, columns))
 
 
@@ -147,16 +150,16 @@ def _library_uses(loading: Loading) -> None:
                     "distribution": normalised(name) if is_known else None, "version": version or None,
                 }
             )  # fmt: skip
-    columns = dict.fromkeys(("inventory", "module", "file", "distribution", "version"), "VARCHAR")
+    columns = "inventory VARCHAR, module VARCHAR, file VARCHAR, distribution VARCHAR, version VARCHAR"
     load_rows(connection, "library_rows", columns, rows)
     connection.execute(schema.base("library_uses"))
 
 
 def _contacts(loading: Loading) -> None:
-    columns = (
-        "time", "last_time", "count", "process", "seq", "kind", "target", "host", "port", "address", "detail",
-        "file", "line", "function", "distribution", "outcome", "failed", "bytes_out", "bytes_in",
-    )  # fmt: skip
+    columns = _words(
+        "time last_time count process seq kind target host port address detail file line "
+        "function distribution outcome failed bytes_out bytes_in"
+    )
     loading.from_streams("contacts", contact_stream=({"kinds": list(_CONTACTS)}, columns))
 
 
@@ -167,21 +170,11 @@ def _host_facts(loading: Loading) -> None:
 
 
 def _file_uses(loading: Loading) -> None:
-    columns = (
-        "time", "last_time", "count", "process", "seq", "kind", "access", "target", "destination",
-        "distribution", "outcome", "failed", "bytes_out", "bytes_in",
-    )  # fmt: skip
-    made = (
-        "time",
-        "last_time",
-        "count",
-        "process",
-        "seq",
-        "destination",
-        "distribution",
-        "outcome",
-        "failed",
+    columns = _words(
+        "time last_time count process seq kind access target destination distribution "
+        "outcome failed bytes_out bytes_in"
     )
+    made = _words("time last_time count process seq destination distribution outcome failed")
     loading.from_streams(
         "file_uses",
         file_stream=({"kinds": list(_FILES)}, columns),
@@ -196,82 +189,40 @@ def _path_facts(loading: Loading) -> None:
 
 
 def _sensitive_reads(loading: Loading) -> None:
-    columns = (
-        "time",
-        "last_time",
-        "count",
-        "process",
-        "seq",
-        "kind",
-        "access",
-        "target",
-        "outcome",
-        "failed",
-        "bytes_in",
-    )
+    columns = _words("time last_time count process seq kind access target outcome failed bytes_in")
     loading.from_streams("sensitive_reads", read_stream=({"kinds": ["open", "copy", "map"]}, columns))
 
 
 def _verdicts(loading: Loading) -> None:
-    columns = (
-        "time", "last_time", "count", "process", "seq", "kind", "target", "host", "verdict", "rule", "reason",
-        "shadow_verdict", "shadow_rule", "outcome", "file", "line", "function",
-    )  # fmt: skip
+    columns = _words(
+        "time last_time count process seq kind target host verdict rule reason "
+        "shadow_verdict shadow_rule outcome file line function"
+    )
     chosen = {"verdicts": ["allow", "warn", "justify", "deny"]}
     loading.from_streams("verdicts", verdict_stream=(chosen, columns))
 
 
 def _acts(loading: Loading) -> None:
-    columns = (
-        "time", "last_time", "count", "process", "seq", "kind", "target", "detail", "argv", "size", "sha256",
-        "file", "line", "function", "distribution", "outcome", "failed",
-    )  # fmt: skip
+    columns = _words(
+        "time last_time count process seq kind target detail argv size sha256 file line "
+        "function distribution outcome failed"
+    )
     loading.from_streams("acts", act_stream=({"kinds": list(_ACTS)}, columns))
 
 
 def _silent_rows(loading: Loading) -> None:
     from .silence import silent
 
-    columns = {
-        "process": "VARCHAR", "command": "VARCHAR", "reason": "VARCHAR", "is_evasive": "BOOLEAN", "count": "BIGINT",
-        "time": "TIMESTAMP",
-    }  # fmt: skip
+    columns = (
+        "process VARCHAR, command VARCHAR, reason VARCHAR, is_evasive BOOLEAN, count BIGINT, time TIMESTAMP"
+    )
     load_rows(loading.connection, "silent_rows", columns, silent(loading.analysis))
 
 
 def _script_marks(loading: Loading) -> None:
-    from . import marks
+    from .marks import install
 
-    here = marks.machine_id()
-    given = loading.analysis.leavers
-    leavers = marks.read_leavers(given) if given is not None else None
-    found = loading.connection.execute(
-        "select script, list(distinct started_by), list(distinct user), list(started order by started)[-500:], "
-        "arg_max(script_path, started), arg_max(machine_id, started), "
-        "arg_max(script_owner, started) filter (script_owner_uid is not null), "
-        "arg_max(script_owner_uid, started) from base.runs "
-        "where started_by <> 'script' group by script"
-    ).fetchall()
-    rows = []
-    for script, started_by, users, times, path, machine, owner, uid in found:
-        is_here = machine == here
-        is_there = bool(path) and is_here and re.match("/", path) is not None
-        repository = marks.repository_of(path) if is_there else None
-        rows.append(
-            {
-                "script": script,
-                "owner_exists": marks.owner_exists(owner, uid, is_here=is_here),
-                "is_leaver": marks.is_leaver(owner, uid, users, leavers),
-                "repository": repository,
-                "is_in_repository": repository is not None if is_there else None,
-                "schedule": marks.schedule(started_by, times),
-            }
-        )
-    columns = {
-        "script": "VARCHAR", "owner_exists": "BOOLEAN", "is_leaver": "BOOLEAN", "repository": "VARCHAR",
-        "is_in_repository": "BOOLEAN", "schedule": "VARCHAR",
-    }  # fmt: skip
-    load_rows(loading.connection, "script_marks", columns, rows)
+    install(loading.connection, loading.analysis.leavers)
 
 
 def _checked(loading: Loading) -> None:

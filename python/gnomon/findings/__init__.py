@@ -12,7 +12,8 @@ def install(analysis: Analysis) -> None:
     """Makes the tables `finding_rows` and `risk_rows`."""
     analysis.connection.execute(
         "create temp table finding_rows (finding varchar, rule varchar, severity varchar, title varchar, "
-        "sentence varchar, remedy varchar, script varchar, script_name varchar, subject varchar, users varchar[], "
+        "sentence varchar, remedy varchar, script varchar, script_name varchar, subject varchar, "
+        "users varchar[], "
         "machines varchar[], attack varchar, count bigint, first_seen timestamp, last_seen timestamp, "
         "records struct(process varchar, seq ubigint)[], points integer, is_suppressed boolean, "
         "suppressed_by varchar, suppressed_because varchar, suppressed_until date)"

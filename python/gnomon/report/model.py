@@ -1,7 +1,7 @@
-"""What the standard report says, as plain data. Every form of it (terminal, HTML, Markdown, JSON, CSV) shows this.
+"""What the standard report says, as plain data: every form of it shows this.
 
-Its JSON (`Report.as_dict`) is part of the data contract: docs/report.md. Times are ISO 8601 texts in UTC, bytes are
-integers, lists are complete unless a field beside them says how many were left out.
+Its JSON (`Report.as_dict`) is part of the data contract: docs/report.md. Times are ISO 8601 texts in UTC,
+bytes are integers, lists are complete unless a field beside them says how many were left out.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Day:
 
 @dataclass(frozen=True)
 class Point:
-    """A line of the account of a risk score: which finding adds how much. The points add up to the score, at most 100."""
+    """A line of the account of a risk score: what a finding adds. They add up to the score, at most 100."""
 
     finding: str
     points: int
@@ -131,8 +131,9 @@ class HostRow:
 
 @dataclass(frozen=True)
 class AiRow:
-    """A line of the AI ledger: one service or local model. `data_before` are labels of data that runs read before they
-    talked to it, which is no proof that it was sent.
+    """A line of the AI ledger: one service or local model.
+
+    `data_before` are labels of data that runs read before they talked to it: no proof that it was sent.
     """
 
     service: str
@@ -213,7 +214,7 @@ class ProcessNode:
 
 @dataclass(frozen=True)
 class ScriptPage:
-    """A script's passport. Lists of files and hosts are the first by weight; `more_…` say how many there are besides."""
+    """A script's passport. Lists of files and hosts are the first by weight; `more_…` count the others."""
 
     script: str
     name: str
@@ -274,8 +275,8 @@ class Report:
         made: When it was made.
         first: The time of the first record that it is about.
         is_pseudonymous: People and machines of people are told by pseudonyms.
-        vulnerability_database: Path, date and sizes of the OSV database; `None` where there was none, so nothing was
-            checked.
+        vulnerability_database: Path, date and sizes of the OSV database; `None` where there was none, so
+            nothing was checked.
         headlines: The gravest things in one sentence each, in order.
         scripts: By risk, then by name.
     """

@@ -88,7 +88,8 @@ def _advisory(one: Checked, found: Vulnerability) -> dict[str, Any]:
 
 
 def _checked(one: Checked) -> dict[str, Any]:
-    return {**{name: getattr(one, name) for name in CHECKED}, "version": one.version or None}
+    row = {name: getattr(one, name) for name in CHECKED}
+    return {**row, "version": one.version or None, "fixed": one.fixed or None}
 
 
 def _facts(database: Database) -> dict[str, Any]:
