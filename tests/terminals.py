@@ -56,7 +56,7 @@ class Seat:
             stderr=self.terminal,
             env={"TERM": "xterm-256color", **environment},
             start_new_session=True,
-            preexec_fn=_take_terminal,
+            preexec_fn=_take_terminal,  # noqa: PLW1509
         )
 
     def __enter__(self) -> Seat:

@@ -225,7 +225,7 @@ class Tail:
 
 @final
 class LiveProcess:
-    """A process as it is now. `life` is `running`, `gone`, or `unknown`: in another container or elsewhere."""
+    """A process as it is now. `life` is `running`, `gone`, or `unknown`: it is elsewhere."""
 
     key: int
     id: str
@@ -253,11 +253,11 @@ class Look:
     Attributes:
         processes: Those that are new, or of which something else is known now.
         counts: Process, kind, records, events (with repeats), and whether it was there before the first look.
-        verdicts: Process, verdict, rule, effect (empty, `stopped`, or `would` of an observed rule), events, and
-            when the last of them was.
+        verdicts: Process, verdict, rule, effect (empty, `stopped`, or `would` of an observed rule), events,
+            and when the last of them was.
         hosts: Process, host, connections, bytes sent and received.
-        newest: Process and record: the newest of all, of each kind, of those that policy spoke of, and of what
-            was asked for. One that was shown before comes again when its count grows.
+        newest: Process and record: the newest of all, of each kind, of those that policy spoke of, and of
+            what was asked for. One that was shown before comes again when its count grows.
         files: How many the spool has.
         waiting: How many of them are still to be read.
     """

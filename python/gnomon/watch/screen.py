@@ -28,6 +28,7 @@ _KEYS = (
     ("?", "help"),
     ("q", "quit"),
 )
+_DROPPED_FIRST = ("s", "⏎", "v", "k", "/", "space", "tab")
 
 
 def draw(state: State, view: View, spool: str, width: int, height: int) -> list[Line]:
@@ -44,12 +45,11 @@ def draw(state: State, view: View, spool: str, width: int, height: int) -> list[
 
 
 def _header(state: State, shown: State, view: View, spool: str, width: int, *, is_short: bool) -> list[Line]:
-    now = shown.now
     lines = [
         _spread(
             [(" gnomon watch ", "brand"), (" ", ""), (safe(spool), "name")], [*_mode(state, view)], width
         ),
-        _spread(_figures(shown, now), [] if is_short else _total(shown), width),
+        _spread(_figures(shown, width), [] if is_short else _total(shown), width),
     ]
     gaps = _gaps(shown)
     if not is_short or gaps[0][1] == "warn":
@@ -71,16 +71,19 @@ def _mode(state: State, view: View) -> Line:
     return [("● live ", "good")]
 
 
-def _figures(state: State, now: float) -> Line:
+def _figures(state: State, width: int) -> Line:
     running = sum(watched.is_running for watched in state.processes.values())
-    records = state.record_rate.value(now)
+    all_of_them = f"{len(state.processes) + state.others:,}"
+    rate: Line = [(f" {count(state.event_rate.value(state.now))}", "big"), (" events/s  ", "")]
+    style = "good" if running else "dim"
+    if width < _HALF_WIDTH:
+        return [*rate, (f"{running:,}", style), (f" of {all_of_them} running", "")]
     return [
-        (f" {count(state.event_rate.value(now))}", "big"),
-        (" events/s ", ""),
+        *rate,
         (_bars(list(state.seconds)[-20:]), "bars"),
-        (f"  {count(records)} records/s", "dim"),
-        (f"  {running:,}", "good" if running else "dim"),
-        (f" of {len(state.processes) + state.others:,} processes running", ""),
+        (f"  {count(state.record_rate.value(state.now))} records/s", "dim"),
+        (f"  {running:,}", style),
+        (f" of {all_of_them} processes running", ""),
     ]
 
 
@@ -154,14 +157,12 @@ def _footer(view: View, width: int) -> Line:
         shown = fit(prompt, room - 1, "end") if width_of(prompt) >= room else prompt
         line: Line = [(" text: ", "selected"), (shown, "name"), ("▏", "good")]
         return _spread(line, [("enter esc ", "dim")] if width >= 60 else [], width)
-    spans: Line = []
-    used = 0
-    for key, meaning in _KEYS:
-        words = f" {meaning} "
-        if used + len(key) + 1 + len(words) > width and key not in "?q":
-            continue
-        spans += [(f" {key}", "key"), (words, "dim")]
-        used += len(key) + 1 + len(words)
+    keys = [*_KEYS]
+    for dropped in _DROPPED_FIRST:
+        if sum(len(key) + len(meaning) + 3 for key, meaning in keys) <= width:
+            break
+        keys = [(key, meaning) for key, meaning in keys if key != dropped]
+    spans = [span for key, meaning in keys for span in ((f" {key}", "key"), (f" {meaning} ", "dim"))]
     return _spread(spans, [], width)
 
 
@@ -192,8 +193,9 @@ def _four(state: State, view: View, width: int, height: int) -> list[Line]:
 def _tabs(view: View, width: int) -> Line:
     spans: Line = []
     for number, pane in enumerate(PANES, 1):
-        name = _NAMES[pane].rpartition(" ")[2].capitalize() if width < _HALF_WIDTH else _NAMES[pane]
-        spans.append((f" {number} {name} ", "selected" if pane == view.pane else "dim"))
+        is_named = pane == view.pane or width >= _HALF_WIDTH
+        words = f" {number} {_NAMES[pane]} " if is_named else f" {number} "
+        spans.append((words, "selected" if pane == view.pane else "dim"))
     return _spread(spans, [], width)
 
 

@@ -20,7 +20,10 @@ _MEDIUM = 56
 
 def table(pane: str, rows: list[tuple[object, object]], state: State, width: int) -> tuple[Line, list[Line]]:
     """The heading and the lines of a pane's table."""
-    columns = laid_out(_COLUMNS[pane](width), width)
+    columns = _COLUMNS[pane](width)
+    if pane != "verdicts" and not state.verdicts:
+        columns = [column for column in columns if column.title not in ("verdict", "policy")]
+    columns = laid_out(columns, width)
     heading = row(columns, [(column.title, "heading") for column in columns], width)
     cells = _CELLS[pane]
     lines = []
@@ -174,7 +177,7 @@ def _policy(watched: Watched) -> Span:
 
 def _event_columns(width: int) -> list[Column]:
     if width < _MEDIUM:
-        return [Column("time", 8), Column("kind", 7), Column("target", 0, "end")]
+        return [Column("at", 8), Column("kind", 7), Column("target", 0, "end")]
     columns = [Column("time", 12), Column("script", 18), Column("kind", 8), Column("target", 0, "end")]
     if width >= _WIDE:
         columns += [Column("times", 7, "right"), Column("verdict", max(20, width // 5))]
@@ -191,6 +194,7 @@ def _event_cells(_: object, known: object, state: State) -> dict[str, Span]:
     is_stopped = record.outcome == "denied"
     return {
         "time": (clock(record.last_time), "dim"),
+        "at": (clock(record.last_time, milliseconds=False), "dim"),
         "script": (safe(script_of(watched.process if watched else None)), "name"),
         "kind": (record.kind, "kind"),
         "target": (target_of(record), verdict[1] if is_stopped else ""),

@@ -71,7 +71,7 @@ class Painter:
         self.style = lru_cache(maxsize=256)(self._style)
 
     def _style(self, names: str) -> Style:
-        found = Style.combine([STYLES[""], *(STYLES[name] for name in names.split())])
+        found = Style.combine([STYLES[""], *(STYLES.get(name, STYLES[""]) for name in names.split())])
         return found if self._has_colour else found.without_color
 
     def line(self, line: Line) -> str:

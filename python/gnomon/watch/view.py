@@ -102,13 +102,11 @@ class View:
             # By the power of two: rows that are as busy as each other do not change places all the time.
             return (not watched.is_running, -int(watched.rate.value(now)).bit_length(), -process.started)
 
-        wanted = replace(self.wanted, kind="", verdict="")
-        found = [
-            watched
-            for key, watched in state.processes.items()
-            if (wanted.process in (None, key))
-            and (not self.wanted.text or wanted.names(watched.process) or self.wanted.process == key)
-        ]
+        found = [watched for key, watched in state.processes.items() if self.wanted.process in (None, key)]
+        if self.wanted.text:
+            having = {event.key for event in state.newest(self.wanted)}
+            names = self.wanted.names
+            found = [it for it in found if it.process.key in having or names(it.process)]
         return sorted(found, key=weight)
 
     def _verdicts(self, state: State) -> list[tuple[Said, Spoken]]:
