@@ -140,7 +140,8 @@ impl Live {
     /// Reads what came since the last call, for about that long.
     fn look(&mut self, py: Python<'_>, milliseconds: u64) -> PyResult<Look> {
         let budget = Duration::from_millis(milliseconds);
-        let keep = |key, segment: &SegmentFile, view: &View<'_>| (key, Record::of(view, &Source::of(segment)));
+        let keep =
+            |key, segment: &SegmentFile, view: &View<'_>| (key, Record::of(view, &Source::of(segment)));
         let found = py.detach(|| self.0.look(budget, keep))?;
         Look::of(py, found)
     }

@@ -4,7 +4,7 @@ import os
 import sys
 import time
 
-rate, seconds, names = (int(argument) for argument in sys.argv[1:4])
+rate, seconds, names = int(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
 TICK_SECONDS = 0.01
 began = time.monotonic()
 done = 0

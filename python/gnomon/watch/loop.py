@@ -21,9 +21,12 @@ if TYPE_CHECKING:
     from .. import Live, Spool
 
 FRAME_SECONDS = 0.1
+_SHORTEST_SECONDS = 0.08
+"""Between two frames; looks take longer now and then, and the next frame is to come in time all the same."""
 _IDLE_SECONDS = 1.0
 """As long as nothing happens, only ages change."""
 _LOOK_MS = 40
+_LEAST_REST_SECONDS = 0.005
 _ONCE_SECONDS = 1.0
 
 
@@ -41,22 +44,19 @@ def watch(spool: Spool) -> int:
 
 
 def _run(live: Live, state: State, view: View, terminal: Terminal, name: str) -> None:
-    drawn, wanted, size = 0.0, view.wanted, (0, 0)
+    drawn, wanted, size, is_touched = 0.0, view.wanted, (0, 0), False
     while not view.is_left:
-        is_changed = _look(live, state)
+        is_changed = _look(live, state) or is_touched or terminal.size != size
         now = time.monotonic()
-        is_due = now - drawn >= (FRAME_SECONDS if is_changed or terminal.size != size else _IDLE_SECONDS)
-        if is_due:
-            size = terminal.size
+        if now - drawn >= (_SHORTEST_SECONDS if is_changed else _IDLE_SECONDS):
+            drawn, size, is_touched = now, terminal.size, False
             terminal.show(draw(state, view, name, *size))
-            drawn = time.monotonic()
-        keys = terminal.keys(0.0 if state.waiting else FRAME_SECONDS)
-        for key in keys:
+        rest = 0.0 if state.waiting else now + FRAME_SECONDS - time.monotonic()
+        for key in terminal.keys(max(rest, _LEAST_REST_SECONDS)):
+            is_touched = True
             if key == "redraw":
                 terminal.redraw()
             view.press(key, state)
-        if keys:
-            drawn = min(drawn, time.monotonic() - _IDLE_SECONDS)
         if view.wanted != wanted:
             wanted = view.wanted
             wanted.ask(live)

@@ -86,7 +86,14 @@ pub struct Counts {
 
 impl Counts {
     /// Counts what the record `view` of the process `key` grew by.
-    pub(super) fn add(&mut self, key: Key, view: &View<'_>, grown: &Counters, is_new: bool, is_history: bool) {
+    pub(super) fn add(
+        &mut self,
+        key: Key,
+        view: &View<'_>,
+        grown: &Counters,
+        is_new: bool,
+        is_history: bool,
+    ) {
         let amount = self.kinds.entry((key, view.kind, is_history)).or_default();
         amount.records += u64::from(is_new);
         amount.events += u64::from(grown.count);

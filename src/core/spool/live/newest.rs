@@ -139,9 +139,8 @@ impl Newest {
         if of_kind.admits(time, is_new) {
             chosen.kinds.entry(view.kind).or_default().push(*raw);
         }
-        let has_spoken = view.verdict.is_some_and(|verdict| {
-            verdict.spoken().any(|(action, _)| action != Action::Allow)
-        });
+        let has_spoken =
+            view.verdict.is_some_and(|verdict| verdict.spoken().any(|(action, _)| action != Action::Allow));
         if has_spoken && self.spoken.admits(time, is_new) {
             chosen.spoken.push(*raw);
         }
