@@ -47,6 +47,7 @@ mod session;
 mod stack;
 mod start;
 mod startup;
+mod streams;
 mod thread;
 mod toml;
 mod watcher;
@@ -85,6 +86,8 @@ mod _native {
     use crate::redirect::examined::examine;
     #[pymodule_export]
     use crate::replayed::{Replay, ReplayFinding, ReplayScript, replay_policy};
+    #[pymodule_export]
+    use crate::streams::RecordStream;
     #[pymodule_export]
     use crate::toml::read_toml;
 

@@ -26,6 +26,7 @@ def _parser() -> _Parser:
         events,
         install,
         keep,
+        osv,
         policy,
         pythons,
         run,
@@ -42,7 +43,7 @@ def _parser() -> _Parser:
     )
     parser.add_argument("--version", action="store_true", help="print the version and leave")
     verbs = parser.add_subparsers(metavar="VERB", parser_class=_Parser)
-    for verb in (run, attach, show, events, watch, diff, startup, verify, policy):
+    for verb in (run, attach, show, events, watch, diff, startup, verify, policy, osv):
         verb.add_parser(verbs)
     for verb in (install, uninstall, doctor, pythons, keep, bundle):
         verb.add_parser(verbs)

@@ -22,7 +22,7 @@ use super::format::Loss;
 use super::place::{Owner, list};
 use super::reader::{Fault, FaultKind, Raw, Records, SegmentFile};
 use super::seal::{Life, life_on_this_machine};
-use crate::columns::with_description;
+use crate::columns::walk::with_description;
 use crate::event::Kind;
 use crate::filter::Filter;
 use crate::process::{Description, Script};
