@@ -46,6 +46,7 @@ mod session;
 mod stack;
 mod start;
 mod startup;
+mod streams;
 mod thread;
 mod toml;
 mod watcher;
@@ -82,6 +83,8 @@ mod _native {
     use crate::redirect::examined::examine;
     #[pymodule_export]
     use crate::replayed::{Replay, ReplayFinding, ReplayScript, replay_policy};
+    #[pymodule_export]
+    use crate::streams::RecordStream;
     #[pymodule_export]
     use crate::toml::read_toml;
 

@@ -6,8 +6,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::PathBuf;
 
-use arrow_array::ffi_stream::FFI_ArrowArrayStream;
-use gnomon_core::columns::{BatchStream, for_each_event, schema};
+use gnomon_core::columns::{self as record, Form, Projection, for_each_event};
 use gnomon_core::errno;
 use gnomon_core::event::Kind;
 use gnomon_core::filter::{Filter, PathPattern, SOURCES};
@@ -26,6 +25,7 @@ use uuid::Uuid;
 use crate::errors::cannot;
 use crate::inventories::{self, Startup};
 use crate::session;
+use crate::streams::{self, RecordStream};
 
 /// Text as Python spells what the operating system gave: bytes that are no UTF-8 survive as surrogates.
 type Text = OsString;
@@ -437,10 +437,13 @@ impl Spool {
         requested_schema: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyCapsule>> {
         let _ = requested_schema; // the interface lets a producer ignore it
-        let (paths, _) = self.list()?;
-        let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let stream = BatchStream::start(paths, self.filter.clone(), threads);
-        PyCapsule::new_with_value(py, FFI_ArrowArrayStream::new(Box::new(stream)), c"arrow_array_stream")
+        streams::records(py, &self.path, &self.filter, Projection::all(Form::Plain))
+    }
+
+    /// The same with some columns only, and with text that repeats once in a batch (as Arrow dictionaries).
+    #[pyo3(signature = (columns=None))]
+    fn stream(&self, columns: Option<Vec<String>>) -> PyResult<RecordStream> {
+        RecordStream::new(self.path.clone(), self.filter.clone(), columns)
     }
 
     fn __repr__(&self) -> String {
@@ -689,7 +692,7 @@ impl Run {
 /// The names of the Arrow columns, which are those of the JSON fields.
 #[pyfunction]
 pub fn columns() -> Vec<String> {
-    schema().fields().iter().map(|field| field.name().clone()).collect()
+    record::names().map(str::to_owned).collect()
 }
 
 /// Whether this process reads its frames where CPython keeps them, and need not ask for each.

@@ -276,6 +276,24 @@ class Spool:
         """Reads along: each `poll` gives what came since the last."""
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> CapsuleType:
         """The records as an Arrow stream; a new one at each call."""
+    def stream(self, columns: Sequence[str] | None = None) -> RecordStream:
+        """The records as an Arrow stream of these columns only, or of all.
+
+        Raises:
+            ValueError: No column is called so.
+        """
+
+@final
+class RecordStream:
+    """Some columns of the records of a spool, for whoever reads Arrow.
+
+    What other columns say is not looked at: a record whose payload makes no sense has a row where all columns
+    can be told without it (times, count, process, seq, pid, kind, source, failed, errno, bytes).
+    """
+
+    columns: list[str]
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> CapsuleType:
+        """A new stream at each call. Nothing is read before its first batch."""
 
 @final
 class Run:

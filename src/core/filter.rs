@@ -52,11 +52,23 @@ impl Filter {
             })
     }
 
+    /// Whether a record of `kind` that was last repeated at `last_time` can match: what its head alone tells.
+    #[must_use]
+    pub fn matches_head(&self, kind: Option<Kind>, last_time: u64) -> bool {
+        (self.kinds.is_empty() || kind.is_some_and(|kind| self.kinds.contains(&kind)))
+            && self.since.is_none_or(|since| last_time >= since)
+    }
+
+    /// Whether more than the head of a record is needed to tell if it matches.
+    #[must_use]
+    pub fn reads_payload(&self) -> bool {
+        self.path.is_some() || self.host.is_some() || !self.verdicts.is_empty() || self.rule.is_some()
+    }
+
     /// Whether `view` is asked for.
     #[must_use]
     pub fn matches(&self, view: &View<'_>) -> bool {
-        (self.kinds.is_empty() || Kind::from_number(view.kind).is_some_and(|kind| self.kinds.contains(&kind)))
-            && self.since.is_none_or(|since| view.last_time >= since)
+        self.matches_head(Kind::from_number(view.kind), view.last_time)
             && self.path.as_ref().is_none_or(|pattern| {
                 [view.target, view.destination, view.requested]
                     .iter()

@@ -465,6 +465,8 @@ pub struct View<'a> {
     pub sha256: Option<&'a [u8]>,
     pub child: Option<u32>,
     pub status: Option<i32>,
+    /// Where the origin's record stands in the segment.
+    pub origin_place: Option<u32>,
     pub origin: OriginView<'a>,
     pub verdict: Option<VerdictView<'a>>,
 }
@@ -590,6 +592,7 @@ impl<'a> View<'a> {
         };
         self.child = wire.child;
         self.status = wire.status;
+        self.origin_place = wire.origin;
         if let Some(place) = wire.origin {
             self.origin = origin(place).ok_or(BadPayload::DanglingReference)?;
         }

@@ -26,9 +26,11 @@ def _parser() -> _Parser:
         events,
         install,
         keep,
+        osv,
         policy,
         pythons,
         run,
+        sbom,
         show,
         startup,
         uninstall,
@@ -41,7 +43,7 @@ def _parser() -> _Parser:
     )
     parser.add_argument("--version", action="store_true", help="print the version and leave")
     verbs = parser.add_subparsers(metavar="VERB", parser_class=_Parser)
-    for verb in (run, attach, show, events, diff, startup, verify, policy):
+    for verb in (run, attach, show, events, diff, startup, verify, policy, osv, sbom):
         verb.add_parser(verbs)
     for verb in (install, uninstall, doctor, pythons, keep, bundle):
         verb.add_parser(verbs)

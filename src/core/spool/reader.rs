@@ -175,8 +175,9 @@ impl SegmentFile {
             segment: self,
             offset: HEADER_BYTES,
             deliver_from: offset,
-            texts: HashMap::default(),
+            texts: Texts::default(),
             origins: HashMap::default(),
+            remembers: true,
             torn_is_fault: true,
         }
     }
@@ -365,9 +366,34 @@ pub struct Records<'a> {
     segment: &'a SegmentFile,
     offset: usize,
     deliver_from: usize,
-    texts: HashMap<u32, &'a [u8], foldhash::fast::FixedState>,
+    texts: Texts,
     origins: HashMap<u32, OriginView<'a>, foldhash::fast::FixedState>,
+    remembers: bool,
     torn_is_fault: bool,
+}
+
+/// Where the texts of a segment stand: a bit for each place that a record can have.
+#[derive(Debug, Default)]
+struct Texts(Vec<u64>);
+
+impl Texts {
+    /// Notes that a text stands at `place` of a file of `length` bytes.
+    fn insert(&mut self, place: usize, length: usize) {
+        if self.0.is_empty() {
+            self.0 = vec![0; length / 8 / 64 + 1];
+        }
+        if let Some(word) = self.0.get_mut(place / 8 / 64) {
+            *word |= 1 << (place / 8 % 64);
+        }
+    }
+
+    /// The text at `place` of `bytes`.
+    fn get<'a>(&self, place: u32, bytes: &'a [u8]) -> Option<&'a [u8]> {
+        let place = place as usize;
+        let is_known = self.0.get(place / 8 / 64)? >> (place / 8 % 64) & 1 != 0;
+        let length = read_u32(bytes, place).filter(|_| is_known && place.is_multiple_of(8))? as usize;
+        bytes.get(place + HEAD_BYTES..place + length)
+    }
 }
 
 impl<'a> Records<'a> {
@@ -384,12 +410,17 @@ impl<'a> Records<'a> {
         self.offset
     }
 
-    /// The record with its text looked up.
-    ///
-    /// # Errors
-    /// The payload makes no sense, or refers to text that is not there.
-    pub fn view(&self, raw: &Raw<'a>) -> Result<View<'a>, Fault> {
-        let mut view = View {
+    /// Does not keep what records refer to, where their payload will not be looked at.
+    #[must_use]
+    pub fn heads(mut self) -> Self {
+        self.remembers = false;
+        self
+    }
+
+    /// The record without what its payload says.
+    #[must_use]
+    pub fn head_view(&self, raw: &Raw<'a>) -> View<'a> {
+        View {
             time: raw.time,
             last_time: raw.last_time,
             count: raw.count,
@@ -398,12 +429,20 @@ impl<'a> Records<'a> {
             flags: raw.flags,
             seq: (u64::from(self.segment.identity.number) << 32) | raw.offset as u64,
             ..View::default()
-        };
+        }
+    }
+
+    /// The record with its text looked up.
+    ///
+    /// # Errors
+    /// The payload makes no sense, or refers to text that is not there.
+    pub fn view(&self, raw: &Raw<'a>) -> Result<View<'a>, Fault> {
+        let mut view = self.head_view(raw);
         let is_map = |kind| matches!(kind, Kind::Process | Kind::Script | Kind::Startup);
         if Kind::from_number(raw.kind).is_some_and(is_map) {
             return Ok(view);
         }
-        let text = |place| self.texts.get(&place).copied();
+        let text = |place| self.text(place);
         let origin = |place| self.origins.get(&place).copied();
         view.read_payload(raw.payload, text, origin).map_err(|bad| {
             let kind = match bad {
@@ -413,6 +452,10 @@ impl<'a> Records<'a> {
             Fault::new(&self.segment.path, raw.offset, kind)
         })?;
         Ok(view)
+    }
+
+    fn text(&self, place: u32) -> Option<&'a [u8]> {
+        self.texts.get(place, &self.segment.bytes)
     }
 
     fn fault(&self, offset: usize, kind: FaultKind) -> Fault {
@@ -461,13 +504,12 @@ impl<'a> Records<'a> {
 
     /// Keeps what later records refer to. An origin that makes no sense is missed by those that refer to it.
     fn remember(&mut self, raw: &Raw<'a>) {
-        let place = raw.offset as u32;
         if raw.kind == Kind::Text as u16 {
-            self.texts.insert(place, raw.payload);
+            self.texts.insert(raw.offset, self.segment.bytes.len());
         } else if raw.kind == Kind::Origin as u16
-            && let Ok(origin) = OriginView::read(raw.payload, |place| self.texts.get(&place).copied())
+            && let Ok(origin) = OriginView::read(raw.payload, |place| self.text(place))
         {
-            self.origins.insert(place, origin);
+            self.origins.insert(raw.offset as u32, origin);
         }
     }
 
@@ -481,7 +523,9 @@ impl<'a> Records<'a> {
         match self.read_at(offset) {
             Ok((raw, next)) => {
                 self.offset = next;
-                self.remember(&raw);
+                if self.remembers {
+                    self.remember(&raw);
+                }
                 Some(Ok(raw))
             }
             Err(kind) => {

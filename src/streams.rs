@@ -1,0 +1,74 @@
+//! What a spool holds as Arrow streams (the Arrow PyCapsule interface), for query engines.
+
+use std::path::{Path, PathBuf};
+
+use arrow_array::ffi_stream::FFI_ArrowArrayStream;
+use gnomon_core::columns::{BatchStream, Form, Projection, names};
+use gnomon_core::filter::Filter;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyCapsule;
+
+/// The records of the spool at `path` as an Arrow stream, which reads nothing before it is asked for a batch.
+pub fn records<'py>(
+    py: Python<'py>,
+    path: &Path,
+    filter: &Filter,
+    projection: Projection,
+) -> PyResult<Bound<'py, PyCapsule>> {
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let stream = BatchStream::new(path.to_owned(), filter.clone(), projection, threads);
+    PyCapsule::new_with_value(py, FFI_ArrowArrayStream::new(Box::new(stream)), c"arrow_array_stream")
+}
+
+/// Some columns of the records of a spool.
+#[pyclass(frozen, module = "gnomon")]
+pub struct RecordStream {
+    path: PathBuf,
+    filter: Filter,
+    projection: Projection,
+}
+
+impl RecordStream {
+    /// The columns called so, or all.
+    pub fn new(path: PathBuf, filter: Filter, columns: Option<Vec<String>>) -> PyResult<Self> {
+        let form = Form::Dictionary;
+        let projection = match &columns {
+            None => Projection::all(form),
+            Some(wanted) => {
+                let wanted: Vec<&str> = wanted.iter().map(String::as_str).collect();
+                Projection::named(form, &wanted).map_err(unknown)?
+            }
+        };
+        Ok(Self { path, filter, projection })
+    }
+}
+
+fn unknown(name: &str) -> PyErr {
+    let known: Vec<&str> = names().collect();
+    PyValueError::new_err(format!("no column is called `{name}`; there are: {}", known.join(", ")))
+}
+
+#[pymethods]
+impl RecordStream {
+    /// The names of its columns, in their order.
+    #[getter]
+    fn columns(&self) -> Vec<String> {
+        self.projection.schema().fields().iter().map(|field| field.name().clone()).collect()
+    }
+
+    /// A new stream at each call.
+    #[pyo3(signature = (requested_schema=None))]
+    fn __arrow_c_stream__<'py>(
+        &self,
+        py: Python<'py>,
+        requested_schema: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyCapsule>> {
+        let _ = requested_schema; // the interface lets a producer ignore it
+        records(py, &self.path, &self.filter, self.projection.clone())
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<gnomon.RecordStream {}: {}>", self.path.display(), self.columns().join(", "))
+    }
+}
