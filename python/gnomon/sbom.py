@@ -74,9 +74,10 @@ order by python
 _NATIVE = """
 select path, min(how) as how
 from (
-    select target as path, 'loaded by ctypes' as how
-    from events
-    where kind = 'native' and detail = 'load' and script in (select unnest($scripts))
+    select n.target as path, 'loaded by ctypes' as how
+    from native_records n
+    join processes p using (process)
+    where n.detail = 'load' and p.script in (select unnest($scripts))
     union all
     select subject, reason
     from gaps
@@ -183,7 +184,7 @@ def bill(analysis: Analysis, chosen: Chosen, *, installed: bool = False) -> Bom:
     components = [
         *map(_library, analysis.rows(_LIBRARIES, {**scripts, "installed": installed})),
         *map(_interpreter, analysis.rows(_INTERPRETERS, scripts)),
-        *map(_native, analysis.rows(_NATIVE, scripts)),
+        *_natives(analysis, scripts),
     ]
     bom.components.update(components)
     bom.services.update(map(_service, analysis.rows(_SERVICES, scripts)))
@@ -249,6 +250,15 @@ def _interpreter(row: dict[str, Any]) -> Component:
         purl=purl,
         properties=[_property("runs", row["runs"]), *_listed("executable", row["executables"])],
     )
+
+
+def _natives(analysis: Analysis, scripts: dict[str, list[str]]) -> list[Component]:
+    """Read past the view `events`: the reader skips all other kinds long before SQL would."""
+    from .analysis.sources import stream
+
+    spools = analysis.spools(kinds=["native"])
+    with stream(analysis.connection, "native_records", spools, ["process", "target", "detail"]):
+        return [_native(row) for row in analysis.rows(_NATIVE, scripts)]
 
 
 def _native(row: dict[str, Any]) -> Component:
