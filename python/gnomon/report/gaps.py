@@ -9,6 +9,7 @@ from ..coverage import absence
 from ..text import printable
 from .model import Gap
 from .questions import Row, ask
+from .words import counted
 
 if TYPE_CHECKING:
     from ..analysis import Analysis
@@ -20,7 +21,10 @@ def gaps(analysis: Analysis) -> list[Gap]:
     (ends,) = ask(analysis, "ends")
     if ends["count"]:
         many = _runs(ends["count"])
-        sentence = f"{many} ended without a word, as killed processes do, or still run: what they did last may be missing."
+        sentence = (
+            f"{many} ended without a word, as killed processes do, or go on: "
+            "what happened last may be missing."
+        )
         found.append(
             Gap("no end", "", ends["count"], ends["scripts"] or [], ends["machines"] or [], sentence)
         )
@@ -36,8 +40,10 @@ def _gap(row: Row) -> Gap:
 def _silent(row: Row) -> str:
     which = f"`{_shown(row)}`"
     many = which if row["count"] == 1 else f"{row['count']:,} Pythons, as {which},"
-    return f"{many} left no record of what it did: {_reason(row)}." if row["count"] == 1 else (
-        f"{many} left no record of what they did: {_reason(row)}."
+    return (
+        f"{many} left no record of what it did: {_reason(row)}."
+        if row["count"] == 1
+        else (f"{many} left no record of what they did: {_reason(row)}.")
     )
 
 
@@ -46,9 +52,10 @@ def _unproven(row: Row) -> str:
 
 
 def _unwatched(row: Row) -> str:
+    why = absence(row["reason"] or "unknown")
     return (
-        f"In {_runs(row['runs'])} native code was not watched ({absence(row['reason'] or 'unknown')}): bytes, and what "
-        f"native libraries do by themselves, are not known there."
+        f"In {_runs(row['runs'])} native code was not watched ({why}): "
+        "bytes, and what native libraries do by themselves, are not known there."
     )
 
 
@@ -61,11 +68,11 @@ def _evicted(row: Row) -> str:
 
 
 def _lost(row: Row) -> str:
-    return f"{row['count']:,} record{'s' if row['count'] != 1 else ''} of {_runs(row['runs'])} were lost: {_reason(row)}."
+    return f"{counted(row['count'], 'record')} of {_runs(row['runs'])} lost: {_reason(row)}."
 
 
 def _fault(row: Row) -> str:
-    return f"{row['count']:,} file{'s' if row['count'] != 1 else ''} could not be read as they should be: {_reason(row)}."
+    return f"{counted(row['count'], 'file')} could not be read in full: {_reason(row)}."
 
 
 def _blind(row: Row) -> str:
@@ -100,7 +107,10 @@ _SENTENCES: dict[str, Callable[[Row], str]] = {
 
 
 def _shown(row: Row) -> str:
-    names = [printable(name if " " in name else name.rpartition("/")[2] or name, 60) for name in row["subjects"] or ()]
+    names = [
+        printable(name if " " in name else name.rpartition("/")[2] or name, 60)
+        for name in row["subjects"] or ()
+    ]
     return ", ".join(names) or "something"
 
 
@@ -109,4 +119,4 @@ def _reason(row: Row) -> str:
 
 
 def _runs(count: int) -> str:
-    return f"{count:,} run{'' if count == 1 else 's'}"
+    return counted(count, "run")

@@ -1,4 +1,4 @@
-"""Gathers the standard report once, by SQL over the views: every form of it shows what is put together here."""
+"""Gathers the standard report once, by SQL over the views: every form of it shows this."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from .ledger import ledger
 from .model import SCHEMA, DataRow, Day, FindingRow, Flow, HostRow, LibraryRow, Report, Summary
 from .passports import passports
 from .questions import Row, ask, plain
+from .words import counted
 
 if TYPE_CHECKING:
     from ..analysis import Analysis
@@ -99,14 +100,12 @@ def _headline(group: Sequence[FindingRow]) -> str:
         return sentence
     scripts = {finding.script for finding in group} - {first.script, None}
     if scripts:
-        return f"{sentence} {_count(len(scripts), 'more script')} {'do' if len(scripts) > 1 else 'does'} the like."
-    return f"{sentence} There {'are' if others > 1 else 'is'} {_count(others, 'more finding')} of this kind."
+        do = "do" if len(scripts) > 1 else "does"
+        return f"{sentence} {counted(len(scripts), 'more script')} {do} the like."
+    are = "are" if others > 1 else "is"
+    return f"{sentence} There {are} {counted(others, 'more finding')} of this kind."
 
 
 def _is_named(finding: FindingRow) -> bool:
     """Whether its sentence begins with a name, which stays as it is."""
     return any(name and finding.sentence.startswith(name) for name in (finding.script_name, finding.subject))
-
-
-def _count(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"

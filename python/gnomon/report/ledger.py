@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from ..analysis import Analysis
     from ..catalog import AiLibrary
 
-# Paths of requests that programs for language models speak: OpenAI's, which most others copy, Anthropic's, Google's,
-# Ollama's and KServe's.
+# Paths of requests that programs for language models speak: OpenAI's, which most others copy, Anthropic's,
+# Google's, Ollama's and KServe's.
 PATHS = (
     r"^[a-z]+://[^?]*/(v\d+\w*/(chat/completions|completions|embeddings|responses|messages)"
     r"|v\d+\w*/models/[^/]+:(generate|stream|embed)\w+|openai/deployments/[^?]+|api/generate"
@@ -80,7 +80,7 @@ def _kind(analysis: Analysis, row: Row) -> str:
         return "local"
     if not row["is_known"] or row["is_internal"]:
         return "self-hosted"
-    kinds = {one.id: one.kind for one in (*analysis.catalog.services, *analysis.catalog.servers)}
+    kinds = {service.id: service.kind for service in analysis.catalog.services}
     return kinds.get(row["id"], "api")
 
 

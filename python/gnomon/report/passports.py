@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 _MAX_RISK = 100
 _LISTS = ("libraries", "hosts", "files", "children")
 _PLAIN = (
-    "script", "name", "form", "paths", "sha256", "versions", "users", "machines", "runs", "failed_runs", "days",
-    "first_seen", "last_seen", "schedule", "owner", "owner_exists", "is_leaver", "repository", "is_in_repository",
-    "risk", "severity", "ai_services", "bytes_out", "bytes_in",
+    "script", "name", "form", "paths", "sha256", "versions", "users", "machines", "runs", "failed_runs",
+    "days", "first_seen", "last_seen", "schedule", "owner", "owner_exists", "is_leaver", "repository",
+    "is_in_repository", "risk", "severity", "ai_services", "bytes_out", "bytes_in",
 )  # fmt: skip
 
 
@@ -42,10 +42,12 @@ def passports(analysis: Analysis, findings: Sequence[FindingRow], *, top: int) -
 
 def _page(row: Row, lists: Mapping[str, list[Row]], *, points: list[Point], **more: Any) -> ScriptPage:
     known = {name: row[name] for name in _PLAIN}
-    known["paths"] = sorted(row["paths"] or [])
+    known["paths"] = sorted(row["paths"] or [], key=lambda path: (path == row["path"], path))
     known["users"], known["machines"] = sorted(row["users"] or []), sorted(row["machines"] or [])
-    counts = {f"more_{name}": _more(lists[name]) for name in _LISTS}
-    shown = {name: [_without(one, "of_all") for one in found] for name, found in lists.items()}
+    counts: dict[str, Any] = {f"more_{name}": _more(lists[name]) for name in _LISTS}
+    shown: dict[str, Any] = {
+        name: [_without(one, "of_all") for one in found] for name, found in lists.items()
+    }
     return ScriptPage(**known, points=_capped(points, row["risk"]), **shown, **counts, **more)
 
 

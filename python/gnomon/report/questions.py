@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import date, datetime
 from functools import cache
 from itertools import groupby
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 _DIRECTORY = Path(__file__).parent / "queries"
-_RANK = "create or replace temp macro severity_rank(said) as case said when 'high' then 0 when 'medium' then 1 when 'low' then 2 else 3 end"
+_RANK = """
+create or replace temp macro severity_rank(said) as
+case said when 'high' then 0 when 'medium' then 1 when 'low' then 2 else 3 end
+"""
 
 
 @cache
@@ -50,8 +53,3 @@ def plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [plain(one) for one in value]
     return value
-
-
-def take(row: Row, *names: str) -> Iterator[tuple[str, Any]]:
-    """The columns `names` of `row`."""
-    return ((name, row[name]) for name in names)
