@@ -29,8 +29,10 @@ def _parser() -> _Parser:
         osv,
         policy,
         pythons,
+        query,
         report,
         run,
+        script,
         show,
         startup,
         uninstall,
@@ -43,7 +45,7 @@ def _parser() -> _Parser:
     )
     parser.add_argument("--version", action="store_true", help="print the version and leave")
     verbs = parser.add_subparsers(metavar="VERB", parser_class=_Parser)
-    for verb in (run, attach, show, events, diff, startup, verify, policy, osv, report):
+    for verb in (run, attach, show, events, diff, startup, verify, policy, osv, report, script, query):
         verb.add_parser(verbs)
     for verb in (install, uninstall, doctor, pythons, keep, bundle):
         verb.add_parser(verbs)

@@ -7,11 +7,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ..text import bytes_in_words, printable
+from .passport_screen import facts
 from .terminal import why
 from .words import Names, checked, counted, looked_at, minute, period, some
 
 if TYPE_CHECKING:
-    from .model import FindingRow, Report
+    from .model import FindingRow, Report, ScriptPage
 
 # What means something in Markdown wherever it stands, or in the HTML that Markdown may hold; what begins a
 # list; what makes a link of what is around it, or tells a person of it.
@@ -223,3 +224,78 @@ def _left_out(count: int, what: str) -> Iterator[str]:
 
 def _is(count: int) -> str:
     return "is" if count == 1 else "are"
+
+
+def page_as_markdown(page: ScriptPage, findings: Sequence[FindingRow]) -> str:
+    """One passport."""
+    return "\n".join([*_page_head(page, findings), *_page_lists(page)]) + "\n"
+
+
+def _page_head(page: ScriptPage, findings: Sequence[FindingRow]) -> Iterator[str]:
+    yield f"# {escaped(page.name)}"
+    yield ""
+    said = f"Risk {page.risk} of 100 ({page.severity})." if page.risk else "No finding."
+    yield f"{said} Script `{page.script}`, seen {period(page.first_seen, page.last_seen)}."
+    yield ""
+    yield from table(("", ""), facts(page))
+    yield ""
+    if page.points:
+        rows = [(f"{point.points:+}", point.because) for point in page.points]
+        yield from _section("Why this risk", ("points:", "because"), rows)
+    if findings:
+        yield "## Findings"
+        yield ""
+        for finding in findings:
+            accepted = " (accepted)" if finding.is_suppressed else ""
+            yield f"- **{finding.severity}**{accepted} {escaped(f'{finding.sentence} {finding.remedy}', 2000)}"
+        yield ""
+    if page.changes:
+        yield "## New in the last seven days"
+        yield ""
+        yield from (f"- {escaped(said, 2000)}" for said in page.changes)
+        yield ""
+
+
+def _page_lists(page: ScriptPage) -> Iterator[str]:
+    if page.hosts:
+        columns = ("host", "by", "what", "sent:", "last")
+        rows = (
+            (
+                host["host"],
+                host["protocol"] or host["port"] or "",
+                host["service"] or host["category"] or "",
+                bytes_in_words(host["bytes_out"]),
+                minute(host["last_seen"]),
+            )
+            for host in page.hosts[:_SHOWN]
+        )
+        yield from _section("Hosts", columns, rows)
+    if page.files:
+        files = (
+            (file["path"], file["label"] or "", file["reads"], file["writes"], file["deletes"])
+            for file in page.files[:_SHOWN]
+        )
+        yield from _section("Files", ("file", "may hold", "read:", "written:", "deleted:"), files)
+    if page.libraries:
+        libraries = (
+            (
+                library["distribution"],
+                library["version"] or "",
+                library["state"],
+                some(library["advisories"], 5),
+            )
+            for library in page.libraries[:_SHOWN]
+        )
+        yield from _section("Libraries", ("library", "version", "state", "advisories"), libraries)
+    if page.children:
+        children = (
+            (child["command"], child["count"], child["silent_because"] or "")
+            for child in page.children[:_SHOWN]
+        )
+        yield from _section("Programs started", ("command", "times:", "left no record"), children)
+    if page.verdicts:
+        verdicts = (
+            (one["verdict"], f"{one['kind']} {one['target'] or ''}", one["rule"] or "", one["count"])
+            for one in page.verdicts[:_SHOWN]
+        )
+        yield from _section("What policy said", ("verdict", "of", "rule", "times:"), verdicts)

@@ -42,14 +42,14 @@ def by_script(analysis: Analysis, name: str, **parameters: object) -> Mapping[st
     }
 
 
-def plain(value: Any) -> Any:
-    """`value` as JSON has it."""
+def plain(value: Any, *, timespec: str = "seconds") -> Any:
+    """`value` as JSON has it, times to the precision that `datetime.isoformat` calls `timespec`."""
     if isinstance(value, datetime):
-        return f"{value:%Y-%m-%dT%H:%M:%S}Z"
+        return f"{value.replace(tzinfo=None).isoformat(timespec=timespec)}Z"
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, dict):
-        return {key: plain(one) for key, one in value.items()}
+        return {key: plain(one, timespec=timespec) for key, one in value.items()}
     if isinstance(value, (list, tuple)):
-        return [plain(one) for one in value]
+        return [plain(one, timespec=timespec) for one in value]
     return value

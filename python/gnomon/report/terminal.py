@@ -63,8 +63,10 @@ def as_text(report: Report, *, width: int = 100, colour: bool = False) -> str:
 class Screen:
     """Gathers what is printed: sections of tables and sentences."""
 
-    def __init__(self, width: int, *, colour: bool) -> None:
+    def __init__(self, width: int, *, colour: bool, margin: int = 2) -> None:
         from rich.console import Console
+
+        self.margin = (0, 0, 0, margin)
 
         self.width = max(MIN_WIDTH, min(width, MAX_WIDTH))
         self.console: Console = Console(
@@ -119,7 +121,7 @@ class Screen:
         table.add_column(overflow="fold")
         for label, said in rows:
             table.add_row(Text(label, style="dim"), said if isinstance(said, Text) else Text(said))
-        self.print(Padding(table, _MARGIN))
+        self.print(Padding(table, self.margin))
 
     def table(self, columns: Sequence[Column], rows: Iterable[Sequence[str | Text]]) -> None:
         """A table without lines; only the columns that fit, only some of which wrap."""
@@ -141,7 +143,7 @@ class Screen:
         for row in rows:
             cells = [Text(cell) if isinstance(cell, str) else cell for cell in row]
             table.add_row(*(cell for cell, is_kept in zip(cells, kept) if is_kept))
-        self.print(Padding(table, _MARGIN))
+        self.print(Padding(table, self.margin))
 
     def more(self, count: int, what: str, many: str | None = None) -> None:
         """How many were left out."""
