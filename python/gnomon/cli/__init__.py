@@ -32,11 +32,13 @@ def _parser() -> _Parser:
         query,
         report,
         run,
+        sbom,
         script,
         show,
         startup,
         uninstall,
         verify,
+        watch,
     )
 
     parser = _Parser(
@@ -45,7 +47,9 @@ def _parser() -> _Parser:
     )
     parser.add_argument("--version", action="store_true", help="print the version and leave")
     verbs = parser.add_subparsers(metavar="VERB", parser_class=_Parser)
-    for verb in (run, attach, show, events, diff, startup, verify, policy, osv, report, script, query):
+    for verb in (run, attach, show, events, watch, diff, startup, verify, policy):
+        verb.add_parser(verbs)
+    for verb in (report, script, query, osv, sbom):
         verb.add_parser(verbs)
     for verb in (install, uninstall, doctor, pythons, keep, bundle):
         verb.add_parser(verbs)
