@@ -2,7 +2,7 @@
 create or replace temp macro shown(text) as
     case
         when text is null or text = '' then '?'
-        when regexp_full_match(text, '[\pL\pN_@./:+~=,%#-]{1,80}') then text
+        when length(text) <= 80 and regexp_full_match(text, '[\pL\pN_@./:+~=,%#-]+') then text
         when length(text) <= 80 then concat('“', replace(text, '”', '"'), '”')
         else concat('“', replace(concat(left(text, 40), '…', right(text, 39)), '”', '"'), '”')
     end;
