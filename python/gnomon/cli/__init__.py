@@ -39,6 +39,7 @@ def _parser() -> _Parser:
         uninstall,
         verify,
         watch,
+        who,
     )
 
     parser = _Parser(
@@ -49,7 +50,7 @@ def _parser() -> _Parser:
     verbs = parser.add_subparsers(metavar="VERB", parser_class=_Parser)
     for verb in (run, attach, show, events, watch, diff, startup, verify, policy):
         verb.add_parser(verbs)
-    for verb in (report, script, query, osv, sbom):
+    for verb in (report, script, query, who, osv, sbom):
         verb.add_parser(verbs)
     for verb in (install, uninstall, doctor, pythons, keep, bundle):
         verb.add_parser(verbs)

@@ -1,4 +1,4 @@
-"""A line on a terminal's standard error that says how far a long question is; nowhere else, and not at once."""
+"""A line on a terminal's standard error that says how far a long question is; not at once."""
 
 from __future__ import annotations
 

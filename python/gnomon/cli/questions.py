@@ -13,6 +13,7 @@ from .spools import open_spool, parse_since
 
 if TYPE_CHECKING:
     from ..analysis import Analysis
+    from ..findings import WorkingHours
 
 _EXTRA = "pip install 'gnomon[report]'"
 
@@ -35,6 +36,17 @@ def add_knowledge(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="findings that somebody accepted (TOML; again for more)",
     )
+    parser.add_argument(
+        "--rules",
+        metavar="PATH",
+        action="append",
+        default=[],
+        help="your own rules for findings: a directory of .sql files, or one (again for more)",
+    )
+    parser.add_argument(
+        "--working-hours", metavar="HOURS", help="as in `mon-fri 07:00-19:00`, by this machine's clock"
+    )
+    parser.add_argument("--bandit", action="store_true", help="let an installed bandit look at the scripts")
     parser.add_argument("--osv", metavar="FILE", help="the database that `gnomon osv import` made")
 
 
@@ -72,15 +84,24 @@ def analysis(options: argparse.Namespace, paths: list[str]) -> Iterator[Analysis
             vulnerabilities=getattr(options, "osv", None),
             leavers=getattr(options, "leavers", None),
             suppressions=getattr(options, "suppressions", []),
+            rules=getattr(options, "rules", []),
+            working_hours=_hours(getattr(options, "working_hours", None)),
+            uses_bandit=getattr(options, "bandit", False),
         ) as made:
             yield made
+
+
+def _hours(text: str | None) -> WorkingHours | None:
+    if text is None:
+        return None
+    from ..findings import WorkingHours
+
+    return WorkingHours.parse(text)
 
 
 @contextmanager
 def known_errors() -> Iterator[None]:
     """Turns what can go wrong while the views are made into a `Failure`."""
-    from ..catalog import CatalogError
-
     try:
         yield
     except ImportError as error:
@@ -88,13 +109,11 @@ def known_errors() -> Iterator[None]:
             name = error.name.partition(".")[0]
             raise Failure(f"cannot import {name}, which this verb needs", hint=_EXTRA) from None
         raise
-    except CatalogError as error:
-        raise Failure(str(error), hint=getattr(error, "hint", None)) from None
     except OSError as error:
         where = f" `{error.filename}`" if error.filename else ""
         raise Failure(f"cannot read{where}: {error.strerror or error}") from None
-    except ValueError as error:
-        raise Failure(str(error)) from None
+    except ValueError as error:  # of the catalogue, rules, suppressions and lists, which say what would help
+        raise Failure(str(error), hint=getattr(error, "hint", None)) from None
     except Exception as error:
         if type(error).__name__ == "DatabaseError":
             raise Failure(str(error), hint=getattr(error, "hint", None)) from None

@@ -27,8 +27,8 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         "script",
         help="the passport of one script",
         description=(
-            "Says all that is known of one script: where, who, how often, its libraries, data, hosts and children, "
-            "what is risky about it and why."
+            "Says all that is known of one script: where, who, how often, its libraries, data, hosts and "
+            "children, what is risky about it and why."
         ),
     )
     parser.add_argument(
@@ -52,7 +52,7 @@ def main(options: argparse.Namespace) -> int:
 
     with analysis(options, options.spools) as made:
         found = findings(made)
-        page = chosen(passports(made, found, top=TOP), options.script)
+        page = chosen(passports(made, top=TOP), options.script)
     about = [finding for finding in found if finding.script == page.script]
     write(_document(page, about, options), options.output)
     return 0

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..coverage import absence
+from ..findings import notes
 from ..text import printable
 from .model import Gap
 from .questions import Row, ask
@@ -28,8 +29,15 @@ def gaps(analysis: Analysis) -> list[Gap]:
         found.append(
             Gap("no end", "", ends["count"], ends["scripts"] or [], ends["machines"] or [], sentence)
         )
+    found += [Gap("note", note.about, 1, [], [], _note(note.sentence)) for note in notes(analysis)]
     order = list(_SENTENCES)
     return sorted(found, key=lambda gap: order.index(gap.kind) if gap.kind in order else len(order))
+
+
+def _note(sentence: str) -> str:
+    """What was noted while findings were made, as a sentence of its own."""
+    text = printable(sentence, 500).rstrip(".")
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def _gap(row: Row) -> Gap:

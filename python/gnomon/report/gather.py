@@ -50,7 +50,7 @@ def gather(analysis: Analysis, *, title: str = TITLE, top: int = TOP, version: s
         summary=Summary(**figures, ai_services=_services(services)),
         headlines=headlines(shown),
         timeline=[Day(**row) for row in ask(analysis, "timeline")],
-        scripts=passports(analysis, found, top=top),
+        scripts=passports(analysis, top=top),
         findings=shown,
         suppressed=[finding for finding in found if finding.is_suppressed],
         libraries=[LibraryRow(**row) for row in ask(analysis, "libraries")],

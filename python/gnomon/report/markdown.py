@@ -247,7 +247,8 @@ def _page_head(page: ScriptPage, findings: Sequence[FindingRow]) -> Iterator[str
         yield ""
         for finding in findings:
             accepted = " (accepted)" if finding.is_suppressed else ""
-            yield f"- **{finding.severity}**{accepted} {escaped(f'{finding.sentence} {finding.remedy}', 2000)}"
+            said = escaped(f"{finding.sentence} {finding.remedy}", 2000)
+            yield f"- **{finding.severity}**{accepted} {said}"
         yield ""
     if page.changes:
         yield "## New in the last seven days"

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..text import printable
-from .model import FindingRow, Point, ProcessNode, ScriptPage
+from .model import Point, ProcessNode, ScriptPage
 from .questions import Row, ask, by_script
 
 if TYPE_CHECKING:
@@ -21,17 +21,17 @@ _PLAIN = (
 )  # fmt: skip
 
 
-def passports(analysis: Analysis, findings: Sequence[FindingRow], *, top: int) -> list[ScriptPage]:
+def passports(analysis: Analysis, *, top: int) -> list[ScriptPage]:
     """Those of all scripts, the riskiest first."""
     lists = {name: by_script(analysis, f"script_{name}", top=top) for name in (*_LISTS, "verdicts")}
     days, changes = by_script(analysis, "script_days"), by_script(analysis, "script_changes")
     trees = _trees(analysis)
-    points = _points(findings)
+    points = by_script(analysis, "script_points")
     return [
         _page(
             row,
             {name: found.get(row["script"], []) for name, found in lists.items()},
-            points=points.get(row["script"], []),
+            points=_capped([Point(**point) for point in points.get(row["script"], [])], row["risk"]),
             changes=_changes(changes.get(row["script"], [])),
             runs_by_day={day["day"]: day["runs"] for day in days.get(row["script"], [])},
             tree=trees.get(row["script"], []),
@@ -40,7 +40,7 @@ def passports(analysis: Analysis, findings: Sequence[FindingRow], *, top: int) -
     ]
 
 
-def _page(row: Row, lists: Mapping[str, list[Row]], *, points: list[Point], **more: Any) -> ScriptPage:
+def _page(row: Row, lists: Mapping[str, list[Row]], **more: Any) -> ScriptPage:
     known = {name: row[name] for name in _PLAIN}
     known["paths"] = sorted(row["paths"] or [], key=lambda path: (path == row["path"], path))
     known["users"], known["machines"] = sorted(row["users"] or []), sorted(row["machines"] or [])
@@ -48,7 +48,7 @@ def _page(row: Row, lists: Mapping[str, list[Row]], *, points: list[Point], **mo
     shown: dict[str, Any] = {
         name: [_without(one, "of_all") for one in found] for name, found in lists.items()
     }
-    return ScriptPage(**known, points=_capped(points, row["risk"]), **shown, **counts, **more)
+    return ScriptPage(**known, **shown, **counts, **more)
 
 
 def _more(rows: list[Row]) -> int:
@@ -59,20 +59,11 @@ def _without(row: Row, name: str) -> Row:
     return {key: value for key, value in row.items() if key != name}
 
 
-def _points(findings: Sequence[FindingRow]) -> dict[str, list[Point]]:
-    found: dict[str, list[Point]] = {}
-    for finding in findings:
-        if finding.script and finding.points and not finding.is_suppressed:
-            because = f"{finding.title}: {finding.subject}" if finding.subject else finding.title
-            found.setdefault(finding.script, []).append(Point(finding.finding, finding.points, because))
-    return found
-
-
 def _capped(points: list[Point], risk: int) -> list[Point]:
     """The points, with a line for what is beyond the score's end."""
     total = sum(point.points for point in points)
     if total > risk:
-        return [*points, Point("", risk - total, f"the score ends at {max(risk, _MAX_RISK)}")]
+        return [*points, Point("", risk - total, f"the score ends at {_MAX_RISK}")]
     return points
 
 

@@ -27,13 +27,13 @@ def query(name: str) -> str:
     return (_DIRECTORY / f"{name}.sql").read_text(encoding="utf-8")
 
 
-def ask(analysis: Analysis, name: str, **parameters: object) -> list[Row]:
+def ask(analysis: Analysis, name: str, /, **parameters: object) -> list[Row]:
     """The rows of the query `name`: times as ISO 8601 texts in UTC, plain data otherwise."""
     analysis.connection.execute(_RANK)
     return [plain(row) for row in analysis.rows(query(name), parameters)]
 
 
-def by_script(analysis: Analysis, name: str, **parameters: object) -> Mapping[str, list[Row]]:
+def by_script(analysis: Analysis, name: str, /, **parameters: object) -> Mapping[str, list[Row]]:
     """The same for a query whose rows are ordered by script, without that column."""
     found = ask(analysis, name, **parameters)
     return {
