@@ -29,13 +29,17 @@ def _parser() -> _Parser:
         osv,
         policy,
         pythons,
+        query,
+        report,
         run,
         sbom,
+        script,
         show,
         startup,
         uninstall,
         verify,
         watch,
+        who,
     )
 
     parser = _Parser(
@@ -46,7 +50,7 @@ def _parser() -> _Parser:
     verbs = parser.add_subparsers(metavar="VERB", parser_class=_Parser)
     for verb in (run, attach, show, events, watch, diff, startup, verify, policy):
         verb.add_parser(verbs)
-    for verb in (osv, sbom):
+    for verb in (report, script, query, who, osv, sbom):
         verb.add_parser(verbs)
     for verb in (install, uninstall, doctor, pythons, keep, bundle):
         verb.add_parser(verbs)
@@ -88,6 +92,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _version() -> str:
-    from importlib.metadata import version
+    from importlib.metadata import PackageNotFoundError, version
 
-    return version("gnomon")
+    try:
+        return version("gnomon")
+    except PackageNotFoundError:  # run from its source
+        return "(not installed)"
