@@ -44,17 +44,13 @@ class Opened:
 
     def arrived(self, route: str = "#") -> None:
         """Waits until a screen whose address starts with `route` is shown."""
-        self.until(
-            f"location.hash.startsWith({json.dumps(route)}) && document.querySelector('main').dataset.at === location.hash"
-        )
+        self.until(f"location.hash.startsWith({json.dumps(route)}) && document.querySelector('main').dataset.at === location.hash")
 
     def until(self, condition: str) -> None:
         """Waits for a condition. Playwright's own waiting needs eval, which the page forbids."""
         late = f"Error('never so at ' + location.hash + ': ' + {json.dumps(condition)})"
         look = f"({condition}) ? done() : Date.now() > end ? fail({late}) : setTimeout(look, 5)"
-        self.page.evaluate(
-            f"() => new Promise((done, fail) => {{ const end = Date.now() + 9000, look = () => {look}; look(); }})"
-        )
+        self.page.evaluate(f"() => new Promise((done, fail) => {{ const end = Date.now() + 9000, look = () => {look}; look(); }})")
 
     def count(self, selector: str) -> int:
         return int(self.page.locator(selector).count())

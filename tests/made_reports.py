@@ -27,31 +27,10 @@ START = datetime(2026, 6, 1, tzinfo=timezone.utc)
 DAYS = 7
 
 TEAMS = {
-    "finance": [
-        "reconcile_invoices",
-        "fx_rates",
-        "quarter_close",
-        "dunning_letters",
-        "vat_export",
-        "cash_forecast",
-    ],
-    "sales": [
-        "churn_summary",
-        "customer_mailing",
-        "pipeline_export",
-        "lead_scoring",
-        "crm_sync",
-        "price_list",
-    ],
+    "finance": ["reconcile_invoices", "fx_rates", "quarter_close", "dunning_letters", "vat_export", "cash_forecast"],
+    "sales": ["churn_summary", "customer_mailing", "pipeline_export", "lead_scoring", "crm_sync", "price_list"],
     "hr": ["payroll_check", "absence_report", "onboarding_mail", "headcount", "salary_bands"],
-    "operations": [
-        "stock_levels",
-        "supplier_ftp",
-        "ship_labels",
-        "meter_readings",
-        "backup_exports",
-        "log_tidy",
-    ],
+    "operations": ["stock_levels", "supplier_ftp", "ship_labels", "meter_readings", "backup_exports", "log_tidy"],
     "research": ["summarise_papers", "embed_documents", "train_model", "scrape_prices", "notebook_tidy"],
 }
 USERS = ["anna.weber", "ben.okafor", "carla.rossi", "dmitri.volkov", "elena.garcia", "farid.haddad"]
@@ -123,13 +102,7 @@ def made_report(scripts: int = 31, *, seed: int = 7, **changes: Any) -> Report:
     pages = [_page(number, scripts, chance, findings) for number in range(scripts)]
     pages.sort(key=lambda page: (-page.risk, page.name))
     suppressed = [
-        replace(
-            one,
-            is_suppressed=True,
-            suppressed_by="Chief security officer",
-            suppressed_because="Replaced in July.",
-            suppressed_until="2026-07-31",
-        )
+        replace(one, is_suppressed=True, suppressed_by="Chief security officer", suppressed_because="Replaced in July.", suppressed_until="2026-07-31")
         for one in findings
         if one.rule == "after-hours"
     ]
@@ -145,12 +118,7 @@ def made_report(scripts: int = 31, *, seed: int = 7, **changes: Any) -> Report:
         first=(START + timedelta(hours=6, minutes=12)).isoformat(),
         last=(START + timedelta(days=DAYS - 1, hours=21)).isoformat(),
         is_pseudonymous=False,
-        vulnerability_database={
-            "path": "/srv/osv/PyPI.zip",
-            "date": "2026-06-07",
-            "advisories": 18342,
-            "packages": 9120,
-        },
+        vulnerability_database={"path": "/srv/osv/PyPI.zip", "date": "2026-06-07", "advisories": 18342, "packages": 9120},
         summary=_summary(pages, findings, suppressed, timeline),
         headlines=[
             "churn_summary.py read customers_2026.csv and then sent 4.2 MB to api.openai.com, in 35 runs by ben.okafor.",
@@ -174,35 +142,10 @@ def made_report(scripts: int = 31, *, seed: int = 7, **changes: Any) -> Report:
 
 def empty_report(**changes: Any) -> Report:
     """A report of a spool in which nothing was recorded."""
-    nothing: dict[str, Any] = {
-        name: []
-        for name in (
-            "headlines",
-            "timeline",
-            "scripts",
-            "findings",
-            "suppressed",
-            "libraries",
-            "hosts",
-            "ai",
-            "data",
-            "flows",
-            "gaps",
-        )
-    }
+    nothing: dict[str, Any] = {name: [] for name in ("headlines", "timeline", "scripts", "findings", "suppressed", "libraries", "hosts", "ai", "data", "flows", "gaps")}
     zeros = dict.fromkeys(Summary.__dataclass_fields__, 0)
     report = made_report(1)
-    return replace(
-        report,
-        **{
-            **nothing,
-            "summary": Summary(**zeros),
-            "first": None,
-            "last": None,
-            "vulnerability_database": None,
-            **changes,
-        },
-    )
+    return replace(report, **{**nothing, "summary": Summary(**zeros), "first": None, "last": None, "vulnerability_database": None, **changes})
 
 
 def _page(number: int, scripts: int, chance: random.Random, findings: list[FindingRow]) -> ScriptPage:
@@ -221,11 +164,7 @@ def _page(number: int, scripts: int, chance: random.Random, findings: list[Findi
     hosts = _script_hosts(chance, number)
     found = _findings(script, name, users, machines, runs, hosts, chance, number)
     findings += found
-    points = [
-        Point(one.finding, one.points, f"{one.title}: {one.subject}")
-        for one in found
-        if one.rule != "after-hours"
-    ]
+    points = [Point(one.finding, one.points, f"{one.title}: {one.subject}") for one in found if one.rule != "after-hours"]
     risk = min(100, sum(point.points for point in points))
     severities = [one.severity for one in found if one.rule != "after-hours"]
     severity = next((one for one in ("high", "medium", "low") if one in severities), None)
@@ -257,36 +196,8 @@ def _page(number: int, scripts: int, chance: random.Random, findings: list[Findi
         libraries=_script_libraries(chance, seen),
         hosts=hosts,
         files=_script_files(chance, path, seen),
-        children=[
-            {
-                "command": "/usr/bin/git status",
-                "program": "git",
-                "count": 3,
-                "denied": 0,
-                "failed": 0,
-                "caused_by": {"file": path, "line": 12, "function": "main"},
-                "last_seen": f"{seen[-1]}T20:00:00",
-                "silent_because": None,
-            }
-        ]
-        if number % 4 == 0
-        else [],
-        verdicts=[
-            {
-                "verdict": "warn",
-                "rule": "no-uploads",
-                "is_observed": True,
-                "kind": "connect",
-                "target": hosts[0]["host"],
-                "count": 2,
-                "is_stopped": False,
-                "reason": None,
-                "caused_by": {"file": path, "line": 40, "function": "send"},
-                "last_seen": f"{seen[-1]}T20:00:00",
-            }
-        ]
-        if hosts and number % 3 == 0
-        else [],
+        children=[{"command": "/usr/bin/git status", "program": "git", "count": 3, "denied": 0, "failed": 0, "caused_by": {"file": path, "line": 12, "function": "main"}, "last_seen": f"{seen[-1]}T20:00:00", "silent_because": None}] if number % 4 == 0 else [],
+        verdicts=[{"verdict": "warn", "rule": "no-uploads", "is_observed": True, "kind": "connect", "target": hosts[0]["host"], "count": 2, "is_stopped": False, "reason": None, "caused_by": {"file": path, "line": 40, "function": "send"}, "last_seen": f"{seen[-1]}T20:00:00"}] if hosts and number % 3 == 0 else [],
         changes=[f"New host: {hosts[0]['host']}."] if hosts and number % 3 == 0 else [],
         runs_by_day=dict.fromkeys(seen, max(1, runs // len(seen))),
         bytes_out=sum(host["bytes_out"] for host in hosts),
@@ -335,26 +246,10 @@ def _script_files(chance: random.Random, path: str, seen: list[str]) -> list[dic
     ]  # fmt: skip
 
 
-def _findings(
-    script: str,
-    name: str,
-    users: list[str],
-    machines: list[str],
-    runs: int,
-    hosts: list[dict[str, Any]],
-    chance: random.Random,
-    number: int,
-) -> list[FindingRow]:
+def _findings(script: str, name: str, users: list[str], machines: list[str], runs: int, hosts: list[dict[str, Any]], chance: random.Random, number: int) -> list[FindingRow]:
     chosen = [rule for rule in RULES if chance.random() < 0.17]
     host = hosts[0]["host"] if hosts else "api.openai.com"
-    words = {
-        "script": name,
-        "file": "customers_2026.csv",
-        "size": "1.2 MB",
-        "host": host,
-        "runs": runs,
-        "user": users[0],
-    }
+    words = {"script": name, "file": "customers_2026.csv", "size": "1.2 MB", "host": host, "runs": runs, "user": users[0]}
     return [
         FindingRow(
             finding=f"{rule}-{script}", rule=rule, severity=severity, title=title,  # type: ignore[arg-type]
@@ -369,25 +264,10 @@ def _findings(
 
 def _tree(name: str, script: str, user: str, seen: list[str]) -> ProcessNode:
     started = f"{seen[-1]}T20:00:00"
-    git = ProcessNode(
-        "git",
-        "/usr/bin/git status --short",
-        "no Python, so it leaves no record",
-        None,
-        None,
-        None,
-        started,
-        None,
-    )
-    worker = ProcessNode(
-        "worker.py", "python worker.py --part 1", "recorded", "0019-4f2a-78", None, user, started, 1
-    )
-    pool = ProcessNode(
-        "worker.py", "python worker.py --part 2", "recorded", "0019-4f2a-79", None, user, started, 0, [git]
-    )
-    return ProcessNode(
-        name, f"python {name} --all", "recorded", "0019-4f2a-77", script, user, started, 0, [worker, pool]
-    )
+    git = ProcessNode("git", "/usr/bin/git status --short", "no Python, so it leaves no record", None, None, None, started, None)
+    worker = ProcessNode("worker.py", "python worker.py --part 1", "recorded", "0019-4f2a-78", None, user, started, 1)
+    pool = ProcessNode("worker.py", "python worker.py --part 2", "recorded", "0019-4f2a-79", None, user, started, 0, [git])
+    return ProcessNode(name, f"python {name} --all", "recorded", "0019-4f2a-77", script, user, started, 0, [worker, pool])
 
 
 def _timeline(scripts: int, chance: random.Random) -> list[Day]:
@@ -396,18 +276,7 @@ def _timeline(scripts: int, chance: random.Random) -> list[Day]:
         is_weekend = number >= 5
         runs = int(scripts * (2 if is_weekend else 9) * chance.uniform(0.7, 1.3))
         day = (START + timedelta(days=number)).date().isoformat()
-        days.append(
-            Day(
-                day,
-                runs,
-                max(1, scripts // (3 if is_weekend else 1)),
-                4,
-                runs * 2,
-                runs // 8,
-                runs * 40_000,
-                runs // 60,
-            )
-        )
+        days.append(Day(day, runs, max(1, scripts // (3 if is_weekend else 1)), 4, runs * 2, runs // 8, runs * 40_000, runs // 60))
     return days
 
 
@@ -451,21 +320,7 @@ def _libraries(pages: list[ScriptPage], chance: random.Random) -> list[LibraryRo
             state = "vulnerable" if advisories else "no known vulnerability"
             machines = sorted({machine for page in importers for machine in page.machines})
             runs = sum(page.runs for page in importers)
-            rows.append(
-                LibraryRow(
-                    name,
-                    version,
-                    [page.script for page in importers],
-                    machines,
-                    runs,
-                    state,
-                    severity,
-                    advisories,
-                    fixed,
-                    "2026-06-01T06:12:00",
-                    "2026-06-06T21:00:00",
-                )
-            )
+            rows.append(LibraryRow(name, version, [page.script for page in importers], machines, runs, state, severity, advisories, fixed, "2026-06-01T06:12:00", "2026-06-06T21:00:00"))
     return rows
 
 
@@ -476,27 +331,7 @@ def _ai(pages: list[ScriptPage], chance: random.Random) -> list[AiRow]:
         if callers:
             users = sorted({user for page in callers for user in page.users})
             machines = sorted({machine for page in callers for machine in page.machines})
-            rows.append(
-                AiRow(
-                    service,
-                    name,
-                    "local" if service == "ollama" else "hosted",
-                    {"openai": False, "ollama": True}.get(service),
-                    [host],
-                    [sdk],
-                    [f"https://{host}/v1/chat/completions"],
-                    [page.script for page in callers],
-                    users,
-                    machines,
-                    sum(page.runs for page in callers),
-                    412,
-                    4_213_442,
-                    902_114,
-                    ["customer data"],
-                    "2026-06-01T06:12:00",
-                    "2026-06-06T21:00:00",
-                )
-            )
+            rows.append(AiRow(service, name, "local" if service == "ollama" else "hosted", {"openai": False, "ollama": True}.get(service), [host], [sdk], [f"https://{host}/v1/chat/completions"], [page.script for page in callers], users, machines, sum(page.runs for page in callers), 412, 4_213_442, 902_114, ["customer data"], "2026-06-01T06:12:00", "2026-06-06T21:00:00"))
     return rows
 
 
@@ -506,64 +341,21 @@ def _data(pages: list[ScriptPage], chance: random.Random) -> list[DataRow]:
         readers = [page for page in pages if any(file["label"] == label for file in page.files)]
         for page in readers[:3]:
             folder = page.paths[-1].rpartition("/")[0]
-            rows.append(
-                DataRow(
-                    folder,
-                    sensitivity,
-                    label,
-                    category,
-                    severity,
-                    attack,
-                    3,
-                    [name.rpartition(".")[2]],
-                    12,
-                    1,
-                    0,
-                    [page.script],
-                    page.users,
-                    page.last_seen,
-                    [f"{folder}/{name}"],
-                )
-            )
+            rows.append(DataRow(folder, sensitivity, label, category, severity, attack, 3, [name.rpartition(".")[2]], 12, 1, 0, [page.script], page.users, page.last_seen, [f"{folder}/{name}"]))
     return rows
 
 
 def _gaps(pages: list[ScriptPage]) -> list[Gap]:
     some = [page.script for page in pages[:2]]
     return [
-        Gap(
-            "silent child",
-            "started with -S",
-            4,
-            some,
-            MACHINES[:1],
-            "4 children of two scripts left no record, as they were started with `-S`. What they did is not in this report.",
-        ),
-        Gap(
-            "blind library",
-            "raw system calls",
-            1,
-            some[:1],
-            MACHINES[1:2],
-            "One script loaded a Go library, which asks the kernel by itself. Its files and connections are not in this report.",
-        ),
-        Gap(
-            "evicted",
-            "spool full",
-            1204,
-            [],
-            MACHINES[2:3],
-            "1,204 records of ops-server-01 were removed as the spool was full. Figures of 1 June may be too low.",
-        ),
+        Gap("silent child", "started with -S", 4, some, MACHINES[:1], "4 children of two scripts left no record, as they were started with `-S`. What they did is not in this report."),
+        Gap("blind library", "raw system calls", 1, some[:1], MACHINES[1:2], "One script loaded a Go library, which asks the kernel by itself. Its files and connections are not in this report."),
+        Gap("evicted", "spool full", 1204, [], MACHINES[2:3], "1,204 records of ops-server-01 were removed as the spool was full. Figures of 1 June may be too low."),
     ]
 
 
-def _summary(
-    pages: list[ScriptPage], findings: list[FindingRow], suppressed: list[FindingRow], timeline: list[Day]
-) -> Summary:
-    counts = {
-        severity: sum(one.severity == severity for one in findings) for severity in ("high", "medium", "low")
-    }
+def _summary(pages: list[ScriptPage], findings: list[FindingRow], suppressed: list[FindingRow], timeline: list[Day]) -> Summary:
+    counts = {severity: sum(one.severity == severity for one in findings) for severity in ("high", "medium", "low")}
     return Summary(
         runs=sum(page.runs for page in pages), scripts=len(pages), users=len({user for page in pages for user in page.users}),
         machines=len({machine for page in pages for machine in page.machines}), libraries=len(LIBRARIES), vulnerable_libraries=4,

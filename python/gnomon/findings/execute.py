@@ -122,8 +122,7 @@ def _made(rule: Rule, row: Mapping[str, Any], known: Mapping[str, Mapping[str, A
     severity = row["severity"] if rule.severity == BY_ROW else rule.severity
     if severity not in SEVERITIES:
         raise FindingsError(
-            f"cannot use rule `{rule.path}`: it yields the severity `{severity}`",
-            hint="say high, medium or low",
+            f"cannot use rule `{rule.path}`: it yields the severity `{severity}`", hint="say high, medium or low"
         )
     script, subject, name = row["script"], str(row["subject"] or ""), row.get("rule") or rule.id
     facts = known.get(script, {})

@@ -85,9 +85,7 @@ def _blind_rows(analysis: Analysis) -> None:
     found = analysis.connection.execute(
         "select target, detail, epoch_ns(min(first_seen)) from base.acts where kind = 'blind' group by all"
     ).fetchall()
-    states = (
-        (target, detail, came_to(target or "", detail or "", loaded)) for target, detail, loaded in found
-    )
+    states = ((target, detail, came_to(target or "", detail or "", loaded)) for target, detail, loaded in found)
     load_rows(
         analysis.connection,
         "blind_rows",

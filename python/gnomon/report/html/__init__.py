@@ -11,8 +11,8 @@ from base64 import b64encode
 from hashlib import sha256
 
 from ..model import Report
-from .data import data_blocks
 from .parts import licences, script, style, template
+from .data import data_blocks
 from .static import static_summary, static_title
 
 

@@ -68,9 +68,7 @@ def _plain(value: Any) -> Any:
 
 def _brief(value: Any) -> dict[str, Any]:
     """The fields that say something: the page takes a missing one for null or empty."""
-    return {
-        name: said for name, said in vars(value).items() if said is not None and said != [] and said != {}
-    }
+    return {name: said for name, said in vars(value).items() if said is not None and said != [] and said != {}}
 
 
 def _index(pages: Sequence[ScriptPage]) -> dict[str, Any]:

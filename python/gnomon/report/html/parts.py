@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 
 ASSETS = Path(__file__).resolve().parent / "assets"
@@ -32,7 +32,7 @@ SCRIPTS = (
 )
 
 
-@cache
+@lru_cache(maxsize=None)
 def _text(name: str) -> str:
     return (ASSETS / name).read_text(encoding="utf-8")
 
