@@ -13,8 +13,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from . import notes
 from .errors import FindingsError
+from .notes import add as note
 from .present import Present, present
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def rows(analysis: Analysis) -> Iterator[dict[str, Any]]:
     try:
         issues = scan(scripts) if scripts else []
     except FindingsError as error:
-        notes.add(analysis, "bandit", f"No script was looked at by bandit: {error}.", error.hint)
+        note(analysis, "bandit", f"No script was looked at by bandit: {error}.", error.hint)
         return
     for issue in issues:
         one = by_path[issue.path]

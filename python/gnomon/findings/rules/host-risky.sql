@@ -7,7 +7,7 @@
 -- needs: reach
 --
 -- A script talked to a host of a category that the catalogue names: a paste site, anonymous file sharing, a tunnel, a web
--- hook, a crypto miner. How grave that is the catalogue says, too. Innocent: a team that uses such a service with a
+-- hook, a crypto miner. How grave that is the catalogue says, too. Hosts inside do not count. Innocent: a team that uses such a service with a
 -- contract; the organisation's catalogue can say so.
 select
     script,
@@ -24,5 +24,5 @@ select
     list_distinct(flatten(list(machines))) as machines,
     list_slice(flatten(list(records)), 1, 20) as records
 from reach
-where category is not null and severity in ('high', 'medium', 'low') and not coalesce(is_ai, false)
+where category is not null and severity in ('high', 'medium', 'low') and not coalesce(is_ai, false) and not is_internal
 group by script, host

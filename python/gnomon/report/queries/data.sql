@@ -1,4 +1,5 @@
--- Sensitive files by folder and what they may hold.
+-- Sensitive files that were used, by folder and what they may hold; what was only tried is not, nor what the catalogue
+-- merely tells of (`info`, as models).
 with known as (
     select a.script, a.user, u.*, p.id as sensitivity, p.label, p.category, p.severity, p.attack,
         regexp_extract(u.path, '^(.*)/[^/]*$', 1) as folder,
@@ -6,6 +7,9 @@ with known as (
     from base.file_uses u
     join base.path_facts p using (path)
     join base.actors a using (actor)
+    where p.severity in ('high', 'medium', 'low')
+        and coalesce(u.reads, 0) + coalesce(u.writes, 0) + coalesce(u.deletes, 0)
+            + coalesce(u.renames, 0) + coalesce(u.changes, 0) > 0
 )
 select
     folder,

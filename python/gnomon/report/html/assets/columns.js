@@ -156,7 +156,7 @@ const aiTable = (rows = report.ai) => ({
   filters: [among("users", "User"), choice("kind", "Kind")],
   columns: [
     column("name", "Service", { isHead: true, cell: (row) => [name(row.name), el("span", { class: "under" }, few(list(row.hosts).map((host) => clean(host))))] }),
-    column("is_sanctioned", "Approved", { value: (row) => String(row.is_sanctioned), cell: (row) => approved(row.is_sanctioned) }),
+    column("is_sanctioned", "Approved", { value: (row) => String(row.is_sanctioned), cell: approved }),
     counted("sdks", "Libraries", names, { minor: true }),
     counted("endpoints", "Endpoints", (all) => names(all, 2), { minor: true }),
     counted("scripts", "Scripts", (ids) => scriptLinks(ids, 3)),
@@ -169,7 +169,8 @@ const aiTable = (rows = report.ai) => ({
   ],
 });
 
-const approved = (value) => (value === true ? "yes" : value === false ? tag("no", "warned") : "not decided");
+const ON_THE_MACHINE = ["local", "local runtime", "model files"];
+const approved = (row) => (row.is_sanctioned === true ? "yes" : row.is_sanctioned === false ? tag("no", "warned") : ON_THE_MACHINE.includes(row.kind) ? "on the machine" : "not said");
 
 const dataFilesTable = (rows = report.data) => ({
   caption: "Sensitive data", nouns: "folders", hint: "Folder, kind, script, user", rows, sort: ["severity", "down"],
