@@ -77,6 +77,18 @@ def libraries(
     ]
 
 
+def owner_of(
+    module: str, file: str, installed: Mapping[str, list[tuple[str, str]]]
+) -> tuple[str, str] | None:
+    """The name and version of the distribution that `module`, loaded from `file`, belongs to.
+
+    The version is empty, and the name that of the module, where no installed distribution has it. `None`
+    where it was not loaded from a library directory: the standard library, or code of one's own.
+    """
+    directory = _directory(file, installed)
+    return None if directory is None else _distribution(module, directory, installed[directory])
+
+
 def _directory(file: str, installed: Mapping[str, object]) -> str | None:
     holding = [directory for directory in installed if file.startswith(directory + "/")]
     return max(holding, key=len, default=None)

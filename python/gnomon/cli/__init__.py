@@ -26,13 +26,16 @@ def _parser() -> _Parser:
         events,
         install,
         keep,
+        osv,
         policy,
         pythons,
         run,
+        sbom,
         show,
         startup,
         uninstall,
         verify,
+        watch,
     )
 
     parser = _Parser(
@@ -41,7 +44,9 @@ def _parser() -> _Parser:
     )
     parser.add_argument("--version", action="store_true", help="print the version and leave")
     verbs = parser.add_subparsers(metavar="VERB", parser_class=_Parser)
-    for verb in (run, attach, show, events, diff, startup, verify, policy):
+    for verb in (run, attach, show, events, watch, diff, startup, verify, policy):
+        verb.add_parser(verbs)
+    for verb in (osv, sbom):
         verb.add_parser(verbs)
     for verb in (install, uninstall, doctor, pythons, keep, bundle):
         verb.add_parser(verbs)

@@ -338,6 +338,9 @@ impl Dictionary {
 
     /// The column of the texts with these numbers.
     fn finish(mut self, keys: Vec<i32>, form: Form) -> ArrayRef {
+        if form == Form::Dictionary && self.known.is_empty() {
+            self.values.append_value(""); // DuckDB 1.4 takes the first value of a dictionary for granted
+        }
         let values = self.values.finish();
         match form {
             Form::Plain => Arc::new(plain(&keys, &values)),

@@ -1,0 +1,41 @@
+"""What the OSV database says of the distributions that were seen: `checked_rows` and `advisory_rows`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .questions import Analysis
+
+
+def install(analysis: Analysis) -> None:
+    """Makes the tables, one row for each distribution and version; `advisories` has each by itself."""
+    from ..vulnerabilities import Database, find_database, install
+
+    connection = analysis.connection
+    pairs = connection.execute(
+        "select distinct distribution, coalesce(version, '') from base.library_uses "
+        "where distribution is not null"
+    ).fetchall()
+    path = analysis.vulnerabilities or find_database()
+    if path is None:
+        install(connection, pairs, None)
+    else:
+        with Database(path) as database:
+            install(connection, pairs, database)
+    connection.execute("create temp table checked_rows as from checked_distributions")
+    connection.execute(
+        """
+        create temp table advisory_rows as
+        select
+            distribution,
+            version,
+            arg_min(severity, case severity when 'high' then 1 when 'medium' then 2 else 3 end) as severity,
+            list(coalesce(list_filter(aliases, lambda name: starts_with(name, 'CVE-'))[1], advisory)
+                order by score desc nulls last, advisory) as advisories,
+            any_value(c.fixed) as fixed
+        from advisories
+        join checked_distributions c using (distribution, version)
+        group by distribution, version
+        """
+    )

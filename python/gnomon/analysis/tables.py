@@ -1,0 +1,293 @@
+"""How each base table is made: from the spools' streams by its SQL, or from what Python knows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+from ..libraries import normalised
+from . import schema
+from .sources import PROCESS_COLUMNS, load_rows, moment, stream
+
+if TYPE_CHECKING:
+    from .questions import Analysis
+
+
+def _words(text: str) -> list[str]:
+    return text.split()
+
+
+_CONTACTS = _words("connect resolve http request send transfer")
+_MADE = _words("rename copy")
+_FILES = _words("open delete rename link symlink mkdir chmod truncate utime copy chown xattr map transfer")
+_ACTS = _words(
+    "spawn exec code unpickle native database kill limit setenv registry tamper "
+    "bind blind evict policy standby"
+)
+
+
+class Loading:
+    """What a loader works with: the analysis and its connection."""
+
+    def __init__(self, analysis: Analysis) -> None:
+        self.analysis = analysis
+        self.connection = analysis.connection
+
+    def from_streams(self, table: str, **streams: Sequence[Any]) -> None:
+        """Makes `base.table` by its SQL, of streams that are each (filters, columns)."""
+        with ExitStack() as stack:
+            for name, (filters, columns) in streams.items():
+                spools = self.analysis.spools(**filters)
+                stack.enter_context(stream(self.connection, name, spools, columns))
+            self.connection.execute(schema.base(table))
+
+
+def _processes(loading: Loading) -> None:
+    processes, faults = loading.analysis.processes
+    inventories: dict[str, str] = {}
+    keys = {process.id: _inventory(process.distributions, inventories) for process in processes}
+    load_rows(
+        loading.connection,
+        "process_stream",
+        PROCESS_COLUMNS,
+        (_row(process, keys[process.id]) for process in processes),
+    )
+    load_rows(
+        loading.connection,
+        "inventory_rows",
+        "inventory VARCHAR, directory VARCHAR, name VARCHAR, version VARCHAR, distribution VARCHAR",
+        _installed(inventories),
+    )
+    load_rows(
+        loading.connection,
+        "loss_rows",
+        "process VARCHAR, reason VARCHAR, count BIGINT",
+        (
+            {"process": process.id, "reason": reason, "count": count}
+            for process in processes
+            for reason, count in process.lost.items()
+        ),
+    )
+    load_rows(
+        loading.connection,
+        "fault_rows",
+        "path VARCHAR, kind VARCHAR, severity VARCHAR, detail VARCHAR",
+        (
+            {"path": str(fault.path), "kind": fault.kind, "severity": fault.severity, "detail": fault.detail}
+            for fault in faults
+        ),
+    )
+    loading.connection.execute(schema.base("process_rows"))
+
+
+def _inventory(distributions: dict[str, list[tuple[str, str]]], known: dict[str, str]) -> str:
+    text = json.dumps(distributions, sort_keys=True)
+    return known.setdefault(text, str(len(known)))
+
+
+def _installed(inventories: dict[str, str]) -> Iterator[dict[str, Any]]:
+    for text, key in inventories.items():
+        for directory, found in json.loads(text).items():
+            for name, version in found:
+                row = {"inventory": key, "directory": directory, "name": name, "version": version}
+                yield {**row, "distribution": normalised(name)}
+
+
+def _row(process: Any, inventory: str) -> dict[str, Any]:
+    names = [column.split()[0] for column in PROCESS_COLUMNS.split(",")]
+    row = {name: getattr(process, name) for name in names if name != "inventory"}
+    for name in ("started", "ended", "last_seen", "script_modified"):
+        row[name] = moment(row[name])
+    return {**row, "inventory": inventory}
+
+
+def _runs(loading: Loading) -> None:
+    from .identity import Run, scripts
+
+    found = loading.connection.execute(
+        "select id, parent, forked, script_form, script, script_file, script_sha256, script_size, machine, "
+        "user "
+        "from base.process_rows order by started, id"
+    ).fetchall()
+    named = scripts(Run(*row) for row in found)
+    load_rows(
+        loading.connection,
+        "script_rows",
+        "process VARCHAR, script VARCHAR, name VARCHAR",
+        ({"process": key, "script": script, "name": name} for key, (script, name) in named.items()),
+    )
+    loading.connection.execute(schema.base("runs"))
+
+
+def _imports(loading: Loading) -> None:
+    columns = _words("time last_time count process seq target destination outcome")
+    loading.from_streams("imports", import_stream=({"kinds": ["import"]}, columns))
+
+
+def _library_uses(loading: Loading) -> None:
+    from ..libraries import owner_of
+
+    connection = loading.connection
+    installed: dict[str, dict[str, list[tuple[str, str]]]] = {}
+    for inventory, directory, name, version in connection.execute(
+        "select inventory, directory, name, version from inventory_rows"
+    ).fetchall():
+        installed.setdefault(inventory, {}).setdefault(directory, []).append((name, version))
+    loaded = connection.execute(
+        "select distinct a.inventory, i.module, i.file from base.imports i join base.actors a using (actor)"
+    ).fetchall()
+    rows = []
+    for inventory, module, file in loaded:
+        owner = owner_of(module or "", file or "", installed.get(inventory, {}))
+        if owner is not None:
+            name, version = owner
+            is_known = bool(version)
+            rows.append(
+                {
+                    "inventory": inventory, "module": module, "file": file,
+                    "distribution": normalised(name) if is_known else None, "version": version or None,
+                }
+            )  # fmt: skip
+    columns = "inventory VARCHAR, module VARCHAR, file VARCHAR, distribution VARCHAR, version VARCHAR"
+    load_rows(connection, "library_rows", columns, rows)
+    connection.execute(schema.base("library_uses"))
+
+
+def _contacts(loading: Loading) -> None:
+    columns = _words(
+        "time last_time count process seq kind target host port address detail file line "
+        "function distribution outcome failed bytes_out bytes_in"
+    )
+    loading.from_streams("contacts", contact_stream=({"kinds": list(_CONTACTS)}, columns))
+
+
+def _host_facts(loading: Loading) -> None:
+    from .hosts import install
+
+    install(loading.connection, loading.analysis.catalog)
+
+
+def _file_uses(loading: Loading) -> None:
+    columns = _words(
+        "time last_time count process seq kind access target destination distribution "
+        "outcome failed bytes_out bytes_in"
+    )
+    made = _words("time last_time count process seq destination distribution outcome failed")
+    loading.from_streams(
+        "file_uses",
+        file_stream=({"kinds": list(_FILES)}, columns),
+        made_stream=({"kinds": list(_MADE)}, made),
+    )
+
+
+def _path_facts(loading: Loading) -> None:
+    from .paths import install
+
+    install(loading.connection, loading.analysis.catalog)
+
+
+def _sensitive_reads(loading: Loading) -> None:
+    columns = _words("time last_time count process seq kind access target outcome failed bytes_in")
+    loading.from_streams("sensitive_reads", read_stream=({"kinds": ["open", "copy", "map"]}, columns))
+
+
+def _verdicts(loading: Loading) -> None:
+    columns = _words(
+        "time last_time count process seq kind target host verdict rule reason "
+        "shadow_verdict shadow_rule outcome file line function"
+    )
+    chosen = {"verdicts": ["allow", "warn", "justify", "deny"]}
+    loading.from_streams("verdicts", verdict_stream=(chosen, columns))
+
+
+def _acts(loading: Loading) -> None:
+    columns = _words(
+        "time last_time count process seq kind target detail argv size sha256 file line "
+        "function distribution outcome failed"
+    )
+    loading.from_streams("acts", act_stream=({"kinds": list(_ACTS)}, columns))
+
+
+def _silent_rows(loading: Loading) -> None:
+    from .silence import silent
+
+    columns = (
+        "process VARCHAR, command VARCHAR, reason VARCHAR, is_evasive BOOLEAN, count BIGINT, time TIMESTAMP"
+    )
+    load_rows(loading.connection, "silent_rows", columns, silent(loading.analysis))
+
+
+def _script_marks(loading: Loading) -> None:
+    from .marks import install
+
+    install(loading.connection, loading.analysis.leavers)
+
+
+def _checked(loading: Loading) -> None:
+    from .checks import install
+
+    install(loading.analysis)
+
+
+def _finding_rows(loading: Loading) -> None:
+    from ..findings import install
+
+    install(loading.analysis)
+
+
+def _plain(table: str) -> Callable[[Loading], None]:
+    return lambda loading: loading.from_streams(table)
+
+
+TABLES: dict[str, Callable[[Loading], None]] = {
+    "process_rows": _processes,
+    "runs": _runs,
+    "actors": _plain("actors"),
+    "imports": _imports,
+    "library_uses": _library_uses,
+    "checked_rows": _checked,
+    "contacts": _contacts,
+    "host_facts": _host_facts,
+    "file_uses": _file_uses,
+    "path_facts": _path_facts,
+    "sensitive_reads": _sensitive_reads,
+    "flows": _plain("flows"),
+    "verdicts": _verdicts,
+    "acts": _acts,
+    "silent_rows": _silent_rows,
+    "script_marks": _script_marks,
+    "script_facts": _plain("script_facts"),
+    "gap_rows": _plain("gap_rows"),
+    "finding_rows": _finding_rows,
+}
+
+NEEDS: dict[str, tuple[str, ...]] = {
+    "runs": ("process_rows",),
+    "actors": ("runs",),
+    "imports": ("runs",),
+    "library_uses": ("imports", "actors"),
+    "checked_rows": ("library_uses",),
+    "contacts": ("runs",),
+    "host_facts": ("contacts",),
+    "file_uses": ("runs",),
+    "path_facts": ("file_uses",),
+    "sensitive_reads": ("runs", "path_facts"),
+    "flows": ("sensitive_reads", "contacts", "host_facts", "runs"),
+    "verdicts": ("runs",),
+    "acts": ("runs",),
+    "silent_rows": ("runs",),
+    "script_marks": ("runs",),
+    "script_facts": (
+        "actors", "library_uses", "contacts", "host_facts", "file_uses", "acts", "verdicts", "script_marks",
+    ),
+    "gap_rows": ("process_rows", "runs", "acts", "silent_rows"),
+    "processes": ("runs",),
+    "scripts": ("script_facts", "finding_rows"),
+    "libraries": ("library_uses", "actors", "checked_rows"),
+    "connections": ("contacts", "host_facts", "runs"),
+    "files": ("file_uses", "actors", "path_facts"),
+    "findings": ("finding_rows",),
+    "gaps": ("gap_rows", "runs"),
+}  # fmt: skip

@@ -1,0 +1,44 @@
+-- One row for each record, as docs/records.md describes them, with whose it is.
+-- time TIMESTAMP: when it first happened
+-- last_time TIMESTAMP: when it was last repeated
+-- count UINTEGER: how often
+-- process VARCHAR: the run
+-- seq UBIGINT: increasing, unique in its process
+-- pid UINTEGER: the run's pid
+-- kind VARCHAR: what happened: `import`, `open`, `connect`, …
+-- access VARCHAR: of an `open`: `read`, `write`, `append`, `create`, joined by `+`
+-- target VARCHAR: what it acts on
+-- destination VARCHAR: the second thing it names
+-- requested VARCHAR: the path as the program gave it, where that differs
+-- host VARCHAR: the name that was resolved, or that a connection belongs to
+-- port USMALLINT: the port
+-- address VARCHAR: the IP address
+-- argv VARCHAR[]: of `spawn`, `exec` and `process`: the command line
+-- detail VARCHAR: a word more on what happened
+-- size UBIGINT: bytes of a request's body, or of code
+-- sha256 VARCHAR: of code that was no module
+-- file VARCHAR: the user's code that caused it
+-- line UINTEGER: its line
+-- function VARCHAR: its function
+-- distribution VARCHAR: the installed distribution closest to the call
+-- via VARCHAR: the distribution that the user's code called, where that is another
+-- object VARCHAR: the shared object that made the call
+-- source VARCHAR: `audit`, `native` or `audit+native`
+-- outcome VARCHAR: `denied`, `done`, `failed`
+-- failed UINTEGER: how many of them failed
+-- errno VARCHAR: why
+-- bytes_out UBIGINT: bytes written or sent
+-- bytes_in UBIGINT: bytes read or received
+-- verdict VARCHAR: what policy said: `allow`, `warn`, `justify` or `deny`
+-- rule VARCHAR: the rule that said it
+-- reason VARCHAR: the justification that the person gave
+-- shadow_verdict VARCHAR: what observed rules would have said
+-- shadow_rule VARCHAR: and which
+-- script VARCHAR: the script of the run
+-- script_name VARCHAR: its name
+-- user VARCHAR: who ran it
+-- machine VARCHAR: where
+-- machine_id VARCHAR: where
+select e.*, r.script, r.script_name, r.user, r.machine, r.machine_id
+from event_stream e
+left join base.runs r using (process)

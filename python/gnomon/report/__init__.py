@@ -1,0 +1,1 @@
+"""The standard report: gathered once from the views as plain data, then shown in any form."""

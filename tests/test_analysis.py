@@ -1,0 +1,235 @@
+"""The views over what was really recorded, against figures that were worked out without SQL."""
+
+from __future__ import annotations
+
+import collections
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+import gnomon
+import watching
+
+pytest.importorskip("duckdb")
+
+from gnomon.analysis import Analysis, views
+from gnomon.analysis.identity import Run, scripts
+
+ANALYST = """
+import json, os, sqlite3, subprocess, sys
+os.chdir(sys.argv[1])
+for name in ("customers.csv", "customers.csv", "rates.csv"):
+    open(name).read()
+with open("report.txt", "w") as file:
+    file.write("figures")
+os.rename("report.txt", "final.txt")
+os.remove("old.txt")
+try:
+    open("missing.txt")
+except OSError:
+    pass
+subprocess.run([sys.executable, "-S", "-c", "pass"], check=True)
+"""
+CALLER = """
+import http.client, sys
+connection = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1]))
+connection.request("POST", "/v1/upload?token=1", body=b"x" * 1000)
+connection.getresponse().read()
+"""
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The spool of two scripts, one of them twice under two names and changed in between."""
+    from servers import http_api
+
+    place = tmp_path_factory.mktemp("analysis")
+    spool = place / "spool"
+    spool.mkdir(mode=0o700)
+    work = place / "work"
+    analyst, renamed, caller = (place / name for name in ("analyst.py", "renamed.py", "caller.py"))
+    analyst.write_text(ANALYST)
+    shutil.copy(analyst, renamed)
+    caller.write_text(CALLER)
+    for script in (analyst, renamed):
+        _fill(work)
+        watching.armed([sys.executable, str(script), str(work)], spool).checked()
+    analyst.write_text(ANALYST + "# changed\n")
+    _fill(work)
+    watching.armed([sys.executable, str(analyst), str(work)], spool).checked()
+    with http_api() as (base, _):
+        watching.armed([sys.executable, str(caller), base.rpartition(":")[2].strip("/")], spool).checked()
+    return spool
+
+
+def _fill(work: Path) -> None:
+    work.mkdir(exist_ok=True)
+    for name in ("customers.csv", "rates.csv", "old.txt"):
+        (work / name).write_text("a,b\n")
+
+
+@pytest.fixture(scope="module")
+def analysis(recorded: Path) -> Analysis:
+    return Analysis([recorded])
+
+
+def test_every_view_has_the_columns_that_it_promises(analysis: Analysis) -> None:
+    for view in views():
+        analysis.prepare(f"select * from {view.name}")
+        found = analysis.sql(f"describe select * from {view.name}").fetchall()
+        assert [(row[0], row[1]) for row in found] == [(column.name, column.type) for column in view.columns]
+        assert view.row and all(column.meaning for column in view.columns)
+
+
+def test_processes_are_those_that_the_reader_tells_of(analysis: Analysis, recorded: Path) -> None:
+    expected = {process.id: process for process in gnomon.Spool(recorded).processes()[0]}
+    found = {row["process"]: row for row in analysis.rows("select * from processes")}
+    assert found.keys() == expected.keys()
+    for key, process in expected.items():
+        row = found[key]
+        assert (row["pid"], row["user"], row["machine"], row["argv"], row["status"], row["records"]) == (
+            process.pid, process.user, process.host, process.argv, process.status, process.records,
+        )  # fmt: skip
+
+
+def test_events_are_the_records(analysis: Analysis, recorded: Path) -> None:
+    expected = collections.Counter(
+        (record.kind, record.target, record.count) for record in gnomon.Spool(recorded).records()
+    )
+    found = analysis.sql("select kind, target, count from events").fetchall()
+    assert collections.Counter(found) == expected
+    (total,) = analysis.sql("select count(*) from events").fetchone() or ()
+    assert total == expected.total() if hasattr(expected, "total") else sum(expected.values())
+    assert analysis.rows("select * from events limit 1")[0].keys() >= {"time", "shadow_rule", "machine_id"}
+
+
+def test_a_script_is_one_under_two_names(analysis: Analysis) -> None:
+    rows = {(row["name"], row["runs"]): row for row in analysis.rows("select * from scripts")}
+    assert rows.keys() == {
+        ("renamed.py", 2),
+        ("analyst.py", 1),
+        ("caller.py", 1),
+    }  # it lies in /tmp: no place
+    script = rows["renamed.py", 2]
+    assert (script["versions"], sorted(map(os.path.basename, script["paths"]))) == (
+        1,
+        ["analyst.py", "renamed.py"],
+    )
+    assert (script["files_written"], script["files_deleted"], script["children"]) == (2, 1, 2)
+    assert script["is_in_repository"] is False and script["owner_exists"] is True
+
+
+def test_files_are_counted_as_they_were_used(analysis: Analysis, recorded: Path) -> None:
+    # The two runs that are one script, under two names.
+    query = """
+        select * from files join (select script from scripts where name = 'renamed.py') using (script)
+        where user is not null
+    """
+    rows = {row["name"]: row for row in analysis.rows(query)}
+    customers, report, final = rows["customers.csv"], rows["report.txt"], rows["final.txt"]
+    assert (customers["reads"], customers["writes"], customers["runs"], customers["type"]) == (4, 0, 2, "csv")
+    assert (report["writes"], report["renames"]) == (2, 2)
+    assert (final["writes"], final["reads"]) == (2, 0)
+    assert (rows["old.txt"]["deletes"], rows["missing.txt"]["failed"], rows["missing.txt"]["reads"]) == (
+        2,
+        2,
+        0,
+    )
+    work = str(recorded.parent / "work")
+    assert {row["folder"] for row in rows.values() if row["name"] == "customers.csv"} == {work}
+
+
+def test_connections_have_requests_and_bytes(analysis: Analysis) -> None:
+    (row,) = analysis.rows("select * from connections where requests > 0")
+    assert (row["host"], row["protocol"], row["is_plain"], row["is_local"]) == (
+        "127.0.0.1",
+        "http",
+        True,
+        True,
+    )
+    assert (row["connects"], row["requests"], row["methods"]) == (1, 1, ["POST"])
+    assert row["urls"] == [f"http://127.0.0.1:{row['port']}/v1/upload"]
+    assert row["bytes_out"] > 1000 and row["caused_by"]["line"] == 4
+
+
+def test_a_silent_child_is_a_gap(analysis: Analysis) -> None:
+    rows = analysis.rows("select * from gaps where kind = 'silent child'")
+    assert [row["script_name"] for row in rows] == ["analyst.py", "renamed.py", "analyst.py"] or len(
+        rows
+    ) == 3
+    assert all("-S" in row["subject"] and row["count"] == 1 for row in rows)
+
+
+def test_imported_is_told_apart_from_installed(analysis: Analysis, tmp_path: Path) -> None:
+    site = tmp_path / "lib" / "site-packages"
+    for name, version in (("used_thing", "1.5"), ("Idle.Thing", "2.0")):
+        (site / f"{name}-{version}.dist-info").mkdir(parents=True)
+        (site / f"{name}-{version}.dist-info" / "METADATA").write_text(f"Name: {name}\nVersion: {version}\n")
+    (site / "used_thing").mkdir()
+    (site / "used_thing" / "__init__.py").write_text("")
+    spool = tmp_path / "spool"
+    spool.mkdir(mode=0o700)
+    code = f"import sys; sys.path.insert(0, {str(site)!r}); import used_thing"
+    watching.armed([sys.executable, "-c", code], spool).checked()
+    with Analysis([spool]) as analysis:
+        rows = analysis.rows("select * from libraries where distribution in ('used-thing', 'idle-thing')")
+    assert {(row["distribution"], row["version"], row["is_imported"], row["state"]) for row in rows} == {
+        ("used-thing", "1.5", True, "not checked"),
+        ("idle-thing", "2.0", False, "not checked"),
+    }
+
+
+def test_a_process_of_two_spools_counts_once(recorded: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(recorded, tmp_path / "copy")
+    with Analysis([recorded, copy]) as both, Analysis([recorded]) as one:
+        query = "select count(*), sum(records) from processes"
+        assert both.sql(query).fetchone() == one.sql(query).fetchone()
+
+
+def test_an_empty_spool_has_empty_views(tmp_path: Path) -> None:
+    with Analysis([tmp_path]) as analysis:
+        for view in views():
+            assert analysis.rows(f"select * from {view.name}") == []
+
+
+def test_hostile_text_stays_text(tmp_path: Path) -> None:
+    spool = tmp_path / "spool"
+    spool.mkdir(mode=0o700)
+    name = os.fsdecode(b"it's \xff \"; drop table x; --\n.csv")
+    (tmp_path / name).write_text("")
+    code = f"open({name!r}).close()"
+    watching.armed([sys.executable, "-c", code], spool, cwd=tmp_path).checked()
+    with Analysis([spool]) as analysis:
+        names = [row["name"] for row in analysis.rows("select name from files")]
+    assert any("drop table" in found and "\\xff" in found for found in names)
+    json.dumps(names).encode()
+
+
+def _run(number: int, **more: object) -> Run:
+    known: dict[str, object] = {
+        "process": f"p{number}", "parent": None, "forked": False, "form": "file", "name": "a.py",
+        "file": "/w/a.py", "sha256": "1" * 64, "size": 5, "machine_id": "m", "user": "u",
+    }  # fmt: skip
+    return Run(**{**known, **more})  # type: ignore[arg-type]
+
+
+def test_scripts_are_told_apart_by_content_and_place() -> None:
+    runs = [
+        _run(1),
+        _run(2, file="/else/b.py", name="b.py", machine_id="other"),  # the same content elsewhere
+        _run(3, sha256="2" * 64),  # the same place, changed
+        _run(4, file="/tmp/x.py", sha256="3" * 64),
+        _run(5, file="/tmp/x.py", sha256="4" * 64),  # a place that anybody writes to
+        _run(6, file="/a/empty.py", size=0, sha256="e" * 64),
+        _run(7, file="/b/empty.py", size=0, sha256="e" * 64),  # no content
+        _run(8, parent="p1", form="command", name="from multiprocessing.spawn import x; x()"),
+        _run(9, parent="p5", forked=True),
+    ]
+    ids = {process: script for process, (script, _) in scripts(runs).items()}
+    assert ids["p1"] == ids["p2"] == ids["p3"] == ids["p8"] == "1" * 12
+    assert ids["p4"] != ids["p5"] == ids["p9"]
+    assert ids["p6"] != ids["p7"]
