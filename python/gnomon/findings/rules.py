@@ -229,14 +229,3 @@ def known_tables() -> tuple[str, ...]:
     from .material import MATERIAL
 
     return tuple(sorted({*NAMES, *TABLES, *MATERIAL} - {*_LATER}))
-
-
-def as_markdown(rules: Iterable[Rule]) -> str:
-    """The table of docs/findings.md."""
-    rows = ["| rule | severity | what it finds |", "|---|---|---|"]
-    for rule in rules:
-        points = "; ".join(f"{name} {rule.points[name]}" for name in SEVERITIES)
-        points = "" if dict(rule.points) == dict(POINTS) else f" ({points} points)"
-        attack = f" {rule.attack}." if rule.attack else ""
-        rows.append(f"| `{rule.id}` | {rule.severity}{points} | **{rule.title}.** {rule.about}{attack} |")
-    return "\n".join(rows) + "\n"

@@ -62,13 +62,21 @@ def shown(value: Any, form: str = "") -> str:
 
 def _by_type(value: Any) -> str:
     if isinstance(value, (list, tuple)):
-        more = f" and {len(value) - _LISTED:,} more" if len(value) > _LISTED else ""
-        return ", ".join(map(_by_type, value[:_LISTED])) + more
+        return _listed([_by_type(one) for one in value])
     if isinstance(value, (datetime, date)):
         return value.strftime("%Y-%m-%d")
     if isinstance(value, int):
         return f"{value:,}"
     return _quoted(value) if isinstance(value, str) else "?"
+
+
+def _listed(texts: list[str]) -> str:
+    more = f" and {len(texts) - _LISTED:,} more" if len(texts) > _LISTED else ""
+    return ", ".join(texts[:_LISTED]) + more
+
+
+def _words(value: Any) -> str:
+    return _listed(list(map(str, value))) if isinstance(value, (list, tuple)) else str(value or "")
 
 
 def _quoted(text: str) -> str:
@@ -104,5 +112,5 @@ _FORMS: Mapping[str, Callable[[Any], str]] = {
     "sent": _sent,
     "name": _name,
     "moment": _moment,
-    "words": lambda value: str(value or ""),
+    "words": _words,
 }
