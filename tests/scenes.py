@@ -38,7 +38,9 @@ class Scene:
         names = ", ".join(f'"{name}"' for name in values)
         marks = ", ".join("?" for _ in values)
         place = table if table.endswith("_rows") else f"base.{table}"
-        self.analysis.connection.execute(f"insert into {place} ({names}) values ({marks})", list(values.values()))
+        self.analysis.connection.execute(
+            f"insert into {place} ({names}) values ({marks})", list(values.values())
+        )
 
     def run(self, script: str = "a", started: datetime = MONDAY, **more: Any) -> str:
         """A run of `script`; its id."""

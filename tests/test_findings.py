@@ -7,6 +7,7 @@ import json
 import os
 import re
 import stat
+import sys
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
@@ -17,10 +18,12 @@ import pytest
 pytest.importorskip("duckdb", reason="DuckDB answers the questions")
 from hypothesis import given
 from hypothesis import strategies as some
+from scenes import MONDAY, Scene
+from watching import armed
 
-from gnomon import findings
+from gnomon import Spool, findings
 from gnomon.analysis import Analysis
-from gnomon.findings import FindingsError, WorkingHours
+from gnomon.findings import FindingsError, WorkingHours, execute
 from gnomon.findings.credentials import found_in
 from gnomon.findings.documented import with_table
 from gnomon.findings.execute import Found, finding_id
@@ -30,7 +33,6 @@ from gnomon.findings.rules import POINTS, SEVERITIES, read, shipped
 from gnomon.findings.sentences import rendered
 from gnomon.findings.suppressions import Suppression
 from gnomon.findings.suppressions import load as load_suppressions
-from scenes import MONDAY, Scene
 
 DOCS = Path(__file__).resolve().parents[1] / "docs" / "findings.md"
 
@@ -45,28 +47,32 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
 # ---- AI and hosts
 
 
-@pytest.mark.parametrize(
-    "is_sanctioned, is_internal, severity",
-    [(None, False, "medium"), (False, False, "high"), (None, True, "medium"), (True, False, None)],
-)
-def test_an_ai_service_is_told_unless_it_is_sanctioned(
-    scene: Scene, is_sanctioned: bool | None, is_internal: bool, severity: str | None
-) -> None:
-    for day, process in enumerate(scene.days(3)):
-        scene.contact(process, "api.openai.com", bytes_out=800_000, at=MONDAY + timedelta(days=day))
-    scene.contact(process, "example.org", bytes_out=1)
-    scene.host("api.openai.com", is_ai=True, service="openai", service_name="OpenAI",
-               is_sanctioned=is_sanctioned, is_internal=is_internal)  # fmt: skip
+def test_an_ai_service_is_told_unless_it_is_sanctioned(scene: Scene) -> None:
+    cases = [
+        ("a.example", None, False, "medium"),
+        ("b.example", False, False, "high"),
+        ("c.example", None, True, "medium"),
+        ("d.example", True, False, None),
+    ]
+    runs = scene.days(3)
+    for host, is_sanctioned, is_internal, _ in cases:
+        for day, process in enumerate(runs):
+            scene.contact(process, host, bytes_out=800_000, at=MONDAY + timedelta(days=day))
+        scene.host(
+            host, is_ai=True, service_name="OpenAI", is_sanctioned=is_sanctioned, is_internal=is_internal
+        )
+    scene.contact(runs[0], "example.org", bytes_out=1)
     scene.host("example.org")
 
-    found = scene.found("ai-unapproved")
+    found = {row["subject"]: row for row in scene.found("ai-unapproved")}
 
-    assert [row["severity"] for row in found] == ([severity] if severity else [])
-    if found:
-        assert found[0]["sentence"].startswith(
-            "a.py sent 2.4 MB to api.openai.com (OpenAI), which the organisation "
-        )
-        assert found[0]["records"] == [{"process": f"p000{number}", "seq": 7} for number in (1, 2, 3)]
+    assert {host: row["severity"] for host, row in found.items()} == {
+        host: severity for host, _, _, severity in cases if severity
+    }
+    assert found["a.example"]["sentence"] == (
+        "a.py sent 2.4 MB to a.example (OpenAI), which the organisation is not known to have approved, on 3 days."
+    )
+    assert found["a.example"]["records"] == [{"process": process, "seq": 7} for process in runs]
 
 
 def test_an_unknown_ai_service_is_graver_once_the_organisation_has_judged_others(scene: Scene) -> None:
@@ -95,16 +101,15 @@ def test_a_host_that_was_only_looked_up_or_not_reached_is_no_contact(scene: Scen
     assert scene.found("host-risky") == []
 
 
-@pytest.mark.parametrize("severity", ["high", "medium", "low", "info"])
-def test_a_category_is_as_grave_as_the_catalogue_says(scene: Scene, severity: str) -> None:
-    scene.contact(scene.run(), "paste.example")
-    scene.host("paste.example", category="paste site", severity=severity, attack="T1567.003")
+def test_a_category_is_as_grave_as_the_catalogue_says(scene: Scene) -> None:
+    process = scene.run()
+    for severity in ("high", "medium", "low", "info"):
+        scene.contact(process, f"{severity}.example")
+        scene.host(f"{severity}.example", category="paste site", severity=severity, attack="T1567.003")
 
-    found = scene.found("host-risky")
+    found = {(row["subject"], row["severity"], row["attack"]) for row in scene.found("host-risky")}
 
-    assert [(row["severity"], row["attack"]) for row in found] == (
-        [] if severity == "info" else [(severity, "T1567.003")]
-    )
+    assert found == {(f"{severity}.example", severity, "T1567.003") for severity in SEVERITIES}
 
 
 PLAIN = [
@@ -118,24 +123,19 @@ PLAIN = [
     ({}, {"port_protocol": "https"}, None),
     ({}, {"port_protocol": "postgresql"}, None),
     ({"schemes": ["http"]}, {"port_protocol": "http", "is_local": True}, None),
+    ({"port": 8080}, {"port": 8080, "port_protocol": "http"}, None),  # a guess
 ]
 
 
-@pytest.mark.parametrize("contact, facts, severity", PLAIN)
-def test_a_protocol_in_plain_text_is_told(
-    scene: Scene, contact: dict[str, Any], facts: dict[str, Any], severity: str | None
-) -> None:
-    scene.contact(scene.run(), "files.example", 80, **contact)
-    scene.host("files.example", 80, **facts)
+def test_a_protocol_in_plain_text_is_told(scene: Scene) -> None:
+    process = scene.run()
+    for number, (contact, facts, _) in enumerate(PLAIN):
+        scene.contact(process, f"h{number}.example", **{"port": 80, **contact})
+        scene.host(f"h{number}.example", **{"port": 80, **facts})
 
-    assert [row["severity"] for row in scene.found("host-plain")] == ([severity] if severity else [])
+    found = {row["subject"].partition("://")[2]: row["severity"] for row in scene.found("host-plain")}
 
-
-def test_a_guess_by_the_port_8080_is_not_enough(scene: Scene) -> None:
-    scene.contact(scene.run(), "proxy.example", 8080)
-    scene.host("proxy.example", 8080, port_protocol="http")
-
-    assert scene.found("host-plain") == []
+    assert found == {f"h{number}.example": case[2] for number, case in enumerate(PLAIN) if case[2]}
 
 
 def test_a_host_is_new_to_a_script_that_is_known(scene: Scene) -> None:
@@ -203,14 +203,15 @@ FLOWS = [
 ]
 
 
-@pytest.mark.parametrize("flow, facts, severity", FLOWS)
-def test_sensitive_data_before_an_upload_weighs_by_where_it_may_have_gone(
-    scene: Scene, flow: dict[str, Any], facts: dict[str, Any], severity: str
-) -> None:
-    _flow(scene, scene.run(), **flow)
-    scene.host("files.example", **facts)
+def test_sensitive_data_before_an_upload_weighs_by_where_it_may_have_gone(scene: Scene) -> None:
+    process = scene.run()
+    for number, (flow, facts, _) in enumerate(FLOWS):
+        _flow(scene, process, **{"host": f"h{number}.example", **flow})
+        scene.host(f"h{number}.example", **facts)
 
-    assert scene.one("data-before-upload")["severity"] == severity
+    found = {row["subject"]: row["severity"] for row in scene.found("data-before-upload")}
+
+    assert found == {f"customer data to h{number}.example": case[2] for number, case in enumerate(FLOWS)}
 
 
 def test_a_flow_says_that_it_is_no_proof_and_counts_bytes_once(scene: Scene) -> None:
@@ -229,16 +230,12 @@ def test_a_flow_says_that_it_is_no_proof_and_counts_bytes_once(scene: Scene) -> 
 
 
 @pytest.mark.parametrize("is_in_repository, count", [(False, 1), (True, 0), (None, 0)])
-def test_sensitive_data_outside_a_repository(
-    scene: Scene, is_in_repository: bool | None, count: int
-) -> None:
+def test_sensitive_data_outside_a_repository(scene: Scene, is_in_repository: bool | None, count: int) -> None:
     process = scene.run()
     scene.add("sensitive_reads", process=process, path="/srv/hr.xlsx", id="hr", label="HR data", category="hr",
               severity="high", first_read=MONDAY, last_read=MONDAY, evidence={"process": process, "seq": 4})  # fmt: skip
     scene.analysis.ensure(["script_facts"])
-    scene.analysis.connection.execute(
-        "update base.script_facts set is_in_repository = ?", [is_in_repository]
-    )
+    scene.analysis.connection.execute("update base.script_facts set is_in_repository = ?", [is_in_repository])
 
     assert len(scene.found("data-unreviewed")) == count
 
@@ -253,7 +250,16 @@ def _library(scene: Scene, *, actor: int | None = 1, **more: Any) -> None:
 
 
 def _actor(scene: Scene) -> None:
-    scene.add("actors", actor=1, script="a", script_name="a.py", user="ann", uid=1000, machine="desk-1", machine_id="m1")
+    scene.add(
+        "actors",
+        actor=1,
+        script="a",
+        script_name="a.py",
+        user="ann",
+        uid=1000,
+        machine="desk-1",
+        machine_id="m1",
+    )
 
 
 @pytest.mark.parametrize("fixed", ["2.31.0", None])
@@ -280,7 +286,9 @@ def test_a_malicious_library_is_always_high(scene: Scene) -> None:
     scene.run()
     _actor(scene)
     _library(scene, distribution="reqeusts", version="1.0")
-    scene.add("advisory_rows", distribution="reqeusts", version="1.0", severity="low", advisories=["MAL-2024-1001"])
+    scene.add(
+        "advisory_rows", distribution="reqeusts", version="1.0", severity="low", advisories=["MAL-2024-1001"]
+    )
 
     found = scene.one("library-malicious")
 
@@ -299,7 +307,10 @@ def test_a_module_of_no_distribution_is_told(scene: Scene) -> None:
 
 def test_native_code_that_can_act_unseen_is_told(scene: Scene) -> None:
     process = scene.run()
-    for target, detail in (("/lib/polars.so", "system calls: io_uring_setup"), ("/lib/libc.so", "not examined: 9")):
+    for target, detail in (
+        ("/lib/polars.so", "system calls: io_uring_setup"),
+        ("/lib/libc.so", "not examined: 9"),
+    ):
         scene.add("acts", process=process, kind="blind", target=target, detail=detail, count=1, first_seen=MONDAY,
                   last_seen=MONDAY, is_denied=False, evidence={"process": process, "seq": 2})  # fmt: skip
 
@@ -325,11 +336,13 @@ ARGUMENTS = [
 ]
 
 
-@pytest.mark.parametrize("argv, name", ARGUMENTS)
-def test_the_name_before_a_masked_secret_is_told(scene: Scene, argv: list[str], name: str | None) -> None:
-    scene.run(argv=argv)
+def test_the_name_before_a_masked_secret_is_told(scene: Scene) -> None:
+    for number, (argv, _) in enumerate(ARGUMENTS):
+        scene.run(f"s{number}", argv=argv)
 
-    assert [row["subject"] for row in scene.found("credential-in-arguments")] == ([name] if name else [])
+    found = {row["script"]: row["subject"] for row in scene.found("credential-in-arguments")}
+
+    assert found == {f"s{number}": name for number, (_, name) in enumerate(ARGUMENTS) if name}
 
 
 def test_a_secret_for_a_child_counts_for_the_script(scene: Scene) -> None:
@@ -376,24 +389,34 @@ def test_what_says_where_a_credential_comes_from_is_none(line: str) -> None:
 # ---- people, hours, owners
 
 
-@pytest.mark.parametrize(
-    "started, more, count",
-    [
-        (MONDAY, {}, 0),
-        (MONDAY.replace(hour=6, minute=59), {}, 1),
-        (MONDAY.replace(hour=19), {}, 1),
-        (MONDAY + timedelta(days=5), {}, 1),
-        (MONDAY.replace(hour=3), {"started_by": "cron"}, 0),
-        (MONDAY.replace(hour=3), {"started_by": "systemd"}, 0),
-        (MONDAY.replace(hour=3), {"started_by": "script"}, 0),
-        (MONDAY.replace(hour=3), {"uid": 33}, 0),
-        (MONDAY.replace(hour=3), {"uid": 0}, 1),
-    ],
-)
-def test_after_hours(scene: Scene, started: datetime, more: dict[str, Any], count: int) -> None:
-    scene.run(started=started, **more)
+NIGHT = MONDAY.replace(hour=3)
+STARTS = [
+    (MONDAY, {}, False),
+    (MONDAY.replace(hour=6, minute=59), {}, True),
+    (MONDAY.replace(hour=19), {}, True),
+    (MONDAY + timedelta(days=5), {}, True),
+    (NIGHT, {"started_by": "cron"}, False),
+    (NIGHT, {"started_by": "systemd"}, False),
+    (NIGHT, {"started_by": "script"}, False),
+    (NIGHT, {"uid": 33}, False),
+    (NIGHT, {"uid": 0}, True),
+]
 
-    assert len(scene.found("after-hours")) == count
+
+def test_after_hours(scene: Scene) -> None:
+    for number, (started, more, _) in enumerate(STARTS):
+        scene.run(f"s{number}", started, **more)
+
+    found = {row["script"] for row in scene.found("after-hours")}
+
+    assert found == {f"s{number}" for number, case in enumerate(STARTS) if case[2]}
+
+
+def test_what_comes_at_regular_times_is_not_after_hours(scene: Scene) -> None:
+    for day in range(5):
+        scene.run(started=NIGHT + timedelta(days=day))
+
+    assert scene.found("after-hours") == []
 
 
 def test_hours_are_those_of_the_zone_on_that_day(tmp_path: Path) -> None:
@@ -411,7 +434,9 @@ def test_hours_are_those_of_the_zone_on_that_day(tmp_path: Path) -> None:
     assert "last on Wednesday 2026-07-01 at 17:30 (Europe/Berlin)" in found[0]["sentence"]
 
 
-@pytest.mark.parametrize("text", ["always", "mon-fri", "fri-mon 08:00-17:00", "mon-fri 17:00-08:00", "mon-fri 25:00-26:00"])
+@pytest.mark.parametrize(
+    "text", ["always", "mon-fri", "fri-mon 08:00-17:00", "mon-fri 17:00-08:00", "mon-fri 25:00-26:00"]
+)
 def test_hours_that_are_none_are_refused(text: str) -> None:
     with pytest.raises(FindingsError, match="working hours"):
         WorkingHours.parse(text)
@@ -443,22 +468,29 @@ OWNERS = [
 ]
 
 
-@pytest.mark.parametrize("facts, severity, words", OWNERS)
-def test_an_orphaned_script(
-    scene: Scene, facts: dict[str, Any], severity: str | None, words: str
-) -> None:
-    scene.days(2)
+def test_an_orphaned_script(scene: Scene) -> None:
+    for number in range(len(OWNERS)):
+        scene.days(2, f"s{number}")
     scene.analysis.ensure(["script_facts"])
-    for name, value in facts.items():
-        scene.analysis.connection.execute(f"update base.script_facts set {name} = ?", [value])
+    scene.analysis.connection.execute("update base.script_facts set owner_exists = true")
+    for number, (facts, _, _) in enumerate(OWNERS):
+        for name, value in facts.items():
+            scene.analysis.connection.execute(
+                f"update base.script_facts set {name} = ? where script = 's{number}'", [value]
+            )
 
-    found = scene.found("script-orphaned")
+    found = {row["script"]: row for row in scene.found("script-orphaned")}
 
-    assert [row["severity"] for row in found] == ([severity] if severity else [])
-    assert all(words in row["sentence"] and "2 times" in row["sentence"] for row in found)
+    for number, (_, severity, words) in enumerate(OWNERS):
+        row = found.pop(f"s{number}", None)
+        assert (row and row["severity"]) == severity
+        assert row is None or (words in row["sentence"] and "2 times" in row["sentence"])
+    assert not found
 
 
-@pytest.mark.parametrize("rule, column", [("user-forged", "is_forged"), ("recording-unproven", "hook_proven")])
+@pytest.mark.parametrize(
+    "rule, column", [("user-forged", "is_forged"), ("recording-unproven", "hook_proven")]
+)
 def test_runs_that_cannot_be_believed(scene: Scene, rule: str, column: str) -> None:
     is_bad = column == "is_forged"
     scene.run(**{column: is_bad})
@@ -467,21 +499,27 @@ def test_runs_that_cannot_be_believed(scene: Scene, rule: str, column: str) -> N
     assert scene.one(rule)["script"] == "a"
 
 
-@pytest.mark.parametrize("count, verdict, is_denied, words", [
-    (3, "deny", True, "was stopped"), (3, "allow", False, "would have been stopped"), (2, "deny", True, None),
-])  # fmt: skip
-def test_denials_that_repeat(scene: Scene, count: int, verdict: str, is_denied: bool, words: str | None) -> None:
-    process = scene.run()
-    shadow = {} if verdict == "deny" else {"shadow_verdict": "deny", "shadow_rule": "finance/hr"}
-    scene.add("verdicts", process=process, kind="open", target="/srv/hr.csv", verdict=verdict, rule="finance/hr",
-              is_denied=is_denied, count=count, first_seen=MONDAY, last_seen=MONDAY,
-              evidence={"process": process, "seq": 2}, **shadow)  # fmt: skip
+def test_denials_that_repeat(scene: Scene) -> None:
+    cases = [
+        (3, "deny", True, "was stopped"),
+        (3, "allow", False, "would have been stopped"),
+        (2, "deny", True, None),
+    ]
+    for number, (count, verdict, is_denied, _) in enumerate(cases):
+        process = scene.run(f"s{number}")
+        shadow = {} if verdict == "deny" else {"shadow_verdict": "deny", "shadow_rule": "finance/hr"}
+        evidence = {"process": process, "seq": 2}
+        scene.add("verdicts", process=process, kind="open", target="/srv/hr.csv", verdict=verdict,
+                  rule="finance/hr", is_denied=is_denied, count=count, first_seen=MONDAY, last_seen=MONDAY,
+                  evidence=evidence, **shadow)  # fmt: skip
 
-    found = scene.found("policy-denied")
+    found = {row["script"]: row["sentence"] for row in scene.found("policy-denied")}
 
-    assert [row["sentence"] for row in found] == (
-        [f"a.py {words} by the rule finance/hr 3 times (/srv/hr.csv)."] if words else []
-    )
+    assert found == {
+        f"s{number}": f"a.py {words} by the rule finance/hr 3 times (/srv/hr.csv)."
+        for number, (_, _, _, words) in enumerate(cases)
+        if words
+    }
 
 
 # ---- what hides
@@ -494,7 +532,15 @@ def test_signs_of_evasion_and_silent_children(scene: Scene) -> None:
                   last_seen=MONDAY, is_denied=False, evidence={"process": process, "seq": 5},
                   caused_by={"file": "/home/ann/a.py", "line": 3, "function": "f"})  # fmt: skip
     for command, is_evasive in (("python3 -S b.py", True), ("python3 c.py", False)):
-        scene.add("silent_rows", process=process, command=command, reason="", is_evasive=is_evasive, count=1, time=MONDAY)
+        scene.add(
+            "silent_rows",
+            process=process,
+            command=command,
+            reason="",
+            is_evasive=is_evasive,
+            count=1,
+            time=MONDAY,
+        )
 
     found = {row["subject"]: row for row in scene.found("evasion")}
 
@@ -508,20 +554,30 @@ def test_signs_of_evasion_and_silent_children(scene: Scene) -> None:
 
 # ---- sentences and ids
 
-HOSTILE = ["a\x1b[2Jb.py", "a\nb.py", "a\u202eyp.exe", "x” sent nothing. “", "<img onerror=alert(1)>.py", "n" * 5000, "{count}", "[[x]]"]
+HOSTILE = [
+    "a\x1b[2Jb.py",
+    "a\nb.py",
+    "a\u202eyp.exe",
+    "x” sent nothing. “",
+    "<img onerror=alert(1)>.py",
+    "n" * 5000,
+    "{count}",
+    "[[x]]",
+]
 
 
-@pytest.mark.parametrize("name", HOSTILE)
-def test_a_name_cannot_speak_in_a_sentence(scene: Scene, name: str) -> None:
-    scene.contact(scene.run(script_name=name), "paste.example")
+def test_a_name_cannot_speak_in_a_sentence(scene: Scene) -> None:
+    for number, name in enumerate(HOSTILE):
+        scene.contact(scene.run(f"s{number}", script_name=name), "paste.example")
     scene.host("paste.example", category="paste site", severity="high")
 
-    sentence = scene.one("host-risky")["sentence"]
+    found = scene.found("host-risky")
 
-    assert sentence.isprintable()
-    assert len(sentence) < 300
-    quoted = re.fullmatch(r"(?:“([^“”]*)”|(\S+)) talked to paste.example, which .*", sentence)
-    assert quoted, sentence
+    assert len(found) == len(HOSTILE)
+    for row in found:
+        sentence = row["sentence"]
+        assert sentence.isprintable() and len(sentence) < 300
+        assert re.fullmatch(r"(?:“[^“”]*”|\S+) talked to paste.example, which .*", sentence), sentence
 
 
 @given(some.text(), some.integers(0), some.lists(some.text(), max_size=5))
@@ -548,12 +604,17 @@ def _finding(number: int, rule: str, severity: str, script: str | None) -> Found
 
 
 _one = some.tuples(
-    some.sampled_from(["r1", "r2", "r3"]), some.sampled_from(SEVERITIES), some.sampled_from(["a", "b", None]), some.booleans()
+    some.sampled_from(["r1", "r2", "r3"]),
+    some.sampled_from(SEVERITIES),
+    some.sampled_from(["a", "b", None]),
+    some.booleans(),
 )
 
 
 @given(some.lists(_one, max_size=40))
-def test_risk_can_be_recomputed_from_the_listed_findings(drawn: list[tuple[str, str, str | None, bool]]) -> None:
+def test_risk_can_be_recomputed_from_the_listed_findings(
+    drawn: list[tuple[str, str, str | None, bool]],
+) -> None:
     accepted = Suppression("*", None, None, "ann", "because", date(2027, 1, 1), "f.toml", 1)
     found = [_finding(number, *one[:3]) for number, one in enumerate(drawn)]
 
@@ -589,7 +650,9 @@ def test_the_score_is_in_the_view_of_scripts_with_its_account(scene: Scene) -> N
 
     assert script == {"findings": 3, "severity": "high", "risk": 70}
     assert [line["points"] for line in lines] == [40, 20, 10]
-    assert lines[2]["because"] == "Host that data often leaves by (high): the third of its rule, a quarter of 40"
+    assert (
+        lines[2]["because"] == "Host that data often leaves by (high): the third of its rule, a quarter of 40"
+    )
 
 
 # ---- suppressions
@@ -622,24 +685,43 @@ SUPPRESSED = [
 
 
 @pytest.mark.parametrize("words, is_covered", SUPPRESSED)
-@pytest.mark.parametrize("days", [-1, 0, 200])
-def test_a_suppression_covers_what_it_says_until_its_day(
-    tmp_path: Path, words: str, is_covered: bool, days: int
-) -> None:
-    entry = f'{words}\nowner = "bo"\nreason = "contract"\nuntil = {_until(days)}'
-    made = Scene(tmp_path, suppressions=[_suppress(tmp_path, entry)], working_hours=WorkingHours(zone="UTC"))
-    made.contact(made.run(), "paste.example")
+def test_a_suppression_covers_what_it_says(tmp_path: Path, words: str, is_covered: bool) -> None:
+    path = _suppress(tmp_path, f'{words}\nowner = "bo"\nreason = "contract"\nuntil = {_until(9)}')
+    (entry,) = load_suppressions([path], today=_until(0))
+
+    assert entry.covers("host-risky", "a", ["a.py", "/home/ann/a.py"], "paste.example") == is_covered
+
+
+@pytest.mark.parametrize("days, is_expired", [(-1, True), (0, False), (300, False)])
+def test_a_suppression_applies_until_its_day(days: int, is_expired: bool) -> None:
+    assert Suppression("r", None, None, "bo", "b", _until(days), "f", 1).is_expired(_until(0)) == is_expired
+
+
+def test_what_is_suppressed_is_shown_and_adds_nothing(tmp_path: Path) -> None:
+    reason = 'owner = "bo"\nreason = "contract"\nuntil = '
+    path = _suppress(
+        tmp_path,
+        f'script = "kept"\n{reason}{_until(9)}',
+        f'script = "lapsed"\n{reason}{_until(-1)}',
+        f'script = "unknown"\n{reason}{_until(9)}',
+    )
+    made = Scene(tmp_path, suppressions=[path])
+    for script in ("kept", "lapsed"):
+        made.contact(made.run(script), "paste.example")
     made.host("paste.example", category="paste site", severity="high")
 
-    found = made.one("host-risky")
+    found = {row["script"]: row for row in made.found("host-risky")}
 
-    is_suppressed = is_covered and days >= 0
-    assert found["is_suppressed"] == is_suppressed
-    assert (found["points"] == 0) == is_suppressed
-    assert found["suppressed_by"] == ("bo" if is_suppressed else None)
-    assert found["suppressed_until"] == (_until(days) if is_suppressed else None)
-    assert len(made.found("suppression-expired")) == (days < 0)
-    assert len(findings.notes(made.analysis)) == (days >= 0 and not is_covered)
+    kept = found["kept"]
+    assert kept["is_suppressed"] and kept["points"] == 0
+    assert (kept["suppressed_by"], kept["suppressed_because"]) == ("bo", "contract")
+    assert kept["suppressed_until"] == _until(9)
+    assert not found["lapsed"]["is_suppressed"] and found["lapsed"]["points"] == 40
+    assert made.one("suppression-expired")["subject"] == "script lapsed"
+    (note,) = findings.notes(made.analysis)
+    assert "script unknown" in note.sentence
+    risks = {row["script"]: row["risk"] for row in made.analysis.rows("select script, risk from scripts")}
+    assert risks == {"kept": 0, "lapsed": 40}
 
 
 GOOD = 'rule = "r"\nowner = "a"\nreason = "b"\nuntil = 2026-12-01'
@@ -713,7 +795,8 @@ WRONG = [
     (OWN.replace("-- remedy: Ask.\n", ""), "no `remedy`"),
     (OWN.replace("{count:count time}", "{count:times}"), "line 4: sentence"),
     (OWN.replace("{count:count time}", "{often}"), "no column `often`"),
-    (OWN.replace("from base.runs", "from base.rnus"), "line 10"),
+    (OWN.replace("from base.runs", "from base.rnus"), "rnus"),
+    (OWN.replace("select script", "select skript, script"), "line 9"),
     (OWN.replace("group by", "grup by"), "line 11"),
     (OWN.replace("user;", "user; drop table base.runs"), "not one query"),
     (f"{OWN[: OWN.index('select')]}copy (select 1) to 'x'", "not one query"),
@@ -721,17 +804,18 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize("text, words", WRONG)
-def test_a_rule_that_is_wrong_is_told_with_its_place(tmp_path: Path, text: str, words: str) -> None:
-    made = Scene(tmp_path, rules=[_own(tmp_path, text)])
-    made.run()
+def test_a_rule_that_is_wrong_is_told_with_its_place(scene: Scene, tmp_path: Path) -> None:
+    scene.run()
+    scene.analysis.ensure(["script_facts"])
+    for text, words in WRONG:
+        path = _own(tmp_path, text)
 
-    with pytest.raises(FindingsError) as caught:
-        made.found("own-rule")
+        with pytest.raises(FindingsError) as caught:
+            execute.found(scene.analysis, [read(path / "own.sql")])
 
-    assert words in str(caught.value)
-    assert "own.sql" in str(caught.value)
-    assert caught.value.hint
+        assert words in str(caught.value)
+        assert "own.sql" in str(caught.value)
+        assert caught.value.hint
 
 
 def test_each_rule_that_is_shipped_is_whole() -> None:
@@ -741,7 +825,9 @@ def test_each_rule_that_is_shipped_is_whole() -> None:
         words = set(re.findall(r"\w+", rule.sql.split("\n\n")[-1]))
         named = set(re.findall(r"(?:from|join)\s+(?:base\.)?(\w+)", rule.sql))
         assert set(rule.needs) <= words, rule.id
-        assert {name for name in named if name.endswith("_rows")} - {"advisory_rows"} <= set(rule.needs), rule.id
+        assert {name for name in named if name.endswith("_rows")} - {"advisory_rows"} <= set(rule.needs), (
+            rule.id
+        )
 
 
 def test_the_table_of_the_documentation_is_that_of_the_rules() -> None:
@@ -757,6 +843,49 @@ def test_the_rule_of_the_documentation_works(tmp_path: Path) -> None:
     rule = read(tmp_path / "rules" / "own.sql")
 
     assert len(made.found(rule.id)) == 1
+
+
+# ---- as recorded
+
+JOB = """
+import subprocess, sys
+for event, args in (
+    ("socket.getaddrinfo", ("files.example", 80, 0, 0, 0)),
+    ("socket.connect", (None, ("192.0.2.7", 80))),
+    ("gc.get_objects", (0,)),
+):
+    sys.audit(event, *args)
+subprocess.run([sys.executable, "-S", "-c", "pass"])
+sys._getframe(0).f_back
+"""
+
+
+def test_a_recording_is_judged(tmp_path: Path) -> None:
+    """From the program to the sentence: a secret among arguments, a host in plain text, a Python kept out."""
+    spool, home = tmp_path / "spool", tmp_path / "home"
+    home.mkdir()
+    spool.mkdir(mode=0o700)
+    (home / "job.py").write_text(JOB)
+    (home / "quiet.py").write_text("print(1)\n")
+    armed([sys.executable, str(home / "job.py"), "--token", _letters(24)], spool, cwd=home).checked()
+    armed([sys.executable, str(home / "quiet.py")], spool, cwd=home).checked()
+
+    with Analysis([spool], working_hours=WorkingHours(1, 7, time(0), time(23, 59, 59))) as analysis:
+        found = analysis.rows("select * from findings where script is not null")
+        risks = dict(analysis.sql("select name, risk from scripts").fetchall())
+
+    by_rule = {row["rule"]: row for row in found}
+    assert by_rule["credential-in-arguments"]["sentence"].startswith(
+        "job.py has a password or key on a command line (“token” of python"
+    )
+    assert by_rule["host-plain"]["subject"] == "http://files.example"
+    assert by_rule["evasion"]["subject"] == "python-kept-out"
+    assert {row["script_name"] for row in found} == {"job.py"}
+    assert _letters(24) not in json.dumps(found, default=str)
+    records = {(record.process, record.seq) for record in Spool(spool).records()}
+    (shown,) = by_rule["host-plain"]["records"]
+    assert (shown["process"], shown["seq"]) in records
+    assert risks == {"job.py": sum(row["points"] for row in found), "quiet.py": 0}
 
 
 # ---- bandit
@@ -788,7 +917,12 @@ def _ran(tmp_path: Path, script: Path, **options: Any) -> Scene:
 
     made = Scene(tmp_path, **options)
     digest = hashlib.sha256(script.read_bytes()).hexdigest()
-    made.run(script_path=str(script), script_name=script.name, script_sha256=digest, machine_id=marks.machine_id() or "")
+    made.run(
+        script_path=str(script),
+        script_name=script.name,
+        script_sha256=digest,
+        machine_id=marks.machine_id() or "",
+    )
     if marks.machine_id() is None:
         pytest.skip("this machine has no id")
     return made
@@ -829,7 +963,9 @@ def test_bandit_tells_test_and_line(tmp_path: Path, here: Path, monkeypatch: pyt
     assert "hunter2" not in json.dumps(found, default=str)
 
 
-def test_bandit_that_is_not_there_is_noted(tmp_path: Path, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bandit_that_is_not_there_is_noted(
+    tmp_path: Path, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("gnomon.findings.bandit.command", lambda: None)
 
     (note,) = findings.notes(_ran(tmp_path, here, uses_bandit=True).analysis)

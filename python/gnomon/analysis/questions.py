@@ -32,7 +32,8 @@ class Analysis:
         leavers: A CSV of people who left.
         suppressions: TOML files with accepted findings.
         rules: More rules for findings: directories of `.sql` files, or such files.
-        working_hours: When people are expected to be at work; by default Monday to Friday, 07:00 to 19:00, local time.
+        working_hours: When people are expected to be at work; by default Monday to Friday, 07:00 to 19:00,
+            local time.
         reads_scripts: Whether scripts that are here as they ran are searched for passwords and keys.
         uses_bandit: Whether an installed `bandit` looks at them, too.
         memory_bytes: How much memory DuckDB may use before it goes to disk.

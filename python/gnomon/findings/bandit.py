@@ -44,7 +44,7 @@ def command() -> list[str] | None:
 
 
 def scan(scripts: Sequence[Present]) -> list[Issue]:
-    """What bandit finds in the content of `scripts`. It is given copies: a file may change, or have an odd name.
+    """What bandit finds in `scripts`. It is given copies: a file may change, or have an odd name.
 
     Raises:
         FindingsError: It is not installed, or did not answer.

@@ -1,4 +1,7 @@
-"""The table of rules in docs/findings.md: `python -m gnomon.findings.documented docs/findings.md` writes it anew."""
+"""The table of rules in docs/findings.md.
+
+`python -m gnomon.findings.documented docs/findings.md` writes it anew.
+"""
 
 from __future__ import annotations
 

@@ -23,7 +23,12 @@ _OWN = frozenset(rule.path for rule in shipped())
 
 @dataclass(frozen=True)
 class Found:
-    """A finding before it is judged. `names` are the script's name and paths; `most` what it adds on its own."""
+    """A finding before it is judged.
+
+    Attributes:
+        most: What it adds to the risk where it is the first of its rule.
+        names: The script's name and paths.
+    """
 
     finding: str
     rule: str
@@ -122,7 +127,8 @@ def _made(rule: Rule, row: Mapping[str, Any], known: Mapping[str, Mapping[str, A
     severity = row["severity"] if rule.severity == BY_ROW else rule.severity
     if severity not in SEVERITIES:
         raise FindingsError(
-            f"cannot use rule `{rule.path}`: it yields the severity `{severity}`", hint="say high, medium or low"
+            f"cannot use rule `{rule.path}`: it yields the severity `{severity}`",
+            hint="say high, medium or low",
         )
     script, subject, name = row["script"], str(row["subject"] or ""), row.get("rule") or rule.id
     facts = known.get(script, {})
@@ -156,8 +162,11 @@ def _moment(value: datetime | None) -> str | None:
 def _wrong(rule: Rule, error: Exception) -> FindingsError:
     """DuckDB's words, with the line of the file."""
     text = str(error)
-    line = re.search(r"^LINE (\d+):", text, re.MULTILINE)
-    where = f"line {line[1]}: " if line else ""
+    # Its number is not to be had: DuckDB 2.0 counts from the first word, its parser from the first line.
+    part = re.search(r"^LINE \d+: (.*)$", text, re.MULTILINE)
+    shown = part[1].strip(". ") if part else ""
+    lines = (number for number, line in enumerate(rule.sql.splitlines(), 1) if shown and shown in line)
+    where = "".join(f"line {number}: " for number in list(lines)[:1])
     return FindingsError(
         f"cannot use rule `{rule.path}`: {where}{text.splitlines()[0]}",
         hint="name what it reads in `-- needs:`; `gnomon query --schema` has the columns of the views",

@@ -1,4 +1,4 @@
-"""What a person should know of how findings were made: suppressions without effect, a look that was not taken."""
+"""What a person should know of how findings were made: a suppression without effect, a look not taken."""
 
 from __future__ import annotations
 

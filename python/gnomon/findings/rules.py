@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -41,8 +41,8 @@ class Rule:
         attack: The MITRE ATT&CK technique, unless a row says another.
         sentence: What is the matter, with the names of columns in it (`sentences.rendered`).
         remedy: What to do, unless a row says it.
-        needs: The tables and views that the query reads. Of a rule that gnomon brings, where the first is empty
-            there is nothing to find.
+        needs: The tables and views that the query reads. Of a rule that gnomon brings, where the first is
+            empty there is nothing to find.
         about: What it finds, and what may be innocent.
         path: The file.
         sql: Its whole text, comments included, so that lines are those of the file.
@@ -85,7 +85,7 @@ def load(paths: Sequence[StrPath] = (), *, own: bool = True) -> list[Rule]:
         FindingsError: One cannot be read, or says something wrong.
     """
     found = {rule.id: rule for rule in shipped()}
-    for place in (*(own_directories() if own else ()), *map(os.fspath, paths)):
+    for place in (*(own_directories() if own else ()), *(os.fspath(path) for path in paths)):
         seen: dict[str, str] = {}
         for path in _files(place):
             rule = read(path)

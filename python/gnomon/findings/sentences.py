@@ -1,7 +1,7 @@
 """Sentences for people, of a rule's template and the values of a row.
 
-What a watched program chose is quoted where it could be taken for the sentence, cut where it is long, and escaped;
-figures are as people write them.
+What a watched program chose is quoted where it could be taken for the sentence, cut where it is long, and
+escaped; figures are as people write them.
 """
 
 from __future__ import annotations
@@ -35,9 +35,10 @@ def is_form(form: str) -> bool:
 def rendered(template: str, row: Mapping[str, Any]) -> str:
     """The sentence. A part in `[[…]]` is left out where one of its values is missing.
 
-    Forms of `{name:form}`: none, by the value's type; `count day` for `1 day` and `3 days`; `bytes`; `sent` for
-    `sent 2.3 MB to` or, where the bytes are not known, `talked to`; `name` for the last part of a path; `moment` for
-    a time with its hour; `words` for text that the rule itself wrote.
+    Forms of `{name:form}`: none, by the value's type; `count day` for `1 day` and `3 days`
+    (`count entry/entries` where that is not enough); `bytes`; `sent` for `sent 2.3 MB to` or, where the bytes are not known,
+    `talked to`; `name` for the last part of a path; `moment` for a time with its hour; `words` for text that
+    the rule itself wrote.
     """
 
     def section(found: re.Match[str]) -> str:

@@ -1,4 +1,4 @@
-"""Accepted findings: who accepted them, why, and until when. They are shown as suppressed and never hidden."""
+"""Accepted findings: who accepted them, why, and until when. They are shown as suppressed, never hidden."""
 
 from __future__ import annotations
 
