@@ -166,7 +166,7 @@ def _contacts(loading: Loading) -> None:
 def _host_facts(loading: Loading) -> None:
     from .hosts import install
 
-    install(loading.connection, None)
+    install(loading.connection, loading.analysis.catalog)
 
 
 def _file_uses(loading: Loading) -> None:
@@ -185,7 +185,7 @@ def _file_uses(loading: Loading) -> None:
 def _path_facts(loading: Loading) -> None:
     from .paths import install
 
-    install(loading.connection, None)
+    install(loading.connection, loading.analysis.catalog)
 
 
 def _sensitive_reads(loading: Loading) -> None:
@@ -237,6 +237,10 @@ def _finding_rows(loading: Loading) -> None:
     install(loading.analysis)
 
 
+def _nothing(loading: Loading) -> None:
+    del loading
+
+
 def _plain(table: str) -> Callable[[Loading], None]:
     return lambda loading: loading.from_streams(table)
 
@@ -248,6 +252,9 @@ TABLES: dict[str, Callable[[Loading], None]] = {
     "imports": _imports,
     "library_uses": _library_uses,
     "checked_rows": _checked,
+    "advisories": _nothing,  # these come with `checked_rows`
+    "checked_distributions": _nothing,
+    "vulnerability_database": _nothing,
     "contacts": _contacts,
     "host_facts": _host_facts,
     "file_uses": _file_uses,
@@ -261,6 +268,9 @@ TABLES: dict[str, Callable[[Loading], None]] = {
     "script_facts": _plain("script_facts"),
     "gap_rows": _plain("gap_rows"),
     "finding_rows": _finding_rows,
+    "risk_rows": _nothing,  # these come with `finding_rows`
+    "risk_points": _nothing,
+    "note_rows": _nothing,
 }
 
 NEEDS: dict[str, tuple[str, ...]] = {
@@ -269,6 +279,9 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "imports": ("runs",),
     "library_uses": ("imports", "actors"),
     "checked_rows": ("library_uses",),
+    "advisories": ("checked_rows",),
+    "checked_distributions": ("checked_rows",),
+    "vulnerability_database": ("checked_rows",),
     "contacts": ("runs",),
     "host_facts": ("contacts",),
     "file_uses": ("runs",),
@@ -283,6 +296,9 @@ NEEDS: dict[str, tuple[str, ...]] = {
         "actors", "library_uses", "contacts", "host_facts", "file_uses", "acts", "verdicts", "script_marks",
     ),
     "gap_rows": ("process_rows", "runs", "acts", "silent_rows"),
+    "risk_rows": ("finding_rows",),
+    "risk_points": ("finding_rows",),
+    "note_rows": ("finding_rows",),
     "processes": ("runs",),
     "scripts": ("script_facts", "finding_rows"),
     "libraries": ("library_uses", "actors", "checked_rows"),

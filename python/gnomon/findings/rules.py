@@ -27,7 +27,7 @@ POINTS: Mapping[str, int] = {"high": 40, "medium": 15, "low": 5}
 _KEYS = ("id", "title", "severity", "points", "attack", "sentence", "remedy", "needs")
 _NEEDED = ("id", "title", "severity", "sentence", "remedy", "needs")
 # They are made of findings, so no rule can be made of them.
-_LATER = ("findings", "scripts", "finding_rows", "risk_rows", "risk_points", "events")
+_LATER = ("findings", "scripts", "finding_rows", "risk_rows", "risk_points", "note_rows", "events")
 
 
 @dataclass(frozen=True)
