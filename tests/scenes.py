@@ -11,15 +11,15 @@ from gnomon.analysis import Analysis
 
 MONDAY = datetime(2026, 11, 16, 10)
 _FIRST = (
-    "runs", "actors", "imports", "library_uses", "checked_rows", "contacts", "host_facts", "file_uses", "path_facts",
-    "sensitive_reads", "flows", "verdicts", "acts", "silent_rows",
+    "runs", "actors", "imports", "library_uses", "checked_rows", "contacts", "host_facts", "file_uses",
+    "path_facts", "sensitive_reads", "flows", "verdicts", "acts", "silent_rows",
 )  # fmt: skip
 _RUN: Mapping[str, Any] = {
-    "started_by": "shell", "user": "ann", "uid": 1000, "owner_uid": 1000, "is_forged": False, "machine": "desk-1",
-    "machine_id": "m1", "executable": "/usr/bin/python3", "python": "3.13.0", "argv": ["python3", "a.py"],
-    "directory": "/home/ann", "script_form": "file", "script_name": "a.py", "script_path": "/home/ann/a.py",
-    "script_sha256": "00", "script_owner": "ann", "script_owner_uid": 1000, "hook_proven": True, "native": "on",
-    "records": 1, "actor": 1, "status": 0,
+    "started_by": "shell", "user": "ann", "uid": 1000, "owner_uid": 1000, "is_forged": False,
+    "machine": "desk-1", "machine_id": "m1", "executable": "/usr/bin/python3", "python": "3.13.0",
+    "argv": ["python3", "a.py"], "directory": "/home/ann", "script_form": "file", "script_name": "a.py",
+    "script_path": "/home/ann/a.py", "script_sha256": "00", "script_owner": "ann", "script_owner_uid": 1000,
+    "hook_proven": True, "native": "on", "records": 1, "actor": 1, "status": 0, "is_start": True,
 }  # fmt: skip
 
 

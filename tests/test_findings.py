@@ -18,8 +18,6 @@ import pytest
 pytest.importorskip("duckdb", reason="DuckDB answers the questions")
 from hypothesis import given
 from hypothesis import strategies as some
-from scenes import MONDAY, Scene
-from watching import armed
 
 from gnomon import Spool, findings
 from gnomon.analysis import Analysis
@@ -33,6 +31,8 @@ from gnomon.findings.rules import POINTS, SEVERITIES, read, shipped
 from gnomon.findings.sentences import rendered
 from gnomon.findings.suppressions import Suppression
 from gnomon.findings.suppressions import load as load_suppressions
+from scenes import MONDAY, Scene
+from watching import armed
 
 DOCS = Path(__file__).resolve().parents[1] / "docs" / "findings.md"
 
@@ -70,7 +70,8 @@ def test_an_ai_service_is_told_unless_it_is_sanctioned(scene: Scene) -> None:
         host: severity for host, _, _, severity in cases if severity
     }
     assert found["a.example"]["sentence"] == (
-        "a.py sent 2.4 MB to a.example (OpenAI), which the organisation is not known to have approved, on 3 days."
+        "a.py sent 2.4 MB to a.example (OpenAI), which the organisation is not known to have approved, "
+        "on 3 days."
     )
     assert found["a.example"]["records"] == [{"process": process, "seq": 7} for process in runs]
 
@@ -232,8 +233,18 @@ def test_a_flow_says_that_it_is_no_proof_and_counts_bytes_once(scene: Scene) -> 
 @pytest.mark.parametrize("is_in_repository, count", [(False, 1), (True, 0), (None, 0)])
 def test_sensitive_data_outside_a_repository(scene: Scene, is_in_repository: bool | None, count: int) -> None:
     process = scene.run()
-    scene.add("sensitive_reads", process=process, path="/srv/hr.xlsx", id="hr", label="HR data", category="hr",
-              severity="high", first_read=MONDAY, last_read=MONDAY, evidence={"process": process, "seq": 4})  # fmt: skip
+    scene.add(
+        "sensitive_reads",
+        process=process,
+        path="/srv/hr.xlsx",
+        id="hr",
+        label="HR data",
+        category="hr",
+        severity="high",
+        first_read=MONDAY,
+        last_read=MONDAY,
+        evidence={"process": process, "seq": 4},
+    )
     scene.analysis.ensure(["script_facts"])
     scene.analysis.connection.execute("update base.script_facts set is_in_repository = ?", [is_in_repository])
 
@@ -311,8 +322,18 @@ def test_native_code_that_can_act_unseen_is_told(scene: Scene) -> None:
         ("/lib/polars.so", "system calls: io_uring_setup"),
         ("/lib/libc.so", "not examined: 9"),
     ):
-        scene.add("acts", process=process, kind="blind", target=target, detail=detail, count=1, first_seen=MONDAY,
-                  last_seen=MONDAY, is_denied=False, evidence={"process": process, "seq": 2})  # fmt: skip
+        scene.add(
+            "acts",
+            process=process,
+            kind="blind",
+            target=target,
+            detail=detail,
+            count=1,
+            first_seen=MONDAY,
+            last_seen=MONDAY,
+            is_denied=False,
+            evidence={"process": process, "seq": 2},
+        )
 
     found = {row["subject"]: row["sentence"] for row in scene.found("library-blind")}
 
@@ -347,8 +368,18 @@ def test_the_name_before_a_masked_secret_is_told(scene: Scene) -> None:
 
 def test_a_secret_for_a_child_counts_for_the_script(scene: Scene) -> None:
     process = scene.run()
-    scene.add("acts", process=process, kind="spawn", target="curl", argv=["curl", "-u", "ann:***"], count=1,
-              first_seen=MONDAY, last_seen=MONDAY, is_denied=False, evidence={"process": process, "seq": 9})  # fmt: skip
+    scene.add(
+        "acts",
+        process=process,
+        kind="spawn",
+        target="curl",
+        argv=["curl", "-u", "ann:***"],
+        count=1,
+        first_seen=MONDAY,
+        last_seen=MONDAY,
+        is_denied=False,
+        evidence={"process": process, "seq": 9},
+    )
 
     found = scene.one("credential-in-arguments")
 
@@ -528,9 +559,19 @@ def test_denials_that_repeat(scene: Scene) -> None:
 def test_signs_of_evasion_and_silent_children(scene: Scene) -> None:
     process = scene.run()
     for target, detail in (("sys.settrace", None), ("audit hook gone", None), ("process memory", "1 read")):
-        scene.add("acts", process=process, kind="tamper", target=target, detail=detail, count=2, first_seen=MONDAY,
-                  last_seen=MONDAY, is_denied=False, evidence={"process": process, "seq": 5},
-                  caused_by={"file": "/home/ann/a.py", "line": 3, "function": "f"})  # fmt: skip
+        scene.add(
+            "acts",
+            process=process,
+            kind="tamper",
+            target=target,
+            detail=detail,
+            count=2,
+            first_seen=MONDAY,
+            last_seen=MONDAY,
+            is_denied=False,
+            evidence={"process": process, "seq": 5},
+            caused_by={"file": "/home/ann/a.py", "line": 3, "function": "f"},
+        )
     for command, is_evasive in (("python3 -S b.py", True), ("python3 c.py", False)):
         scene.add(
             "silent_rows",
@@ -599,8 +640,26 @@ def test_an_id_is_the_same_tomorrow() -> None:
 
 def _finding(number: int, rule: str, severity: str, script: str | None) -> Found:
     most = POINTS[severity]
-    return Found(f"{number:012}", rule, severity, rule, "s", "r", script, script, str(number), [], [], None, 1,
-                 None, None, [], most, [])  # fmt: skip
+    return Found(
+        f"{number:012}",
+        rule,
+        severity,
+        rule,
+        "s",
+        "r",
+        script,
+        script,
+        str(number),
+        [],
+        [],
+        None,
+        1,
+        None,
+        None,
+        [],
+        most,
+        [],
+    )
 
 
 _one = some.tuples(
@@ -795,7 +854,7 @@ WRONG = [
     (OWN.replace("-- remedy: Ask.\n", ""), "no `remedy`"),
     (OWN.replace("{count:count time}", "{count:times}"), "line 4: sentence"),
     (OWN.replace("{count:count time}", "{often}"), "no column `often`"),
-    (OWN.replace("from base.runs", "from base.rnus"), "rnus"),
+    (OWN.replace("from base.runs", "from base.rnus"), "line 10"),
     (OWN.replace("select script", "select skript, script"), "line 9"),
     (OWN.replace("group by", "grup by"), "line 11"),
     (OWN.replace("user;", "user; drop table base.runs"), "not one query"),

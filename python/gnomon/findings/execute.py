@@ -160,14 +160,22 @@ def _moment(value: datetime | None) -> str | None:
 
 
 def _wrong(rule: Rule, error: Exception) -> FindingsError:
-    """DuckDB's words, with the line of the file."""
+    """DuckDB's words, with the line of the file as far as they tell it."""
     text = str(error)
-    # Its number is not to be had: DuckDB 2.0 counts from the first word, its parser from the first line.
-    part = re.search(r"^LINE \d+: (.*)$", text, re.MULTILINE)
-    shown = part[1].strip(". ") if part else ""
-    lines = (number for number, line in enumerate(rule.sql.splitlines(), 1) if shown and shown in line)
-    where = "".join(f"line {number}: " for number in list(lines)[:1])
+    said = text.splitlines()[0]
+    line = _line(rule.sql, text, said)
     return FindingsError(
-        f"cannot use rule `{rule.path}`: {where}{text.splitlines()[0]}",
+        f"cannot use rule `{rule.path}`: {f'line {line}: ' if line else ''}{said}",
         hint="name what it reads in `-- needs:`; `gnomon query --schema` has the columns of the views",
     )
+
+
+def _line(sql: str, text: str, said: str) -> int | None:
+    """Where it is. DuckDB 2.0 numbers lines from the first word or from the first line, or does not say."""
+    part = re.search(r"^LINE \d+: (.*)$", text, re.MULTILINE)
+    word = re.search(r'"([^"]+)"|with name (\w+)', said)
+    for wanted in (part and part[1].strip(". "), word and (word[1] or word[2])):
+        for number, line in enumerate(sql.splitlines(), 1):
+            if wanted and wanted in line and not line.startswith("--"):
+                return number
+    return None
