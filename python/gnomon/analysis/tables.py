@@ -223,6 +223,9 @@ TABLES: dict[str, Callable[[Loading], None]] = {
     "script_facts": _plain("script_facts"),
     "gap_rows": _plain("gap_rows"),
     "finding_rows": _finding_rows,
+    "risk_rows": _nothing,  # these come with `finding_rows`
+    "risk_points": _nothing,
+    "note_rows": _nothing,
 }
 
 NEEDS: dict[str, tuple[str, ...]] = {
@@ -248,6 +251,9 @@ NEEDS: dict[str, tuple[str, ...]] = {
         "actors", "library_uses", "contacts", "host_facts", "file_uses", "acts", "verdicts", "script_marks",
     ),
     "gap_rows": ("process_rows", "runs", "acts", "silent_rows"),
+    "risk_rows": ("finding_rows",),
+    "risk_points": ("finding_rows",),
+    "note_rows": ("finding_rows",),
     "processes": ("runs",),
     "scripts": ("script_facts", "finding_rows"),
     "libraries": ("library_uses", "actors", "checked_rows"),
