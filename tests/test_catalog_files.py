@@ -210,3 +210,36 @@ def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "latin.toml").write_bytes(b'x = "\xff"')
     with pytest.raises(CatalogError, match="no UTF-8"):
         Catalog.load([tmp_path / "latin.toml"], own=False)
+
+
+# ---- docs/catalog.md
+
+PAGE = (Path(__file__).parents[1] / "docs/catalog.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", PAGE, re.S)
+
+
+def test_the_documented_file_works(tmp_path: Path) -> None:
+    (text,) = blocks("toml")
+    catalog = loaded(tmp_path, text)
+    hosts = ["a.openai.azure.com", "api.deepseek.com", "llm.intern.example", "api.openai.com"]
+    approved = [getattr(catalog.service_of(host), "is_sanctioned", None) for host in hosts]
+    assert approved == [True, False, True, None]
+    assert catalog.is_internal("files.corp.example")
+    assert [one.id for one in catalog.sensitivities_of("/srv/recipes/x")] == ["recipes"]
+    assert catalog.sensitivities_of("/srv/recipes/test/x") == ()
+
+
+def test_the_documented_python_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loading, "own_paths", list)
+    (text,) = blocks("python")
+    exec(compile(text, "docs/catalog.md", "exec"), {})
+
+
+def test_every_key_is_documented() -> None:
+    for table, what in loading._TABLES.items():
+        assert f"`[[{table}]]`" in PAGE
+        for key in what.keys:
+            assert key == "id" or f"`{key}`" in PAGE, key

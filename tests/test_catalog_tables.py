@@ -10,12 +10,12 @@ import test_catalog
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from gnomon.catalog import Catalog, patterns
+from gnomon.catalog import Catalog, macros, patterns
 from gnomon.catalog.addresses import address_of, key_of, plain_host
 from gnomon.catalog.catalog import plain_path
 
 duckdb = pytest.importorskip("duckdb")
-from gnomon.catalog.tables import install  # noqa: E402
+from gnomon.catalog.tables import install, tables_of  # noqa: E402
 
 CATALOG = test_catalog.CATALOG
 
@@ -272,3 +272,18 @@ def test_a_quote_in_a_name_is_no_sql(tmp_path: Path) -> None:
 def test_a_letter_is_found_in_every_form_of_unicode() -> None:
     for text in ("Geh\u00e4lter", "Geha\u0308lter", "GEH\u00c4LTER", "gehaelter", "gehalter"):
         assert re.search(patterns.as_python(patterns.literal("geh\u00e4lter")), text), text
+
+
+def test_the_documented_query_runs_and_every_macro_and_table_is_documented(connection) -> None:
+    page = (Path(__file__).parents[1] / "docs/catalog.md").read_text(encoding="utf-8")
+    (sql,) = re.findall(r"```sql\n(.*?)```", page, re.S)
+    connection.execute("create or replace temp table paths as select '/data/crm/export.csv' as path")
+    assert rows(connection, sql) == [("/data/crm/export.csv", "customer data", "high")]
+    for table, (columns, _) in tables_of(CATALOG).items():
+        documented = re.search(rf"\| `{table}` \|(.*)", page)
+        assert documented
+        assert [column.split()[0] for column in columns] == re.findall(r"`(\w+)`", documented[1])[
+            : len(columns)
+        ]
+    for signature, _ in macros.of(CATALOG):
+        assert f"`{signature}`" in page

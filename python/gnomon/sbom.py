@@ -42,45 +42,47 @@ if TYPE_CHECKING:
 
 MAX_LISTED = 200  # of scripts, places or gaps under one thing; how many there are is always said
 _MAX_TEXT = 1000
+# A query names no view, not even as a parameter, that it does not read: `Analysis` loads what it names.
 _LIBRARIES = """
 select
     l.distribution,
     l.version,
-    bool_or(l.is_imported and l.script in (select unnest($scripts))) as is_imported,
+    bool_or(l.is_imported and l.script in (select unnest($chosen))) as is_imported,
     any_value(l.state) as state,
     sum(l.runs)::bigint as runs,
     list(distinct l.script_name || ' (' || l.script || ')' order by l.script_name || ' (' || l.script || ')')
-        filter (l.script is not null) as scripts,
+        filter (l.script is not null) as used_by,
     list(distinct [l.machine, coalesce(l.environment, 'Python ' || l.python)]) as places,
     list_distinct(flatten(list(l.modules))) as modules
 from libraries l
 where l.distribution is not null
-    and (l.script in (select unnest($scripts)) or ($installed and l.script is null))
+    and (l.script in (select unnest($chosen)) or ($installed and l.script is null))
 group by l.distribution, l.version
 order by l.distribution, l.version
 """
 _OF_NO_DISTRIBUTION = """
 select list_sort(list_distinct(flatten(list(modules)))) as modules
 from libraries
-where distribution is null and is_imported and script in (select unnest($scripts))
+where distribution is null and is_imported and script in (select unnest($chosen))
 """
 _INTERPRETERS = """
 select python, list(distinct executable order by executable) as executables, count(*) as runs
 from processes
-where script in (select unnest($scripts))
+where script in (select unnest($chosen))
 group by python
 order by python
 """
 _NATIVE = """
 select path, min(how) as how
 from (
-    select target as path, 'loaded by ctypes' as how
-    from events
-    where kind = 'native' and detail = 'load' and script in (select unnest($scripts))
+    select n.target as path, 'loaded by ctypes' as how
+    from native_records n
+    join processes p using (process)
+    where n.detail = 'load' and p.script in (select unnest($chosen))
     union all
     select subject, reason
     from gaps
-    where kind = 'blind library' and script in (select unnest($scripts))
+    where kind = 'blind library' and script in (select unnest($chosen))
 )
 where path is not null
 group by path
@@ -96,14 +98,14 @@ select
     bool_and(is_sanctioned) as is_sanctioned,
     list(distinct {protocol: protocol, host: host, port: port}) as endpoints,
     list(distinct script_name || ' (' || script || ')' order by script_name || ' (' || script || ')')
-        as scripts,
+        as used_by,
     list_sort(list_distinct(flatten(list(coalesce(distributions, []))))) as distributions,
     sum(connects)::bigint as connects,
     sum(requests)::bigint as requests,
     sum(bytes_out)::bigint as bytes_out,
     sum(bytes_in)::bigint as bytes_in
 from connections
-where script in (select unnest($scripts))
+where script in (select unnest($chosen))
     and (not coalesce(is_local, false) or is_ai)
     and (connects > 0 or datagrams > 0 or (requests > 0 and failed = 0))
 group by coalesce(service_name, host)
@@ -112,7 +114,7 @@ order by name
 _GAPS = """
 select kind, reason, coalesce(subject, '') as subject, sum(count)::bigint as count
 from gaps
-where script is null or script in (select unnest($scripts))
+where script is null or script in (select unnest($chosen))
 group by all
 order by kind, reason, subject
 """
@@ -171,7 +173,7 @@ def bill(analysis: Analysis, chosen: Chosen, *, installed: bool = False) -> Bom:
         chosen: Whose.
         installed: Whether what was only installed beside it is in it too, marked as excluded.
     """
-    scripts = {"scripts": chosen.scripts}
+    scripts = {"chosen": chosen.scripts}
     bom = Bom()
     root = _root(chosen)
     bom.metadata.component = root
@@ -183,7 +185,7 @@ def bill(analysis: Analysis, chosen: Chosen, *, installed: bool = False) -> Bom:
     components = [
         *map(_library, analysis.rows(_LIBRARIES, {**scripts, "installed": installed})),
         *map(_interpreter, analysis.rows(_INTERPRETERS, scripts)),
-        *map(_native, analysis.rows(_NATIVE, scripts)),
+        *_natives(analysis, scripts),
     ]
     bom.components.update(components)
     bom.services.update(map(_service, analysis.rows(_SERVICES, scripts)))
@@ -233,7 +235,7 @@ def _library(row: dict[str, Any]) -> Component:
             _property("vulnerabilities", row["state"]),
             _property("runs", row["runs"]),
             *_listed("module", row["modules"]),
-            *_listed("script", row["scripts"]),
+            *_listed("script", row["used_by"]),
         ],
     )
 
@@ -249,6 +251,15 @@ def _interpreter(row: dict[str, Any]) -> Component:
         purl=purl,
         properties=[_property("runs", row["runs"]), *_listed("executable", row["executables"])],
     )
+
+
+def _natives(analysis: Analysis, scripts: dict[str, list[str]]) -> list[Component]:
+    """Read past the view `events`: the reader skips all other kinds long before SQL would."""
+    from .analysis.sources import stream
+
+    spools = analysis.spools(kinds=["native"])
+    with stream(analysis.connection, "native_records", spools, ["process", "target", "detail"]):
+        return [_native(row) for row in analysis.rows(_NATIVE, scripts)]
 
 
 def _native(row: dict[str, Any]) -> Component:
@@ -274,7 +285,7 @@ def _service(row: dict[str, Any]) -> Service:
             *([] if row["is_sanctioned"] is None else [_property("is_sanctioned", row["is_sanctioned"])]),
             *(_property(name, row[name]) for name in ("connects", "requests", "bytes_out", "bytes_in")),
             *_listed("library", row["distributions"]),
-            *_listed("script", row["scripts"]),
+            *_listed("script", row["used_by"]),
         ],
     )
 
@@ -345,11 +356,11 @@ def _rating(row: dict[str, Any]) -> VulnerabilityRating:
 
 def _facts(analysis: Analysis, chosen: Chosen) -> Iterator[Property]:
     """What the bill is of, and what it cannot tell."""
-    scripts = {"scripts": chosen.scripts}
+    scripts = {"chosen": chosen.scripts}
     (seen,) = analysis.rows(
         "select count(*) as runs, count(distinct machine_id) as machines, "
         "min(started) as first, max(last_seen) as last "
-        "from processes where script in (select unnest($scripts))",
+        "from processes where script in (select unnest($chosen))",
         scripts,
     )
     yield from (_property(name, seen[name]) for name in ("runs", "machines"))

@@ -237,6 +237,10 @@ def _finding_rows(loading: Loading) -> None:
     install(loading.analysis)
 
 
+def _nothing(loading: Loading) -> None:
+    del loading
+
+
 def _plain(table: str) -> Callable[[Loading], None]:
     return lambda loading: loading.from_streams(table)
 
@@ -248,6 +252,9 @@ TABLES: dict[str, Callable[[Loading], None]] = {
     "imports": _imports,
     "library_uses": _library_uses,
     "checked_rows": _checked,
+    "advisories": _nothing,  # these come with `checked_rows`
+    "checked_distributions": _nothing,
+    "vulnerability_database": _nothing,
     "contacts": _contacts,
     "host_facts": _host_facts,
     "file_uses": _file_uses,
@@ -269,6 +276,9 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "imports": ("runs",),
     "library_uses": ("imports", "actors"),
     "checked_rows": ("library_uses",),
+    "advisories": ("checked_rows",),
+    "checked_distributions": ("checked_rows",),
+    "vulnerability_database": ("checked_rows",),
     "contacts": ("runs",),
     "host_facts": ("contacts",),
     "file_uses": ("runs",),

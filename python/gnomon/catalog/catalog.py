@@ -235,7 +235,7 @@ def is_loopback(host: str) -> bool:
 
 def plain_path(path: str) -> str:
     """`path` without `.`, `..` and empty parts, as text alone says: links are not followed."""
-    if not re.search(r"[/\\][.]{0,2}(?:[/\\]|\Z)", path[1:] if path[:2] in ("//", "\\\\") else path):
+    if not re.search(r"[/\\][.]{0,2}(?:[/\\]|\Z)", path):
         return path
     start = re.match(r"[/\\]{0,2}", path)
     kept: list[str] = []

@@ -151,7 +151,7 @@ def _egress_case(one: Egress) -> str:
     return _any(found)
 
 
-_IS_LOOPBACK = r"regexp_matches(host, '(?i)^(127[.][0-9.]+|::1|(.+[.])?localhost[.]?)\z')"
+_IS_LOOPBACK = r"regexp_matches(host, '(?i)^(127[.][0-9.]+|::1|(.*[.])?localhost[.]?)\z')"
 
 
 def _known(values: str) -> str:

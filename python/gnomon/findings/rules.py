@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from . import sentences
 from .errors import FindingsError
 
 if TYPE_CHECKING:
@@ -23,13 +24,8 @@ _DIRECTORY = Path(__file__).parent / "rules"
 SEVERITIES = ("high", "medium", "low")
 BY_ROW = "by row"
 POINTS: Mapping[str, int] = {"high": 40, "medium": 15, "low": 5}
-# What a query may yield. The first four it must; `severity` where the head says `by row`.
-REQUIRED = ("script", "subject", "sentence", "records")
-OPTIONAL = (
-    "severity", "count", "first_seen", "last_seen", "users", "machines", "attack", "remedy", "rule", "title",
-)  # fmt: skip
-_KEYS = ("id", "title", "severity", "points", "attack", "remedy", "needs")
-_NEEDED = ("id", "title", "severity", "remedy", "needs")
+_KEYS = ("id", "title", "severity", "points", "attack", "sentence", "remedy", "needs")
+_NEEDED = ("id", "title", "severity", "sentence", "remedy", "needs")
 # They are made of findings, so no rule can be made of them.
 _LATER = ("findings", "scripts", "finding_rows", "risk_rows", "risk_points", "events")
 
@@ -43,8 +39,10 @@ class Rule:
         severity: One for all that it finds, or `by row`.
         points: What a finding of each severity adds to the risk of its script.
         attack: The MITRE ATT&CK technique, unless a row says another.
+        sentence: What is the matter, with the names of columns in it (`sentences.rendered`).
         remedy: What to do, unless a row says it.
-        needs: The tables and views that the query reads.
+        needs: The tables and views that the query reads. Of a rule that gnomon brings, where the first is empty
+            there is nothing to find.
         about: What it finds, and what may be innocent.
         path: The file.
         sql: Its whole text, comments included, so that lines are those of the file.
@@ -55,6 +53,7 @@ class Rule:
     severity: str
     points: Mapping[str, int]
     attack: str | None
+    sentence: str
     remedy: str
     needs: tuple[str, ...]
     about: str
@@ -136,6 +135,7 @@ def read(path: StrPath) -> Rule:
         severity=_severity(head["severity"], wrong),
         points=_points(head.get("points", ""), wrong),
         attack=head.get("attack"),
+        sentence=_sentence(head["sentence"], wrong),
         remedy=head["remedy"],
         needs=_needs(head["needs"], wrong),
         about=about,
@@ -202,6 +202,13 @@ def _points(text: str, wrong: _Wrong) -> Mapping[str, int]:
             raise wrong("points", text, "write for example `high 40, medium 15, low 5`, none above 100")
         points[found[1]] = int(found[2])
     return points
+
+
+def _sentence(text: str, wrong: _Wrong) -> str:
+    for _, form in sentences.fields(text):
+        if not sentences.is_form(form):
+            raise wrong("sentence", form, "docs/findings.md has the forms of `{name:form}`")
+    return text
 
 
 def _needs(text: str, wrong: _Wrong) -> tuple[str, ...]:

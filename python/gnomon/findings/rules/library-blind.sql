@@ -3,19 +3,17 @@
 -- severity: low
 -- points: high 15, medium 5, low 2
 -- attack: T1106
+-- sentence: {script} loaded {subject:name}, which can act unseen ({state}).
 -- remedy: Whoever looks after the machines keeps in mind that the report may not have all that such a library did; the
 --   network's own records have the rest.
--- needs: blind_rows, acts, runs, script_facts
+-- needs: blind_rows, acts, runs
 --
 -- A script loaded native code that can act without gnomon seeing it: it has system calls of its own, is written in Go, or
 -- uses io_uring. That it can does not mean that it did. Innocent: nearly always; polars is an example.
 select
     r.script,
     a.target as subject,
-    concat(
-        shown(any_value(f.name)), ' loaded ', shown(regexp_extract(a.target, '([^/\\]*)$', 1)),
-        ', which can act unseen (', any_value(b.state), ').'
-    ) as sentence,
+    any_value(b.state) as state,
     sum(a.count) as count,
     min(a.first_seen) as first_seen,
     max(a.last_seen) as last_seen,
@@ -25,6 +23,5 @@ select
 from base.acts a
 join blind_rows b on b.target is not distinct from a.target and b.detail is not distinct from a.detail
 join base.runs r using (process)
-join base.script_facts f on f.script = r.script
 where a.kind = 'blind'
 group by r.script, a.target

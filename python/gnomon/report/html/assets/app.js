@@ -38,6 +38,7 @@ function show(isFirst) {
   const heading = main.querySelector("h1");
   document.title = at || page ? `${heading.textContent} – ${clean(report.title)}` : clean(report.title);
   shownAt = location.hash;
+  main.dataset.at = location.hash;
   if (!isFirst) arrive(heading);
   markSeen();
 }
@@ -70,7 +71,7 @@ function setAddress(hash) {
   if (hash === location.hash) return;
   try {
     history.replaceState(history.state, "", hash);
-    shownAt = hash;
+    shownAt = main.dataset.at = hash;
   } catch {
     return; // a viewer that forbids it keeps the search while the screen is shown
   }

@@ -22,12 +22,12 @@ const bySeverity = {
 const facets = (label, all) => ({
   key: "show", label,
   options: (rows) => Object.entries(all).filter(([, one]) => rows.some(one.is)).map(([value, one]) => ({ value, label: one.label })),
-  matches: (row, chosen) => all[chosen]?.is(row) ?? true,
+  matches: (row, chosen) => own(all, chosen)?.is(row) ?? true,
 });
 
 function severityOptions(rows) {
   const found = new Set(rows.map((row) => row.severity ?? "none"));
-  return ["critical", ...SEVERITIES, "none"].filter((one) => found.has(one)).map((value) => ({ value, label: SEVERITY_WORDS[value] ?? "None" }));
+  return ["critical", ...SEVERITIES, "none"].filter((one) => found.has(one)).map((value) => ({ value, label: own(SEVERITY_WORDS, value) ?? "None" }));
 }
 
 function riskCell(script) {
@@ -245,7 +245,7 @@ const isFilled = (value) => value !== null && value !== undefined && value !== f
 const LEADS = ["distribution", "host", "path", "command", "target"];
 
 function plainColumn(key, index) {
-  const label = KNOWN[key] ?? key.replace(/^is_/, "").replaceAll("_", " ");
+  const label = own(KNOWN, key) ?? key.replace(/^is_/, "").replaceAll("_", " ");
   return column(key, label, { isHead: LEADS.includes(key) || index === 0, wide: LEADS.includes(key), cell: (row) => plainCell(key, row[key], row) });
 }
 
@@ -263,7 +263,7 @@ const CODED = new Set(["path", "command", "version", "target"]);
 
 function plainCell(key, value, row) {
   if (!isFilled(value) || (value === 0 && key !== "count")) return null;
-  if (SPECIAL[key]) return SPECIAL[key](value, row);
+  if (own(SPECIAL, key)) return SPECIAL[key](value, row);
   if (key.startsWith("bytes_")) return bytes(value);
   if (typeof value === "number") return number(value);
   if (value === true) return "yes";

@@ -54,6 +54,9 @@ function block(number) {
   return blocks.get(number);
 }
 
+/** What an object of ours says of a word of theirs, which may be `constructor`. */
+const own = (object, key) => (Object.hasOwn(object, key) ? object[key] : undefined);
+
 const list = (value) => (Array.isArray(value) ? value : []);
 
 /** Every different value that the rows have, sorted. */

@@ -69,7 +69,7 @@ function plainTable({ caption, columns, rows, className }, most = Infinity) {
   return el(
     "div", { class: "table" },
     el(
-      "div", { class: "frame" },
+      "div", { class: "frame", role: "region", tabindex: "0", "aria-label": `${caption}, table` },
       el(
         "table", { class: `data ${className ?? ""}`, role: "table" }, el("caption", { class: "aside" }, caption),
         el("thead", {}, el("tr", { role: "row" }, columns.map((column) => headCell(column)))),
@@ -83,10 +83,10 @@ function plainTable({ caption, columns, rows, className }, most = Infinity) {
 /** What the address says of the table, over what it starts with. */
 function stateOf(table) {
   const said = new URLSearchParams(location.hash.split("?")[1] ?? "");
-  const own = (key) => said.get(table.prefix ? `${table.prefix}.${key}` : key);
-  const [sort, direction] = (own("sort") ?? `${table.sort[0]}.${table.sort[1] ?? "up"}`).split(".");
-  const state = { q: own("q") ?? "", sort, descending: direction === "down", page: Math.max(0, (Number(own("page")) || 1) - 1) };
-  for (const filter of table.filters ?? []) state[filter.key] = own(filter.key) ?? "";
+  const asked = (key) => said.get(table.prefix ? `${table.prefix}.${key}` : key);
+  const [sort, direction] = (asked("sort") ?? `${table.sort[0]}.${table.sort[1] ?? "up"}`).split(".");
+  const state = { q: asked("q") ?? "", sort, descending: direction === "down", page: Math.max(0, (Number(asked("page")) || 1) - 1) };
+  for (const filter of table.filters ?? []) state[filter.key] = asked(filter.key) ?? "";
   return state;
 }
 

@@ -4,13 +4,13 @@ const SEVERITIES = ["high", "medium", "low"];
 const SEVERITY_WORDS = { high: "High", medium: "Medium", low: "Low", critical: "Critical" };
 const RANKS = { critical: 4, high: 3, medium: 2, low: 1 };
 
-const rank = (severity) => RANKS[severity] ?? 0;
+const rank = (severity) => own(RANKS, severity) ?? 0;
 
 /** A word and a shape, so that it needs no colour. */
 function severityMark(severity) {
   if (!severity) return el("span", { class: "severity none" }, "None");
   const known = rank(severity) ? severity : "low";
-  return el("span", { class: `severity ${known}` }, shape(known), SEVERITY_WORDS[severity] ?? severity);
+  return el("span", { class: `severity ${known}` }, shape(known), own(SEVERITY_WORDS, severity) ?? severity);
 }
 
 function shape(severity) {

@@ -97,5 +97,6 @@ function flowNode(node, width, isNarrow) {
   const words = label(x, node.y0 - 6, [fitting(node.name, room, isNarrow ? 6.1 : 6.6), node.kind === "ai" && svg("tspan", { class: "aitag", dx: 5 }, "AI"), node.kind === "internal" && svg("tspan", { class: "axis", dx: 5 }, "internal")], { class: "nodename", "text-anchor": anchor });
   const box = svg("rect", { class: `node ${node.kind}`, x: node.x0, y: node.y0, width: node.x1 - node.x0, height: Math.max(2, node.y1 - node.y0), rx: 1.5 });
   const group = [titled(clean(node.name)), box, words];
-  return node.href ? svg("a", { href: node.href, tabindex: "-1" }, group) : svg("g", {}, group);
+  const follow = node.href && (() => (location.hash = node.href)); // the table beside it has links for the keyboard
+  return svg("g", { class: node.href && "follows", onclick: follow }, group);
 }

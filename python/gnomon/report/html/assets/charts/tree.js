@@ -12,7 +12,7 @@ function treeNode(node) {
 }
 
 function treeWords(node) {
-  const state = STATES[node.state] ?? node.state;
+  const state = own(STATES, node.state) ?? node.state;
   return [
     el("b", {}, node.script ? scriptLink(node.script, node.name) : name(node.name)), " ",
     node.command && node.command !== node.name && [code(node.command), " "],

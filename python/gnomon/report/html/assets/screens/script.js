@@ -8,7 +8,7 @@ function scriptScreen(id) {
 
 function passportHead(page) {
   return el(
-    "div", { class: "cover passport" }, el("p", { class: "kicker" }, link("#/scripts", "Scripts"), ` / ${FORMS[page.form] ?? clean(page.form)}`),
+    "div", { class: "cover passport" }, el("p", { class: "kicker" }, link("#/scripts", "Scripts"), ` / ${own(FORMS, page.form) ?? clean(page.form)}`),
     el("h1", { tabindex: "-1" }, name(page.name)), el("p", { class: "lead" }, passportSentence(page)),
     el("div", { class: "risk" }, riskCell({ ...page, risk: page.risk ?? 0 }), el("span", {}, "of 100"), severityMark(page.severity)),
   );
@@ -83,5 +83,5 @@ function listOf(page, key, title, none) {
 }
 
 function treeFigure(page) {
-  return el("figure", { class: "chart" }, el("figcaption", {}, el("h3", {}, "Process tree"), el("p", {}, "Of its last run that started other programs.")), processTree(page.tree));
+  return el("figure", { class: "chart" }, el("figcaption", {}, el("strong", {}, "Process tree"), el("p", {}, "Of its last run that started other programs.")), processTree(page.tree));
 }
