@@ -116,12 +116,12 @@ class Analysis:
 
     def prepare(self, query: str) -> None:
         """Loads what `query` reads."""
-        names = self._named(query)
+        names = self.named(query)
         if "events" in names:
             self._bring_events(query)
         self.ensure(name for name in (*schema.NAMES, *TABLES) if name in names and name != "events")
 
-    def _named(self, query: str) -> set[str]:
+    def named(self, query: str) -> set[str]:
         """The tables that `query` names; all its words, where DuckDB cannot tell before it is executed."""
         import duckdb
 
