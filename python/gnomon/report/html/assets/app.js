@@ -47,6 +47,8 @@ function show(isFirst) {
 function arrive(heading) {
   const isBack = history.state?.isSeen === true;
   heading.focus({ preventScroll: true });
+  if (wantsSearch) searchField()?.select();
+  wantsSearch = false;
   window.scrollTo(0, (isBack && scrolled.get(location.hash.split("?")[0])) || 0);
 }
 
@@ -126,12 +128,16 @@ function keys(event) {
   if (event.key === "Escape" && isTyping?.type === "search") clearSearch(isTyping);
 }
 
+/** To the screen's search; from a screen that has none to that of the scripts. */
 function search(event) {
-  const field = main.querySelector("input[type=search]");
-  if (!field) location.hash = "#/scripts";
   event.preventDefault();
-  setTimeout(() => main.querySelector("input[type=search]")?.select(), field ? 0 : 60);
+  if (searchField()) return searchField().select();
+  wantsSearch = true;
+  location.hash = "#/scripts";
 }
+
+let wantsSearch = false;
+const searchField = () => main.querySelector("input[type=search]");
 
 function clearSearch(field) {
   field.value = "";

@@ -3,7 +3,7 @@
 const column = (key, label, more) => ({ key, label, value: (row) => row[key], ...more });
 const numbers = (key, label, more) => column(key, label, { end: true, cell: (row) => number(row[key]), ...more });
 const sizes = (key, label, more) => column(key, label, { end: true, cell: (row) => bytes(row[key]), ...more });
-const days = (key, label, more) => column(key, label, { down: true, cell: (row) => day(row[key]), ...more });
+const days = (key, label, more) => column(key, label, { down: true, isWhole: true, cell: (row) => day(row[key]), ...more });
 const counted = (key, label, made, more) =>
   column(key, label, { value: (row) => list(row[key]).length, cell: (row) => made(list(row[key])), down: true, ...more });
 const severities = (more) =>
@@ -74,7 +74,7 @@ const findingsTable = (rows = report.findings) => ({
     column("sentence", "Finding", { isHead: true, wide: true, cell: findingCell }),
     column("script_name", "Script", { cell: (row) => row.script && scriptLink(row.script, row.script_name) }),
     counted("users", "Users", names, { minor: true }),
-    numbers("points", "Points", { minor: true }),
+    numbers("points", "Points", { extra: true }),
     numbers("count", "Times"),
     days("last_seen", "Last seen"),
   ],
@@ -107,7 +107,7 @@ const librariesTable = (rows = report.libraries) => ({
     column("fixed", "Fixed in", { cell: (row) => row.fixed && code(row.fixed) }),
     counted("scripts", "Scripts", (ids) => scriptLinks(ids, 2)),
     numbers("runs", "Runs", { minor: true }),
-    counted("machines", "Machines", names, { minor: true }),
+    counted("machines", "Machines", names, { extra: true }),
     days("last_seen", "Last seen", { minor: true }),
   ],
 });
@@ -126,12 +126,12 @@ const hostsTable = (rows = report.hosts) => ({
     column("category", "What it is", { value: (row) => row.service ?? row.category, cell: hostKind }),
     counted("scripts", "Scripts", (ids) => scriptLinks(ids, 2)),
     counted("users", "Users", names, { minor: true }),
-    numbers("runs", "Runs", { minor: true }),
-    numbers("requests", "Requests", { minor: true }),
+    numbers("runs", "Runs", { extra: true }),
+    numbers("requests", "Requests", { extra: true }),
     sizes("bytes_out", "Sent"),
     sizes("bytes_in", "Received", { minor: true }),
     numbers("denied", "Denied", { minor: true }),
-    days("last_seen", "Last seen", { minor: true }),
+    days("last_seen", "Last seen", { extra: true }),
   ],
 });
 
@@ -157,8 +157,8 @@ const aiTable = (rows = report.ai) => ({
   columns: [
     column("name", "Service", { isHead: true, cell: (row) => [name(row.name), el("span", { class: "under" }, few(list(row.hosts).map((host) => clean(host))))] }),
     column("is_sanctioned", "Approved", { value: (row) => String(row.is_sanctioned), cell: (row) => approved(row.is_sanctioned) }),
-    counted("sdks", "Libraries", names, { minor: true }),
-    counted("endpoints", "Endpoints", (all) => names(all, 2), { minor: true }),
+    counted("sdks", "Libraries", names, { extra: true }),
+    counted("endpoints", "Endpoints", (all) => names(all, 2), { extra: true }),
     counted("scripts", "Scripts", (ids) => scriptLinks(ids, 3)),
     counted("users", "Users", names),
     numbers("calls", "Calls"),
@@ -180,16 +180,19 @@ const dataFilesTable = (rows = report.data) => ({
     column("label", "Kind", { isHead: true, cell: (row) => row.label }),
     column("folder", "Folder", { wide: true, cell: (row) => code(row.folder) }),
     numbers("files", "Files"),
-    counted("examples", "For example", (all) => names(all, 2), { minor: true }),
+    counted("examples", "For example", fileNames, { extra: true }),
     numbers("reads", "Reads"),
-    numbers("writes", "Writes", { minor: true }),
-    numbers("deletes", "Deletes", { minor: true }),
+    numbers("writes", "Writes", { extra: true }),
+    numbers("deletes", "Deletes", { extra: true }),
     counted("scripts", "Scripts", (ids) => scriptLinks(ids, 2)),
     counted("users", "Users", names, { minor: true }),
-    column("attack", "ATT&CK", { minor: true }),
+    column("attack", "ATT&CK", { extra: true }),
     days("last_seen", "Last seen", { minor: true }),
   ],
 });
+
+/** Without their folders, which stand beside them. */
+const fileNames = (paths) => names(paths.map((path) => String(path).split("/").pop() || path), 2);
 
 const flowsTable = (rows = report.flows) => ({
   caption: "Data read before a connection of the same run", nouns: "flows", hint: "Data, script, host, user", rows, sort: ["severity", "down"],
@@ -201,7 +204,7 @@ const flowsTable = (rows = report.flows) => ({
     column("script_name", "Script", { isHead: true, cell: (row) => scriptLink(row.script, row.script_name) }),
     column("host", "Host", { wide: true, cell: (row) => [name(row.host), row.is_ai && [" ", tag("AI", "ai")]] }),
     numbers("files", "Files"),
-    counted("examples", "For example", (all) => names(all, 2), { minor: true }),
+    counted("examples", "For example", fileNames, { extra: true }),
     numbers("runs", "Runs"),
     sizes("bytes_out", "Sent"),
     counted("users", "Users", names, { minor: true }),
@@ -234,8 +237,8 @@ const KNOWN = {
 const UNTOLD = new Set(["script", "script_name", "sensitivity", "machine_id", "service_name", "is_ai", "is_local", "program", "port", "modules", "first_seen"]);
 
 /** A table of plain rows: the columns that any of them fills, known ones first. */
-function plainRows(caption, rows) {
-  const filled = new Set(rows.flatMap((row) => Object.keys(row).filter((key) => isFilled(row[key]) && row[key] !== 0 && !UNTOLD.has(key))));
+function plainRows(caption, rows, untold = []) {
+  const filled = new Set(rows.flatMap((row) => Object.keys(row).filter((key) => isFilled(row[key]) && row[key] !== 0 && !UNTOLD.has(key) && !untold.includes(key))));
   const keys = [...Object.keys(KNOWN).filter((key) => filled.has(key)), ...[...filled].filter((key) => !Object.hasOwn(KNOWN, key))];
   return { caption, rows, columns: keys.map((key, index) => plainColumn(key, index)) };
 }

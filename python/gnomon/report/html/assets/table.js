@@ -4,7 +4,7 @@ const ROWS = 50;
 
 /**
  * A column is {key, label, value(row), cell(row), end, minor}: `value` sorts, `cell` is shown (by default the value),
- * `end` aligns to the end, `minor` columns give way on narrow screens, `extra` ones unless the screen is wide.
+ * `end` aligns to the end, `isWhole` never breaks a line, `minor` columns give way on narrow screens, `extra` ones unless the screen is wide.
  * A filter is {key, label, options(rows), matches(row, chosen)}.
  */
 function dataTable(table) {
@@ -164,20 +164,20 @@ function bodyCell(column, row, index) {
   return el(column.isHead ? "th" : "td", attributes, shown ?? el("span", { class: "quiet" }, "–"));
 }
 
-const cellClass = (column) => [column.end && "end", column.minor && "minor", column.extra && "extra", column.wide && "wide", column.isHead && "rowhead"].filter(Boolean).join(" ") || null;
+const cellClass = (column) => [column.end && "end", column.minor && "minor", column.extra && "extra", column.wide && "wide", column.isHead && "rowhead", column.isWhole && "whole"].filter(Boolean).join(" ") || null;
 
 function controls(table, state, change, counted) {
   const isSmall = table.rows.length <= 8 && !(table.filters ?? []).some((filter) => state[filter.key]) && !state.q;
   if (isSmall) return null;
   return el(
     "div", { class: "controls", role: "search", "aria-label": table.caption },
-    table.search && searchField(table, state, change),
+    table.search && searchInput(table, state, change),
     (table.filters ?? []).map((filter) => filterField(filter, table, state, change)),
     counted,
   );
 }
 
-function searchField(table, state, change) {
+function searchInput(table, state, change) {
   return el(
     "label", { class: "field search" }, el("span", {}, "Search"),
     el("input", {

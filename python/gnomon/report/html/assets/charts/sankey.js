@@ -1,6 +1,8 @@
 // What was read, by which script, before which host was contacted in the same run: data, script, host.
 
-const MOST_FLOWS = { data: 8, scripts: 10, hosts: 10 };
+const MOST = { data: 8, scripts: 10, hosts: 10 };
+const MOST_NARROW = { data: 4, scripts: 6, hosts: 6 };
+const NARROW = 560;
 
 function flowChart(flows = report.flows, title = "Sensitive data, and where its readers talked to next") {
   const shown = gravest(flows);
@@ -8,7 +10,7 @@ function flowChart(flows = report.flows, title = "Sensitive data, and where its 
   const rest = flows.length - shown.length;
   return {
     title, finding, className: "flow",
-    draw: (width) => flowDrawing(shown, width, finding),
+    draw: (width) => flowDrawing(width < NARROW ? gravest(flows, MOST_NARROW) : shown, width, finding),
     note: `Read and then sent in the same run: what happened together, which is no proof that this data was sent. The wider a band, the more runs.${rest > 0 ? ` The gravest ${number(shown.length)} of ${number(flows.length)} are drawn.` : ""}`,
     table: flowsTable(flows),
   };
@@ -24,16 +26,16 @@ function flowFinding(flows) {
 }
 
 /** AI and outside first, then by severity, as far as they can be told apart in a drawing. */
-function gravest(flows) {
+function gravest(flows, most = MOST) {
   const weight = (flow) => (flow.is_ai ? 40 : 0) + (flow.is_internal ? 0 : 20) + 4 * rank(flow.severity);
   const sorted = [...flows].sort((one, other) => weight(other) - weight(one) || other.runs - one.runs);
   const seen = { data: new Set(), scripts: new Set(), hosts: new Set() };
-  return sorted.filter((flow) => fits(seen, flow));
+  return sorted.filter((flow) => fits(seen, flow, most));
 }
 
-function fits(seen, flow) {
+function fits(seen, flow, most) {
   const keys = { data: flow.label, scripts: flow.script, hosts: flow.host };
-  const isFull = Object.entries(keys).some(([column, key]) => !seen[column].has(key) && seen[column].size >= MOST_FLOWS[column]);
+  const isFull = Object.entries(keys).some(([column, key]) => !seen[column].has(key) && seen[column].size >= most[column]);
   if (isFull) return false;
   for (const [column, key] of Object.entries(keys)) seen[column].add(key);
   return true;
@@ -69,7 +71,7 @@ function flowDrawing(flows, width, finding) {
   const height = Math.max(190, rows * 46) + 30;
   const layout = d3.sankey().nodeId((node) => node.id).nodeWidth(9).nodePadding(26).extent([[1, 38], [width - 1, height - 10]]).nodeSort(null);
   const made = layout(softened(graph));
-  const isNarrow = width < 560;
+  const isNarrow = width < NARROW;
   return picture(width, height, finding, columnHeads(width), made.links.map(flowBand), made.nodes.map((node) => flowNode(node, width, isNarrow)));
 }
 
@@ -92,7 +94,8 @@ function flowBand(one) {
 
 function flowNode(node, width, isNarrow) {
   const column = kindColumn(node);
-  const room = width / (isNarrow ? 3.2 : 3) - 10;
+  const aside = { ai: 20, internal: 50 }[node.kind] ?? 0;
+  const room = width / 3 - (isNarrow ? 4 : 12) - aside;
   const [x, anchor] = { data: [node.x0, "start"], script: [(node.x0 + node.x1) / 2, "middle"], host: [node.x1, "end"] }[column];
   const words = label(x, node.y0 - 6, [fitting(node.name, room, isNarrow ? 6.1 : 6.6), node.kind === "ai" && svg("tspan", { class: "aitag", dx: 5 }, "AI"), node.kind === "internal" && svg("tspan", { class: "axis", dx: 5 }, "internal")], { class: "nodename", "text-anchor": anchor });
   const box = svg("rect", { class: `node ${node.kind}`, x: node.x0, y: node.y0, width: node.x1 - node.x0, height: Math.max(2, node.y1 - node.y0), rx: 1.5 });

@@ -36,7 +36,7 @@ function evidence(finding) {
 function findingCard(finding) {
   return el(
     "article", { class: `finding ${finding.severity}${finding.is_suppressed ? " accepted" : ""}` },
-    el("h3", {}, severityMark(finding.severity), " ", link(findingHref(finding.finding), finding.sentence)),
+    el("h3", {}, severityMark(finding.severity), link(findingHref(finding.finding), finding.sentence)),
     el("p", {}, finding.remedy),
     el("p", { class: "quiet" }, [plural(finding.count, "time"), list(finding.records).length > 0 && `evidence: ${evidenceWords(finding)}`, finding.attack && `ATT&CK ${clean(finding.attack)}`, finding.is_suppressed && `accepted by ${clean(finding.suppressed_by ?? "not told")}`].filter(Boolean).join(" · ")),
   );

@@ -79,7 +79,7 @@ function listOf(page, key, title, none) {
   const rows = list(page[key]);
   if (!rows.length) return none && empty(none);
   const more = page[`more_${key}`] ?? 0;
-  return [plainTable(plainRows(title, rows)), more > 0 && el("p", { class: "quiet" }, `And ${number(more)} more of less weight.`)];
+  return [plainTable(plainRows(title, rows, key === "files" ? ["category"] : [])), more > 0 && el("p", { class: "quiet" }, `And ${number(more)} more of less weight.`)];
 }
 
 function treeFigure(page) {
