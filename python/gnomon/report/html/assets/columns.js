@@ -101,10 +101,10 @@ const librariesTable = (rows = report.libraries) => ({
   filters: [choice("state", "State"), bySeverity, among("machines", "Machine")],
   columns: [
     column("distribution", "Library", { isHead: true, cell: (row) => name(row.distribution) }),
-    column("version", "Version", { cell: (row) => row.version && code(row.version) }),
+    column("version", "Version", { isWhole: true, cell: (row) => row.version && code(row.version) }),
     column("state", "State", { value: libraryRank, cell: libraryState, down: true }),
     counted("advisories", "Advisories", (ids) => names(ids, 4)),
-    column("fixed", "Fixed in", { cell: (row) => row.fixed && code(row.fixed) }),
+    column("fixed", "Fixed in", { isWhole: true, cell: (row) => row.fixed && code(row.fixed) }),
     counted("scripts", "Scripts", (ids) => scriptLinks(ids, 2)),
     numbers("runs", "Runs", { minor: true }),
     counted("machines", "Machines", names, { extra: true }),
@@ -240,16 +240,17 @@ const UNTOLD = new Set(["script", "script_name", "sensitivity", "machine_id", "s
 function plainRows(caption, rows, untold = []) {
   const filled = new Set(rows.flatMap((row) => Object.keys(row).filter((key) => isFilled(row[key]) && row[key] !== 0 && !UNTOLD.has(key) && !untold.includes(key))));
   const keys = [...Object.keys(KNOWN).filter((key) => filled.has(key)), ...[...filled].filter((key) => !Object.hasOwn(KNOWN, key))];
-  return { caption, rows, columns: keys.map((key, index) => plainColumn(key, index)) };
+  const lead = LEADS.find((key) => filled.has(key)) ?? keys[0];
+  return { caption, rows, columns: keys.map((key) => plainColumn(key, key === lead)) };
 }
 
 const isFilled = (value) => value !== null && value !== undefined && value !== false && !(Array.isArray(value) && !value.length);
 
 const LEADS = ["distribution", "host", "path", "command", "target"];
 
-function plainColumn(key, index) {
+function plainColumn(key, isHead) {
   const label = own(KNOWN, key) ?? key.replace(/^is_/, "").replaceAll("_", " ");
-  return column(key, label, { isHead: LEADS.includes(key) || index === 0, wide: LEADS.includes(key), cell: (row) => plainCell(key, row[key], row) });
+  return column(key, label, { isHead, wide: isHead, isWhole: key === "last_seen", cell: (row) => plainCell(key, row[key], row) });
 }
 
 const SPECIAL = {

@@ -155,13 +155,15 @@ function headCell(column, state, sortBy) {
 }
 
 function bodyRow(columns, row) {
-  return el("tr", { role: "row" }, columns.map((column, index) => bodyCell(column, row, index)));
+  return el("tr", { role: "row" }, columns.map((column) => bodyCell(column, row)));
 }
 
-function bodyCell(column, row, index) {
+function bodyCell(column, row) {
   const shown = column.cell ? column.cell(row) : column.value(row);
-  const attributes = { role: column.isHead ? "rowheader" : "cell", scope: column.isHead ? "row" : null, class: cellClass(column), "data-label": column.label };
-  return el(column.isHead ? "th" : "td", attributes, shown ?? el("span", { class: "quiet" }, "–"));
+  const isBlank = shown === null || shown === undefined || shown === "";
+  const classes = [cellClass(column), isBlank && "blank"].filter(Boolean).join(" ");
+  const attributes = { role: column.isHead ? "rowheader" : "cell", scope: column.isHead ? "row" : null, class: classes || null, "data-label": column.label };
+  return el(column.isHead ? "th" : "td", attributes, isBlank ? el("span", { class: "quiet" }, "–") : shown);
 }
 
 const cellClass = (column) => [column.end && "end", column.minor && "minor", column.extra && "extra", column.wide && "wide", column.isHead && "rowhead", column.isWhole && "whole"].filter(Boolean).join(" ") || null;
