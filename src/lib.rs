@@ -24,6 +24,7 @@ mod inventories;
 mod justify;
 mod keeping;
 mod lines;
+mod live;
 mod machine;
 mod memory;
 mod next;
@@ -66,6 +67,8 @@ mod _native {
     use crate::inventories::{Hook, HookFile, Startup};
     #[pymodule_export]
     use crate::keeping::{Examined, Keeper, examine_segment};
+    #[pymodule_export]
+    use crate::live::{Live, LiveProcess, Look};
     #[pymodule_export]
     use crate::machine::machine_spool;
     #[pymodule_export]

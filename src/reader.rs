@@ -24,11 +24,12 @@ use uuid::Uuid;
 
 use crate::errors::cannot;
 use crate::inventories::{self, Startup};
+use crate::live::Live;
 use crate::session;
 use crate::streams::{self, RecordStream};
 
 /// Text as Python spells what the operating system gave: bytes that are no UTF-8 survive as surrogates.
-type Text = OsString;
+pub(crate) type Text = OsString;
 
 fn text(pieces: Pieces<'_>) -> Text {
     OsString::from_vec(pieces.to_vec())
@@ -91,7 +92,7 @@ impl Record {
 }
 
 /// What all records of a segment have in common.
-struct Source {
+pub(crate) struct Source {
     process: String,
     pid: u32,
     owner_uid: Option<u32>,
@@ -99,7 +100,7 @@ struct Source {
 }
 
 impl Source {
-    fn of(segment: &SegmentFile) -> Self {
+    pub(crate) fn of(segment: &SegmentFile) -> Self {
         Self {
             process: segment.identity.process.as_hyphenated().to_string(),
             pid: segment.identity.pid,
@@ -110,7 +111,7 @@ impl Source {
 }
 
 impl Record {
-    fn of(view: &View<'_>, source: &Source) -> Self {
+    pub(crate) fn of(view: &View<'_>, source: &Source) -> Self {
         let target = view.target.map(text).or_else(|| {
             let mut endpoint = String::new();
             view.push_target_to(&mut endpoint).then(|| OsString::from(endpoint))
@@ -424,6 +425,11 @@ impl Spool {
         Tail(tail::Tail::new(&self.path, self.filter.clone()))
     }
 
+    /// Follows the whole spool, whatever the filters: counts of everything, and the newest records.
+    fn live(&self) -> Live {
+        Live::new(&self.path)
+    }
+
     /// The files of the spool that the filters can ask for.
     fn segments(&self) -> PyResult<Vec<PathBuf>> {
         self.list().map(|(paths, _)| paths)
@@ -460,7 +466,7 @@ impl Spool {
     }
 }
 
-fn kind(name: &str) -> PyResult<Kind> {
+pub(crate) fn kind(name: &str) -> PyResult<Kind> {
     Kind::from_name(name).filter(|kind| kind.is_event()).ok_or_else(|| {
         let names: Vec<&str> = Kind::ALL.into_iter().filter(|kind| kind.is_event()).map(Kind::name).collect();
         PyValueError::new_err(format!("no kind of event is called `{name}`; there are: {}", names.join(", ")))
@@ -473,7 +479,7 @@ fn source(name: &str) -> PyResult<&'static str> {
     })
 }
 
-fn action(name: &str) -> PyResult<Action> {
+pub(crate) fn action(name: &str) -> PyResult<Action> {
     Action::from_name(name).ok_or_else(|| {
         let names = Action::ALL.map(Action::name).join(", ");
         PyValueError::new_err(format!("no verdict is called `{name}`; there are: {names}"))

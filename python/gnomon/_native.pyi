@@ -224,6 +224,74 @@ class Tail:
         """The records that came since the last call; a repeat of an earlier one is not new."""
 
 @final
+class LiveProcess:
+    """A process as it is now. `life` is `running`, `gone`, or `unknown`: it is elsewhere."""
+
+    key: int
+    id: str
+    role: str
+    pid: int
+    life: str
+    uid: int
+    user: str
+    host: str
+    python: str
+    argv: list[str]
+    script: str | None
+    script_form: str | None
+    started: int
+    ended: int | None
+    status: int | None
+    lost: dict[str, int]
+    owner_uid: int | None
+    is_forged: bool
+
+@final
+class Look:
+    """What came since the last look. Processes are named by their `key`.
+
+    Attributes:
+        processes: Those that are new, or of which something else is known now.
+        counts: Process, kind, records, events (with repeats), and whether it was there before the first look.
+        verdicts: Process, verdict, rule, effect (empty, `stopped`, or `would` of an observed rule), events,
+            and when the last of them was.
+        hosts: Process, host, connections, bytes sent and received.
+        newest: Process and record: the newest of all, of each kind, of those that policy spoke of, and of
+            what was asked for. One that was shown before comes again when its count grows.
+        files: How many the spool has.
+        waiting: How many of them are still to be read.
+    """
+
+    processes: list[LiveProcess]
+    counts: list[tuple[int, str, int, int, bool]]
+    verdicts: list[tuple[int, str, str, str, int, int]]
+    hosts: list[tuple[int, str, int, int, int]]
+    newest: list[tuple[int, Record]]
+    faults: list[Fault]
+    files: int
+    waiting: int
+
+@final
+class Live:
+    """Follows a spool as it grows: counts everything, and shows the newest records."""
+
+    def look(self, milliseconds: int) -> Look:
+        """Reads what came since the last call, repeats included, for about that long.
+
+        Raises:
+            OSError: The spool cannot be listed. It may come back.
+        """
+    def ask(
+        self,
+        *,
+        kinds: Sequence[str] = ...,
+        verdicts: Sequence[str] = ...,
+        text: str = "",
+        process: int | None = None,
+    ) -> None:
+        """From now on also the newest records are shown that are asked for here, whatever else comes."""
+
+@final
 class Spool:
     """A directory of segments, or one segment. Opens nothing until it is used.
 
@@ -274,6 +342,8 @@ class Spool:
         """Each file, checked from end to end."""
     def tail(self) -> Tail:
         """Reads along: each `poll` gives what came since the last."""
+    def live(self) -> Live:
+        """Follows the whole spool, whatever the filters."""
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> CapsuleType:
         """The records as an Arrow stream; a new one at each call."""
     def stream(self, columns: Sequence[str] | None = None) -> RecordStream:

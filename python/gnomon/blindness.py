@@ -16,12 +16,16 @@ def examined(record: Record) -> str | None:
 
     It stays `not examined` where the file is gone, or is not the one that was loaded.
     """
-    said = record.detail or ""
-    if not said.startswith("not examined"):
-        return said
-    said, _, build_id = said.partition(_BUILD_ID)
+    return came_to(record.target or "", record.detail or "", record.time)
+
+
+def came_to(target: str, detail: str, loaded: int) -> str | None:
+    """The same of such a record's target and detail; `loaded` is its time."""
+    if not detail.startswith("not examined"):
+        return detail
+    said, _, build_id = detail.partition(_BUILD_ID)
     try:
-        return _examined(record.target or "", build_id or None, record.time)
+        return _examined(target, build_id or None, loaded)
     except (OSError, ValueError):
         return said
 

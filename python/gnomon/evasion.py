@@ -19,62 +19,64 @@ _SHOWN = 3
 
 
 @dataclass(frozen=True)
-class _Sign:
+class Sign:
+    """What a record may be a sign of; the sentence is the end of one."""
+
     id: str
     severity: Severity
     sentence: str
     remedy: str
 
 
-_HOOK_GONE = _Sign(
+_HOOK_GONE = Sign(
     "hook-gone",
     "high",
     "the audit hook was taken out of the interpreter",
     "what the process did from then on is only known as far as native calls tell; look at the script",
 )
-_AUDIT_REPLACED = _Sign(
+_AUDIT_REPLACED = Sign(
     "audit-replaced",
     "high",
     "`sys.audit` was replaced, which silences what Python code tells",
     'look at the line that did; `event = "tamper"` in a policy records who else does',
 )
-_CALLS_UNDONE = _Sign(
+_CALLS_UNDONE = Sign(
     "calls-undone",
     "medium",
     "calls of native code were led past gnomon",
     "a profiler does so while it runs; otherwise look at the script",
 )
-_OWN_FILES = _Sign(
+_OWN_FILES = Sign(
     "own-files-changed",
     "high",
     "gnomon's own files were changed, or were about to be",
     "`gnomon verify` tells what is left of the records, `gnomon doctor` whether the installation is whole",
 )
-_MEMORY_WRITTEN = _Sign(
+_MEMORY_WRITTEN = Sign(
     "memory-written",
     "high",
     "the memory of a process was opened to be written",
     'deny it: `event = "tamper"` in a policy',
 )
-_INTERPRETER_REACHED = _Sign(
+_INTERPRETER_REACHED = Sign(
     "interpreter-reached",
     "medium",
     "ctypes reached into the interpreter or into gnomon",
     'look at the line that did; deny it with `event = "tamper"` in a policy',
 )
-_SHADOWED = _Sign(
+_SHADOWED = Sign(
     "sitecustomize-shadowed",
     "medium",
     "a Python was started with another sitecustomize before gnomon's",
     "if that Python did not report, the file does not hand on to the next one; strong mode needs no hand",
 )
-_ENVIRONMENT = _Sign(
+_ENVIRONMENT = Sign(
     "environment-changed",
     "medium",
     "what makes children report was changed or removed",
     "install gnomon for the machine: then nothing depends on the environment",
 )
-_KEPT_OUT = _Sign(
+KEPT_OUT = Sign(
     "python-kept-out",
     "medium",
     "a Python was started so that gnomon stays out",
@@ -82,9 +84,8 @@ _KEPT_OUT = _Sign(
 )
 
 
-def _sign(record: Record) -> _Sign | None:
+def sign_of(target: str, detail: str) -> Sign | None:
     """What a record of kind `tamper` is a sign of."""
-    target, detail = record.target or "", record.detail or ""
     if target == "process memory":
         return _MEMORY_WRITTEN if detail.rpartition(" ")[2] != "read" else None
     if target == "gnomon's own files":
@@ -107,11 +108,11 @@ class Evasion:
     """Gathers the signs, record by record."""
 
     def __init__(self) -> None:
-        self._found: dict[_Sign, list[Record]] = {}
+        self._found: dict[Sign, list[Record]] = {}
 
     def add(self, record: Record) -> None:
         """Takes one more record of kind `tamper`."""
-        sign = _sign(record)
+        sign = sign_of(record.target or "", record.detail or "")
         if sign is not None:
             self._found.setdefault(sign, []).append(record)
 
@@ -130,8 +131,8 @@ class Evasion:
         kept_out = [node for node in walk(nodes) if node.state == "silent" and node.is_evasive]
         if kept_out:
             lines = [f"`{printable(command_line(node.argv), 60)}`" for node in kept_out[:_SHOWN]]
-            sentence = f"{_KEPT_OUT.sentence} ({', '.join(lines)})"
-            found.append(Finding(_KEPT_OUT.id, _KEPT_OUT.severity, sentence, _KEPT_OUT.remedy))
+            sentence = f"{KEPT_OUT.sentence} ({', '.join(lines)})"
+            found.append(Finding(KEPT_OUT.id, KEPT_OUT.severity, sentence, KEPT_OUT.remedy))
         order = ("high", "medium", "low")
         return sorted(found, key=lambda finding: order.index(finding.severity))
 

@@ -278,21 +278,29 @@ def history(spool: Spool) -> tuple[list[Environment], list[str]]:
     """The environments of `spool` with what happened to their hooks, and what could not be read."""
     startups, faults = spool.startups()
     problems = [f"{fault.path}:{fault.offset}: {fault.kind}" for fault in faults]
+    found, missing = environments(spool.processes()[0], startups)
+    problems += [f"{path}: it is not in the spool any more, or holds nothing" for path in missing]
+    order = sorted(found.values(), key=lambda environment: (environment.prefix, environment.host))
+    return order, problems
+
+
+def environments(
+    processes: Iterable[Process], startups: dict[str, Startup]
+) -> tuple[dict[tuple[str, str], Environment], list[str]]:
+    """The environments of `processes` by machine and prefix, and the inventories that are missing."""
     missing: dict[str, None] = {}
-    environments: dict[tuple[str, str], Environment] = {}
-    processes = [process for process in spool.processes()[0] if not process.forked]
-    for process in sorted(processes, key=lambda process: process.started):
+    found: dict[tuple[str, str], Environment] = {}
+    starts = (process for process in processes if not process.forked)
+    for process in sorted(starts, key=lambda process: process.started):
         startup = startups.get(process.startup or "")
         if startup is None:
             missing.update({process.startup: None} if process.startup else {})
             continue
         key = (process.machine or process.host, startup.prefix)
-        environment = environments.setdefault(key, Environment(startup.prefix, process.host))
+        environment = found.setdefault(key, Environment(startup.prefix, process.host))
         environment.python = process.python
         environment.add(startup, Sighting.by(process), os.path.basename(process.startup or ""))
-    problems += [f"{path}: it is not in the spool any more, or holds nothing" for path in missing]
-    found = sorted(environments.values(), key=lambda environment: (environment.prefix, environment.host))
-    return found, problems
+    return found, list(missing)
 
 
 def noted(processes: Iterable[Process], startups: dict[str, Startup]) -> list[HookFinding]:

@@ -33,10 +33,9 @@ def install(analysis: Analysis) -> None:
             arg_min(severity, case severity when 'high' then 1 when 'medium' then 2 else 3 end) as severity,
             list(coalesce(list_filter(aliases, lambda name: starts_with(name, 'CVE-'))[1], advisory)
                 order by score desc nulls last, advisory) as advisories,
-            -- Of the versions that mend one each, the one that mends all; null where one of them has none.
-            if(count(*) = count(fixed), arg_max(fixed, list_transform(string_split(fixed, '.'),
-                lambda part: coalesce(try_cast(regexp_extract(part, '^\\d+') as integer), 0))), null) as fixed
+            any_value(c.fixed) as fixed
         from advisories
+        join checked_distributions c using (distribution, version)
         group by distribution, version
         """
     )

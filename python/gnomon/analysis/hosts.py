@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import ipaddress
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
+from ..catalog.entries import Service
 from .sources import load_rows
 
 if TYPE_CHECKING:
     import duckdb
 
     from ..catalog import Catalog
+    from ..catalog.entries import Server
 
 # Well-known ports (IANA) of protocols that a business asks about.
 _PROTOCOLS = {
@@ -21,36 +24,71 @@ _PROTOCOLS = {
     5671: "amqps", 5672: "amqp", 6379: "redis", 8080: "http", 9092: "kafka", 9200: "elasticsearch",
     27017: "mongodb",
 }  # fmt: skip
+# Paths that say that a host speaks as OpenAI, Anthropic or Ollama do, whatever its name is.
+SPOKEN = (
+    "/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/embeddings", "/v1/messages",
+    "/api/generate", "/api/chat", "/api/embed", "/api/embeddings",
+)  # fmt: skip
 _COLUMNS = """
-    host VARCHAR, port USMALLINT, is_local BOOLEAN, is_internal BOOLEAN, port_protocol VARCHAR, service
-    VARCHAR, service_name VARCHAR, is_ai BOOLEAN, is_sanctioned BOOLEAN, category VARCHAR, severity
-    VARCHAR, attack VARCHAR
+    host VARCHAR, port USMALLINT, is_local BOOLEAN, is_internal BOOLEAN, port_protocol VARCHAR,
+    service VARCHAR, service_name VARCHAR, is_ai BOOLEAN, is_sanctioned BOOLEAN,
+    category VARCHAR, severity VARCHAR, attack VARCHAR
 """
 
 
-def install(connection: duckdb.DuckDBPyConnection, catalog: Catalog | None) -> None:
+def install(connection: duckdb.DuckDBPyConnection, catalog: Catalog) -> None:
     """Makes the table of what `base.contacts` has."""
     machines = connection.execute("select distinct lower(machine) from base.runs").fetchall()
     names = {"localhost", *(name for (name,) in machines if name)}
     found = connection.execute(
-        "select host, port, list(distinct address) filter (address is not null) "
-        "from (from base.contacts select host, port, unnest(coalesce(addresses, [null])) as address) "
-        "group by host, port"
+        """
+        select host, port, list_distinct(flatten(list(coalesce(addresses, [])))),
+            list_distinct(flatten(list(coalesce(urls, []))))
+        from base.contacts group by host, port
+        """
     ).fetchall()
-    rows = (_facts(host, port, addresses or [], names) for host, port, addresses in found)
+    rows = (_facts(catalog, names, *row) for row in found)
     load_rows(connection, "host_rows", _COLUMNS, rows)
     connection.execute("create table base.host_facts as from host_rows")
 
 
-def _facts(host: str, port: int | None, addresses: list[str], own_names: set[str]) -> dict[str, Any]:
+def _facts(
+    catalog: Catalog, own_names: set[str], host: str, port: int | None, addresses: list[str], urls: list[str]
+) -> dict[str, Any]:
+    paths = sorted({urlsplit(url).path for url in urls})
+    service = _service(catalog, host, port, paths)
+    egresses = catalog.egress_of(host, port)
+    egress = egresses[0] if egresses else None
+    is_own = is_local(host, own_names)
+    is_known = service is not None or egress is not None
     return {
         "host": host,
         "port": port,
-        "is_local": is_local(host, own_names),
-        "is_internal": is_internal(host, addresses),
+        "is_local": is_own,
+        # What is known by its name is outside, wherever a forwarder on this network leads it.
+        "is_internal": is_own
+        or catalog.is_internal(host)
+        or (not is_known and _is_inside(catalog, addresses)),
         "port_protocol": _PROTOCOLS.get(port or 0),
-        "is_ai": False,
+        "service": service.id if service else None,
+        "service_name": service.name if service else None,
+        "is_ai": service is not None,
+        "is_sanctioned": service.is_sanctioned if service else None,
+        "category": egress.label if egress else None,
+        "severity": egress.severity if egress else None,
+        "attack": ", ".join(egress.attack) if egress else None,
     }
+
+
+def _service(catalog: Catalog, host: str, port: int | None, paths: list[str]) -> Service | Server | None:
+    """The AI service that it is, by its name, its port, or what was asked of it."""
+    for path in (None, *paths):
+        found = catalog.service_of(host, path, port=port)
+        if found is not None:
+            return found
+    if any(path.rstrip("/").endswith(SPOKEN) for path in paths):
+        return Service(id=f"self-hosted:{host}", name=f"AI service at {host}")
+    return None
 
 
 def is_local(host: str, own_names: set[str]) -> bool:
@@ -62,12 +100,14 @@ def is_local(host: str, own_names: set[str]) -> bool:
     return address is not None and (address.is_loopback or address.is_unspecified)
 
 
-def is_internal(host: str, addresses: list[str]) -> bool:
-    """Whether `host` is on a private network, as far as names and addresses tell."""
-    if host.lower().rstrip(".").endswith((".local", ".internal", ".lan", ".home.arpa")):
-        return True
-    known = [_address(text) for text in addresses or [host]]
-    return all(address is not None and address.is_private and not address.is_loopback for address in known)
+def _is_inside(catalog: Catalog, addresses: list[str]) -> bool:
+    """Whether these are addresses of the organisation's own networks."""
+    return bool(addresses) and all(not _is_loopback(text) and catalog.is_internal(text) for text in addresses)
+
+
+def _is_loopback(text: str) -> bool:
+    address = _address(text)
+    return address is not None and address.is_loopback
 
 
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

@@ -49,7 +49,7 @@ def scripts(runs: Iterable[Run]) -> dict[str, tuple[str, str]]:
             groups.join(named[0], key)
         keys[run.process], names[run.process] = named[0], shown_name(run)
         for key in named:
-            first.setdefault(key, run.sha256 or _digest(named[0]))
+            first.setdefault(key, (run.sha256 if run.size else None) or _digest(named[0]))
     ids: dict[str, str] = {}
     for key, digest in first.items():  # in the order of their first run
         ids.setdefault(groups.find(key), digest[:_ID_DIGITS])

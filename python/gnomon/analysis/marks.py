@@ -19,6 +19,7 @@ _TIMERS = {"cron": "cron", "systemd": "systemd", "task scheduler": "Task Schedul
 _MIN_RUNS = 3
 _MAX_TIMES = 500
 _SPREAD = timedelta(minutes=10)
+_SPREAD_WITHOUT_TIMER = timedelta(minutes=1)
 
 
 _COLUMNS = """
@@ -130,28 +131,26 @@ def is_leaver(
 def schedule(started_by: Collection[str], times: Sequence[datetime]) -> str | None:
     """How it is started, in words, by its parents and the times of its starts (UTC); `None` for by hand."""
     timers = [name for key, name in _TIMERS.items() if key in started_by]
-    rhythm = _rhythm(sorted(times))
     if timers:
+        rhythm = _rhythm(sorted(times), runs=_MIN_RUNS, spread=_SPREAD)
         return f"{timers[0]}, {rhythm}" if rhythm else timers[0]
+    # People are regular too, but not to the minute.
+    rhythm = _rhythm(sorted(times), runs=_MIN_RUNS + 2, spread=_SPREAD_WITHOUT_TIMER)
     return f"at regular times, {rhythm}" if rhythm else None
 
 
-def _rhythm(times: Sequence[datetime]) -> str | None:
+def _rhythm(times: Sequence[datetime], *, runs: int, spread: timedelta) -> str | None:
     days = sorted({time.date() for time in times})
-    if len(times) < _MIN_RUNS:
+    if len(times) < runs:
         return None
-    if len(days) >= _MIN_RUNS and len(times) == len(days):
+    if len(days) >= runs and len(times) == len(days):
         minutes = [time.hour * 60 + time.minute + time.second / 60 for time in times]
-        if max(minutes) - min(minutes) <= _SPREAD.total_seconds() / 60:
+        if max(minutes) - min(minutes) <= spread.total_seconds() / 60:
             at = round(statistics.median(minutes))
             return f"{_days(days)} at {at // 60 % 24:02}:{at % 60:02} (UTC)"
     steps = [(later - earlier).total_seconds() for earlier, later in zip(times, times[1:])]
     step = statistics.median(steps)
-    if (
-        len(steps) >= 2 * _MIN_RUNS
-        and step >= 30
-        and max(abs(one - step) for one in steps) <= max(2, step / 20)
-    ):
+    if len(steps) >= 2 * runs and step >= 30 and max(abs(one - step) for one in steps) <= max(2, step / 20):
         return f"every {_span(step)}"
     return None
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..catalog import tables
+from . import schema
+
 if TYPE_CHECKING:
     import duckdb
 
     from ..catalog import Catalog
 
 
-def install(connection: duckdb.DuckDBPyConnection, catalog: Catalog | None) -> None:
-    """Makes the table of what `base.file_uses` has."""
-    connection.execute(
-        "create table base.path_facts "
-        "(path varchar, id varchar, label varchar, category varchar, severity varchar, attack varchar)"
-    )
+def install(connection: duckdb.DuckDBPyConnection, catalog: Catalog) -> None:
+    """Makes the table of what `base.file_uses` has, and the catalogue's own."""
+    tables.install(connection, catalog)
+    connection.execute(schema.base("path_facts"))

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from .. import Fault, Process, Spool
+from ..findings.hours import WorkingHours
 from . import schema
 from .engine import MEMORY_BYTES, can_scan_again, connect
 from .tables import NEEDS, TABLES, Loading
@@ -30,6 +31,10 @@ class Analysis:
         vulnerabilities: The OSV database that was imported; by default where `gnomon osv import` puts it.
         leavers: A CSV of people who left.
         suppressions: TOML files with accepted findings.
+        rules: More rules for findings: directories of `.sql` files, or such files.
+        working_hours: When people are expected to be at work; by default Monday to Friday, 07:00 to 19:00, local time.
+        reads_scripts: Whether scripts that are here as they ran are searched for passwords and keys.
+        uses_bandit: Whether an installed `bandit` looks at them, too.
         memory_bytes: How much memory DuckDB may use before it goes to disk.
 
     Raises:
@@ -47,6 +52,10 @@ class Analysis:
         vulnerabilities: str | os.PathLike[str] | None = None,
         leavers: str | os.PathLike[str] | None = None,
         suppressions: Sequence[str | os.PathLike[str]] = (),
+        rules: Sequence[str | os.PathLike[str]] = (),
+        working_hours: WorkingHours | None = None,
+        reads_scripts: bool = True,
+        uses_bandit: bool = False,
         memory_bytes: int = MEMORY_BYTES,
     ) -> None:
         self.paths = tuple(os.fspath(path) for path in spools)
@@ -55,6 +64,10 @@ class Analysis:
         self.vulnerabilities = vulnerabilities
         self.leavers = leavers
         self.suppressions = tuple(suppressions)
+        self.rules = tuple(rules)
+        self.working_hours = working_hours or WorkingHours()
+        self.reads_scripts = reads_scripts
+        self.uses_bandit = uses_bandit
         for path in self.paths:
             Spool(path)  # that it can be read is said now
         self.connection = connect(memory_bytes=memory_bytes)

@@ -25,7 +25,7 @@ def register(
     parts = []
     for number, spool in enumerate(spools):
         part = f"{name}_{number}"
-        connection.register(part, spool.stream(columns) if hasattr(spool, "stream") else spool)
+        connection.register(part, spool.stream(columns))
         parts.append(f"select {', '.join(_column(column) for column in columns)} from {part}")
     connection.execute(f"create or replace temp view {name} as {' union all '.join(parts)}")
 

@@ -166,7 +166,7 @@ def _contacts(loading: Loading) -> None:
 def _host_facts(loading: Loading) -> None:
     from .hosts import install
 
-    install(loading.connection, None)
+    install(loading.connection, loading.analysis.catalog)
 
 
 def _file_uses(loading: Loading) -> None:
@@ -185,7 +185,7 @@ def _file_uses(loading: Loading) -> None:
 def _path_facts(loading: Loading) -> None:
     from .paths import install
 
-    install(loading.connection, None)
+    install(loading.connection, loading.analysis.catalog)
 
 
 def _sensitive_reads(loading: Loading) -> None:

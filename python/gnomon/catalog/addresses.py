@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 from collections.abc import Sequence
-from typing import Optional, Union
+from typing import Union
 
 Address = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
 
@@ -24,8 +24,8 @@ def plain_host(host: str) -> str:
         return bare.lower()
 
 
-def address_of(host: str) -> Optional[Address]:
-    """The address that `host` spells out, also as `0x7f.1` or `[::1]`; one that maps an IPv4 address is that one."""
+def address_of(host: str) -> Address | None:
+    """The address that `host` spells out, also as `0x7f.1` or `[::1]`; a mapped one is the IPv4 address."""
     bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
     bare = bare.partition("%")[0]
     try:
@@ -36,7 +36,7 @@ def address_of(host: str) -> Optional[Address]:
     return found if mapped is None else ipaddress.IPv4Address(mapped)
 
 
-def _numbers_and_dots(text: str) -> Optional[Address]:
+def _numbers_and_dots(text: str) -> Address | None:
     if not text[:1].isdigit() or not text.isascii() or " " in text or not text.isprintable():
         return None
     try:

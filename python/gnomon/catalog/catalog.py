@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Optional, Union
+from typing import TYPE_CHECKING, Optional
 
 from . import loading, patterns
 from .addresses import address_of, is_within, plain_host, range_of
@@ -30,6 +30,8 @@ from .entries import (
 if TYPE_CHECKING:
     from .._native import StrPath
 
+_Maybe = Optional[re.Pattern[str]]
+_Searches = tuple[Sensitivity, _Maybe, _Maybe, _Maybe]
 _SEVERITY = {severity: rank for rank, severity in enumerate(loading.SEVERITIES)}
 
 
@@ -42,10 +44,10 @@ class Catalog:
     libraries: tuple[Library, ...] = ()
     egresses: tuple[Egress, ...] = ()
     sensitivities: tuple[Sensitivity, ...] = ()
-    words: Words = Words()
+    words: Words = field(default_factory=Words)
     types: tuple[FileType, ...] = ()
     capabilities: tuple[Capability, ...] = ()
-    internal: Internal = Internal()
+    internal: Internal = field(default_factory=Internal)
     techniques: tuple[tuple[str, str], ...] = ()
 
     @classmethod
@@ -60,7 +62,7 @@ class Catalog:
             CatalogError: A file cannot be read, or says something wrong.
         """
         entries = loading.shipped()
-        for path in (*(loading.own_paths() if own else ()), *map(os.fspath, paths)):
+        for path in (*(loading.own_paths() if own else ()), *(os.fspath(path) for path in paths)):
             loading.add_file(entries, path)
         return cls(
             services=entries.made("ai.service"),
@@ -78,8 +80,8 @@ class Catalog:
     # ---- hosts
 
     def service_of(
-        self, host: str, path: Optional[str] = None, *, port: Optional[int] = None
-    ) -> Optional[Union[Service, Server]]:
+        self, host: str, path: str | None = None, *, port: int | None = None
+    ) -> Service | Server | None:
         """The AI service at `host`, or the AI server at `port` of a host inside.
 
         Args:
@@ -95,7 +97,7 @@ class Catalog:
             return None
         return next((server for server in self.servers if server.is_telling and port in server.ports), None)
 
-    def egress_of(self, host: str, port: Optional[int] = None) -> tuple[Egress, ...]:
+    def egress_of(self, host: str, port: int | None = None) -> tuple[Egress, ...]:
         """The categories that `host` and `port` belong to, the most severe first."""
         plain = plain_host(host)
         is_local = is_loopback(plain)
@@ -118,7 +120,9 @@ class Catalog:
             return True
         if address_of(plain) is not None:
             return False
-        return (bool(plain) and "." not in plain) or any(re.search(regex, plain) for regex in self._internal_names)
+        return (bool(plain) and "." not in plain) or any(
+            re.search(regex, plain) for regex in self._internal_names
+        )
 
     @cached_property
     def service_order(self) -> tuple[tuple[str, Service], ...]:
@@ -157,11 +161,11 @@ class Catalog:
         )
 
     @cached_property
-    def _word_gates(self) -> tuple[re.Pattern[str], Optional[re.Pattern[str]]]:
+    def _word_gates(self) -> tuple[re.Pattern[str], re.Pattern[str] | None]:
         return _compiled(self.words.types_regex), _maybe_compiled(self.words.except_regex)
 
     @cached_property
-    def _sensitivity_patterns(self) -> list[tuple[Sensitivity, _Maybe, _Maybe, _Maybe]]:
+    def _sensitivity_patterns(self) -> list[_Searches]:
         return [
             (
                 one,
@@ -172,7 +176,7 @@ class Catalog:
             for one in self.sensitivities
         ]
 
-    def type_of(self, path: StrPath) -> Optional[FileType]:
+    def type_of(self, path: StrPath) -> FileType | None:
         """The type of the file at `path`, by its last extension."""
         stem, dot, extension = re.split(r"[/\\]", os.fspath(path))[-1].rpartition(".")
         return self._types.get(extension.lower()) if stem and dot else None
@@ -183,15 +187,19 @@ class Catalog:
 
     # ---- modules
 
-    def ai_framework_of(self, name: str) -> Optional[AiLibrary]:
-        """What the module or distribution `name` has to do with AI; a module within a known one is that one."""
-        return self._ai_modules.get(name) or self._ai_distributions.get(plain_distribution(name)) or next(
-            (self._ai_modules[outer] for outer in _outer(name) if outer in self._ai_modules), None
+    def ai_framework_of(self, name: str) -> AiLibrary | None:
+        """What the module or distribution `name` is in AI; a module within a known one is that one."""
+        return (
+            self._ai_modules.get(name)
+            or self._ai_distributions.get(plain_distribution(name))
+            or next((self._ai_modules[outer] for outer in _outer(name) if outer in self._ai_modules), None)
         )
 
-    def capability_of(self, module: str) -> Optional[Capability]:
+    def capability_of(self, module: str) -> Capability | None:
         """What importing `module` makes possible; a module within a known one is that one."""
-        return next((self._capabilities[one] for one in (module, *_outer(module)) if one in self._capabilities), None)
+        return next(
+            (self._capabilities[one] for one in (module, *_outer(module)) if one in self._capabilities), None
+        )
 
     @cached_property
     def ai_libraries(self) -> tuple[tuple[AiLibrary, tuple[str, ...], tuple[str, ...]], ...]:
@@ -199,9 +207,9 @@ class Catalog:
         frameworks = [
             (AiLibrary(one.role, one.id, one.name), one.modules, one.distributions) for one in self.libraries
         ]
+        offered: list[Service | Server] = [*self.services, *self.servers]
         sdks = [
-            (AiLibrary("ai sdk", one.id, one.name, one.id), one.modules, one.distributions)
-            for one in (*self.services, *self.servers)
+            (AiLibrary("ai sdk", one.id, one.name, one.id), one.modules, one.distributions) for one in offered
         ]
         return (*frameworks, *sdks)
 
@@ -219,9 +227,6 @@ class Catalog:
         return {module: one for one in reversed(self.capabilities) for module in one.modules}
 
 
-_Maybe = Optional["re.Pattern[str]"]
-
-
 def is_loopback(host: str) -> bool:
     """Whether the plain `host` is this machine."""
     found = address_of(host)
@@ -230,7 +235,7 @@ def is_loopback(host: str) -> bool:
 
 def plain_path(path: str) -> str:
     """`path` without `.`, `..` and empty parts, as text alone says: links are not followed."""
-    if not re.search(r"[/\\][.]{0,2}(?:[/\\]|\Z)", path[1:] if path[:2] in ("//", "\\\\") else path):
+    if not re.search(r"[/\\][.]{0,2}(?:[/\\]|\Z)", path):
         return path
     start = re.match(r"[/\\]{0,2}", path)
     kept: list[str] = []
@@ -253,7 +258,7 @@ def _outer(module: str) -> Iterable[str]:
         yield module
 
 
-def _starts_with(path: Optional[str], starts: tuple[str, ...]) -> bool:
+def _starts_with(path: str | None, starts: tuple[str, ...]) -> bool:
     if not starts:
         return True
     return path is not None and any(re.search(patterns.of_url_path(start), path) for start in starts)
@@ -268,5 +273,5 @@ def _compiled(regex: str) -> re.Pattern[str]:
     return re.compile(patterns.as_python(regex))
 
 
-def _maybe_compiled(regex: Optional[str]) -> Optional[re.Pattern[str]]:
+def _maybe_compiled(regex: str | None) -> re.Pattern[str] | None:
     return None if regex is None else _compiled(regex)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Optional
 
 from . import patterns
 
@@ -14,8 +13,8 @@ class Service:
     """An AI service on the network.
 
     Attributes:
-        kind: `api`, `aggregator`, `assistant`, `consumer`, `media`, `compute`, `tool`, `tracing`, `vector store`,
-            `self-hosted`.
+        kind: `api`, `aggregator`, `assistant`, `consumer`, `media`, `compute`, `tool`, `tracing`,
+            `vector store`, `self-hosted`.
         only_paths: Where the host offers more than AI: how a URL's path starts that is the AI service.
         is_sanctioned: Whether the organisation approved of it; `None` where nobody said.
     """
@@ -28,8 +27,8 @@ class Service:
     endpoints: tuple[str, ...] = ()
     modules: tuple[str, ...] = ()
     distributions: tuple[str, ...] = ()
-    otel_provider: Optional[str] = None
-    is_sanctioned: Optional[bool] = None
+    otel_provider: str | None = None
+    is_sanctioned: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -46,14 +45,14 @@ class Server:
     is_telling: bool = True
     modules: tuple[str, ...] = ()
     distributions: tuple[str, ...] = ()
-    is_sanctioned: Optional[bool] = None
+    is_sanctioned: bool | None = None
 
     kind = "local server"
 
 
 @dataclass(frozen=True)
 class Library:
-    """A library to build AI programs with (`ai framework`), or to run models in the process (`local runtime`)."""
+    """A library to build AI programs with (`ai framework`), or to run models with (`local runtime`)."""
 
     id: str
     name: str
@@ -64,12 +63,12 @@ class Library:
 
 @dataclass(frozen=True)
 class AiLibrary:
-    """What a module or distribution has to do with AI: `ai sdk` of a service, `ai framework`, `local runtime`."""
+    """What a module or distribution is: the `ai sdk` of a service, an `ai framework`, a `local runtime`."""
 
     role: str
     id: str
     name: str
-    service: Optional[str] = None
+    service: str | None = None
 
 
 @dataclass(frozen=True)
@@ -103,7 +102,7 @@ class Words:
         return patterns.of_types(self.types)
 
     @cached_property
-    def except_regex(self) -> Optional[str]:
+    def except_regex(self) -> str | None:
         """What finds a path that does not count."""
         return _any(self.excepts)
 
@@ -127,17 +126,17 @@ class Sensitivity:
     excepts: tuple[str, ...] = ()
 
     @cached_property
-    def paths_regex(self) -> Optional[str]:
+    def paths_regex(self) -> str | None:
         """What finds one of its paths."""
         return _any(self.paths)
 
     @cached_property
-    def words_regex(self) -> Optional[str]:
+    def words_regex(self) -> str | None:
         """What finds one of its words in a path, wherever that is and whatever the file's type."""
         return patterns.of_words(self.words) if self.words else None
 
     @cached_property
-    def except_regex(self) -> Optional[str]:
+    def except_regex(self) -> str | None:
         """What finds a path that it leaves out."""
         return _any(self.excepts)
 
@@ -170,5 +169,5 @@ class Internal:
     networks: tuple[str, ...] = ()
 
 
-def _any(globs: tuple[str, ...]) -> Optional[str]:
+def _any(globs: tuple[str, ...]) -> str | None:
     return patterns.of_paths(globs) if globs else None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Optional
-
 
 class CatalogError(ValueError):
     """A catalogue cannot be used: the text names the file, the table and the key.
@@ -12,6 +10,6 @@ class CatalogError(ValueError):
         hint: What would help, or `None`.
     """
 
-    def __init__(self, message: str, *, hint: Optional[str] = None) -> None:
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
         self.hint = hint

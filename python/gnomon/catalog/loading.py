@@ -8,7 +8,7 @@ import pkgutil
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Optional
+from typing import Any
 
 from . import addresses, patterns
 from .entries import Capability, Egress, FileType, Internal, Library, Sensitivity, Server, Service, Words
@@ -72,7 +72,9 @@ def add_file(entries: Entries, path: str) -> None:
     try:
         text = data.decode()
     except UnicodeDecodeError as error:
-        raise CatalogError(f"cannot use `{path}`: byte {error.start} is no UTF-8", hint="save it as UTF-8") from None
+        raise CatalogError(
+            f"cannot use `{path}`: byte {error.start} is no UTF-8", hint="save it as UTF-8"
+        ) from None
     add(entries, text, path)
 
 
@@ -110,7 +112,9 @@ def _flat(tables: Mapping[str, Any], path: str) -> Iterable[tuple[str, Any]]:
 
 def _add_entries(entries: Entries, table: str, value: object, path: str) -> None:
     if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
-        raise CatalogError(f"cannot use `{path}`: `{table}` is no list of entries", hint=f"write [[{table}]] above each")
+        raise CatalogError(
+            f"cannot use `{path}`: `{table}` is no list of entries", hint=f"write [[{table}]] above each"
+        )
     known = entries.by_table.setdefault(table, {})
     seen: set[str] = set()
     for position, raw in enumerate(value, 1):
@@ -121,7 +125,9 @@ def _add_entries(entries: Entries, table: str, value: object, path: str) -> None
                 hint='give it one of its own: id = "finance_share" (small letters, digits, `_`, `-`, `.`)',
             )
         if name in seen:
-            raise CatalogError(f"cannot use `{path}`: [[{table}]] `{name}` is there twice", hint="make it one entry")
+            raise CatalogError(
+                f"cannot use `{path}`: [[{table}]] `{name}` is there twice", hint="make it one entry"
+            )
         seen.add(name)
         _lay(known, table, name, raw, path)
 
@@ -132,7 +138,9 @@ def _lay(known: dict[str, _Entry], table: str, name: str, raw: _Entry, path: str
     is_disabled = raw.get("disabled", False)
     where = f"[[{table}]] `{name}`"
     if not isinstance(is_disabled, bool):
-        raise CatalogError(f"cannot use `{path}`: {where} disabled = {is_disabled!r}", hint="say true or false")
+        raise CatalogError(
+            f"cannot use `{path}`: {where} disabled = {is_disabled!r}", hint="say true or false"
+        )
     entry = {**known.get(name, {}), **_checked(given, _TABLES[table].keys, where, path)}
     if is_disabled:
         if name not in known:
@@ -147,7 +155,9 @@ def _lay(known: dict[str, _Entry], table: str, name: str, raw: _Entry, path: str
 
 def _add_table(entries: Entries, name: str, value: object, path: str) -> None:
     if not isinstance(value, dict):
-        raise CatalogError(f"cannot use `{path}`: `{name}` is no table", hint=f"write [{name}] above its keys")
+        raise CatalogError(
+            f"cannot use `{path}`: `{name}` is no table", hint=f"write [{name}] above its keys"
+        )
     if name == "attack":
         keys = {key: (key, _technique_name(key)) for key in value}
         entries.techniques.update(_checked(value, keys, "[attack]", path))
@@ -167,7 +177,9 @@ def _checked(given: Mapping[str, Any], known: _Keys, where: str, path: str) -> _
         try:
             values[name] = check(value)
         except (_Wrong, PatternError) as wrong:
-            raise CatalogError(f"cannot use `{path}`: {where} {key} = {_shown(value)}", hint=str(wrong)) from None
+            raise CatalogError(
+                f"cannot use `{path}`: {where} {key} = {_shown(value)}", hint=str(wrong)
+            ) from None
     return values
 
 
@@ -267,7 +279,9 @@ def _extension(value: str) -> None:
 
 
 def _ports(value: object) -> tuple[int, ...]:
-    is_port = [isinstance(one, int) and not isinstance(one, bool) and 0 < one < 65536 for one in _any_list(value)]
+    is_port = [
+        isinstance(one, int) and not isinstance(one, bool) and 0 < one < 65536 for one in _any_list(value)
+    ]
     if not all(is_port):
         raise _Wrong("write ports as numbers: [11434]")
     return tuple(_any_list(value))

@@ -1,7 +1,7 @@
-"""Patterns as a catalogue writes them to regular expressions that Python's re and RE2 (DuckDB) read alike.
+r"""Patterns as a catalogue writes them to regular expressions that Python's re and RE2 (DuckDB) read alike.
 
-Letters are spelled out in both cases and no flag is used but `(?s)`: the two engines fold case differently. What an
-expression has to find is anywhere in the text; `^` and `\\z` are its start and end (`as_python` makes them Python's).
+Letters are spelled out in both cases and no flag is used but `(?s)`: the engines fold case differently. What
+an expression finds may be anywhere in a text; `^` and `\z` are its start and end (`as_python`: Python's).
 """
 
 from __future__ import annotations
@@ -9,11 +9,15 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
-_LETTER = "A-Za-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u0300-\u036f"
-_BEFORE = f"(?:^|[^{_LETTER}])"
-_AFTER = f"(?:[^{_LETTER}]|\\z)"
+# What bounds a word: ASCII that is no letter, Latin and general punctuation, the scripts that have no spaces.
+# Short on purpose: the letters of all of Unicode would make each expression many times as large.
+_BOUNDARY = "[\\x00-@\\[-`{-\\x7f\u00a0-\u00bf\u2000-\u206f\u3000-\u9fff]"
+_BEFORE = f"(?:^|{_BOUNDARY})"
+_AFTER = f"(?:{_BOUNDARY}|\\z)"
 _SEPARATOR = r"[/\\]"
+_SPACE = "[ _.'\u2019-]?"
 # Words so short that they are also met in capitals before another word: `HRReport`.
 _SHORT = 4
 _UMLAUTS = "\u00e4\u00f6\u00fc"
@@ -41,6 +45,7 @@ def literal(text: str) -> str:
     return "".join(_letter(letter) for letter in unicodedata.normalize("NFC", text))
 
 
+@lru_cache(maxsize=1024)
 def _letter(letter: str) -> str:
     if letter in "/\\":
         return _SEPARATOR
@@ -48,7 +53,7 @@ def _letter(letter: str) -> str:
         return _either(letter) if letter.isalpha() else _escaped(letter)
     if letter == "\u00df":
         return "(?:\u00df|[sS][sS])"
-    base, *marks = unicodedata.normalize("NFD", letter.lower())
+    base, *marks = list(unicodedata.normalize("NFD", letter.lower()))
     if not marks or not base.isascii():
         return alternatives([re.escape(letter.lower()), re.escape(letter.upper())])
     ending = f"(?:{''.join(marks)}|[eE])?" if letter.lower() in _UMLAUTS else f"{''.join(marks)}?"
@@ -60,7 +65,13 @@ def _either(letter: str) -> str:
 
 
 def _escaped(letter: str) -> str:
-    return letter if letter.isalnum() or letter in " _-,;:~%@'\"=!<>&#" else f"[{letter}]" if letter != "^" else r"\^"
+    return (
+        letter
+        if letter.isalnum() or letter in " _-,;:~%@'\"=!<>&#"
+        else f"[{letter}]"
+        if letter != "^"
+        else r"\^"
+    )
 
 
 # ---- paths
@@ -126,7 +137,7 @@ def _glob_letter(letter: str, depth: int) -> str:
 def of_words(words: Sequence[str]) -> str:
     """The expression for any of `words` in a path, bounded by what is no letter or as in `CustomerList`.
 
-    A `*` at the start or end of a word stands for letters; a space for nothing or one of ` _.-`.
+    A `*` at the start or end of a word stands for letters; a space for nothing or one of ` _.'-`.
 
     Raises:
         PatternError: One is no word.
@@ -169,7 +180,7 @@ def _either_of(regexes: Iterable[str], then: str = "") -> str:
 
 
 def _spaced(word: str) -> str:
-    return "[ _.-]?".join(literal(part) for part in word.split(" "))
+    return _SPACE.join(literal(part) for part in word.split(" "))
 
 
 def _cased(word: str, *, first: str) -> str:
@@ -178,11 +189,13 @@ def _cased(word: str, *, first: str) -> str:
     head = literal(start[0]) if first == "either" or not start[0].isascii() else start[0].upper()
     rest = [part[0] if not part[0].isascii() else _either(part[0]) for part in parts]
     tails = [_lower(part[1:]) for part in (start, *parts)]
-    return "[ _.-]?".join(one + tail for one, tail in zip((head, *rest), tails))
+    return _SPACE.join(one + tail for one, tail in zip((head, *rest), tails))
 
 
 def _lower(text: str) -> str:
-    return "".join(letter if letter.isascii() and letter.isalnum() else literal(letter) for letter in text.lower())
+    return "".join(
+        letter if letter.isascii() and letter.isalnum() else literal(letter) for letter in text.lower()
+    )
 
 
 def of_types(types: Iterable[str]) -> str:
@@ -202,7 +215,9 @@ def of_host(pattern: str) -> str:
     """
     bare = pattern[2:] if pattern.startswith("*.") else pattern
     if not bare or "/" in bare or "**" in bare or bare.startswith(".") or " " in bare:
-        raise PatternError("write a host such as `api.example.com` or `*.example.com`, without scheme and path")
+        raise PatternError(
+            "write a host such as `api.example.com` or `*.example.com`, without scheme and path"
+        )
     start = r"^(?:[^.]+[.])+" if pattern.startswith("*.") else "^"
     return start + "".join("[^.]+" if letter == "*" else literal(letter) for letter in bare) + r"[.]?\z"
 

@@ -29,11 +29,17 @@ def _parser() -> _Parser:
         osv,
         policy,
         pythons,
+        query,
+        report,
         run,
+        sbom,
+        script,
         show,
         startup,
         uninstall,
         verify,
+        watch,
+        who,
     )
 
     parser = _Parser(
@@ -42,7 +48,9 @@ def _parser() -> _Parser:
     )
     parser.add_argument("--version", action="store_true", help="print the version and leave")
     verbs = parser.add_subparsers(metavar="VERB", parser_class=_Parser)
-    for verb in (run, attach, show, events, diff, startup, verify, policy, osv):
+    for verb in (run, attach, show, events, watch, diff, startup, verify, policy):
+        verb.add_parser(verbs)
+    for verb in (report, script, query, who, osv, sbom):
         verb.add_parser(verbs)
     for verb in (install, uninstall, doctor, pythons, keep, bundle):
         verb.add_parser(verbs)
@@ -84,6 +92,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _version() -> str:
-    from importlib.metadata import version
+    from importlib.metadata import PackageNotFoundError, version
 
-    return version("gnomon")
+    try:
+        return version("gnomon")
+    except PackageNotFoundError:  # run from its source
+        return "(not installed)"

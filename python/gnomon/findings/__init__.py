@@ -1,23 +1,72 @@
-"""Findings: what a person should look at, by rules in SQL over the views."""
+"""Findings: what a person should look at, by rules in SQL over the views (docs/findings.md)."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import asdict
 from typing import TYPE_CHECKING
+
+from .errors import FindingsError
+from .hours import WorkingHours
+from .notes import Note, make_table, notes
+from .rules import Rule, load
 
 if TYPE_CHECKING:
     from ..analysis import Analysis
 
+__all__ = ["FindingsError", "Note", "Rule", "WorkingHours", "install", "load", "notes"]
+
+_FINDINGS = (
+    "finding VARCHAR, rule VARCHAR, severity VARCHAR, title VARCHAR, sentence VARCHAR, remedy VARCHAR, "
+    "script VARCHAR, script_name VARCHAR, subject VARCHAR, users VARCHAR[], machines VARCHAR[], "
+    "attack VARCHAR, count BIGINT, first_seen TIMESTAMP, last_seen TIMESTAMP, points INTEGER, "
+    "is_suppressed BOOLEAN, suppressed_by VARCHAR, suppressed_because VARCHAR, suppressed_until DATE"
+)
+
 
 def install(analysis: Analysis) -> None:
-    """Makes the tables `finding_rows` and `risk_rows`."""
-    analysis.connection.execute(
-        "create temp table finding_rows (finding varchar, rule varchar, severity varchar, title varchar, "
-        "sentence varchar, remedy varchar, script varchar, script_name varchar, subject varchar, "
-        "users varchar[], "
-        "machines varchar[], attack varchar, count bigint, first_seen timestamp, last_seen timestamp, "
-        "records struct(process varchar, seq ubigint)[], points integer, is_suppressed boolean, "
-        "suppressed_by varchar, suppressed_because varchar, suppressed_until date)"
+    """Makes the tables `finding_rows`, `risk_rows`, `risk_points` and `note_rows`.
+
+    Raises:
+        FindingsError: A rule or suppression is wrong.
+    """
+    from ..analysis.sources import load_rows
+    from .execute import found
+    from .risk import judged
+    from .suppressions import apply
+
+    make_table(analysis)
+    rules = load(analysis.rules)
+    _bring(analysis, ["script_facts", "suppression_rows", *(name for rule in rules for name in rule.needs)])
+    judgement = judged(apply(analysis, found(analysis, rules)))
+    connection = analysis.connection
+    rows = [asdict(finding) for finding in judgement.findings]
+    records = (
+        {"finding": row["finding"], "place": place, "process": process, "seq": seq}
+        for row in rows
+        for place, (process, seq) in enumerate(row.pop("records"))
     )
-    analysis.connection.execute(
-        "create temp table risk_rows (script varchar, findings bigint, severity varchar, risk integer)"
+    columns = "finding VARCHAR, place INTEGER, process VARCHAR, seq UBIGINT"
+    load_rows(connection, "finding_records", columns, list(records))
+    load_rows(connection, "finding_plain", _FINDINGS, rows)
+    connection.execute(
+        "create or replace temp table finding_rows as select f.*, coalesce(r.records, []) as records "
+        "from finding_plain f left join (select finding, "
+        "list({'process': process, 'seq': seq} order by place) as records from finding_records "
+        "group by finding) r using (finding)"
     )
+    points = "script VARCHAR, finding VARCHAR, points INTEGER, because VARCHAR"
+    load_rows(connection, "risk_points", points, map(asdict, judgement.points))
+    risks = "script VARCHAR, findings BIGINT, severity VARCHAR, risk INTEGER"
+    load_rows(connection, "risk_rows", risks, map(asdict, judgement.risks))
+
+
+def _bring(analysis: Analysis, names: Iterable[str]) -> None:
+    """Makes the tables and views that rules read."""
+    from .material import MATERIAL
+
+    for name in dict.fromkeys(names):
+        if name in MATERIAL:
+            MATERIAL[name](analysis)
+        else:
+            analysis.ensure([name])

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from ..libraries import normalised
-from .ranges import Interval, NotComparable, intervals, is_inside, parsed, public
+from .ranges import Interval, NotComparable, intervals, is_inside, parsed
 from .severity import base_score, known_word
 
 WITHDRAWN, NOT_PYPI, UNREADABLE = "withdrawn", "not PyPI", "unreadable"
@@ -140,7 +140,7 @@ def _outside(versions: Iterable[str], spans: list[Interval]) -> Iterator[str]:
     """The versions that the intervals do not say already: most lists are long and say nothing new."""
     for text in dict.fromkeys(versions):
         version = parsed(text)
-        if version is None or not any(is_inside(public(version), span) for span in spans):
+        if version is None or not any(is_inside(version, span) for span in spans):
             yield text
 
 

@@ -38,7 +38,7 @@ create table yanked (
 """
 
 
-class DatabaseError(Exception):
+class DatabaseError(ValueError):
     """The database cannot be read or written.
 
     Attributes:
@@ -150,6 +150,8 @@ class Database:
 
     def is_known(self, name: str) -> bool | None:
         """Whether the index has a project of that normalised name; `None` where nobody said."""
+        if not self.facts.projects:
+            return None
         with self._errors():
             found = self._connection.execute("select 1 from projects where name = ?", (name,)).fetchone()
         if found:
@@ -157,7 +159,9 @@ class Database:
         return False if self.facts.lists_projects else None
 
     def yanked(self, name: str, version: str) -> str | None:
-        """Why the version, spelled as PEP 440 normalises it, was yanked; `None` where it was not."""
+        """Why the version, spelled as `ranges.release` does, was yanked; `None` where it was not."""
+        if not self.facts.projects:
+            return None
         with self._errors():
             row = self._connection.execute(
                 "select reason from yanked where name = ? and version = ?", (name, version)

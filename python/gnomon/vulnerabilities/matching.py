@@ -11,7 +11,7 @@ from ..libraries import normalised
 from .advisory import Advisory
 from .database import IMPORT_HINT, Database
 from .merging import groups
-from .ranges import FIXED, is_every_version, is_inside, parsed, public
+from .ranges import FIXED, is_every_version, is_inside, parsed, release
 from .severity import UNRATED, word_of
 
 VULNERABLE, NO_KNOWN_VULNERABILITY, NOT_CHECKED = "vulnerable", "no known vulnerability", "not checked"
@@ -57,6 +57,7 @@ class Checked:
     Attributes:
         state: `vulnerable`, `no known vulnerability` or `not checked`.
         reason: Why it was not checked, or what it was checked against.
+        fixed: The smallest version above this one that has no known vulnerability; empty where none is known.
         is_known: Whether the package index has the project; `None` where no index was imported.
         yanked: Why the version was yanked, and `None` where it was not, as far as is known.
     """
@@ -66,12 +67,13 @@ class Checked:
     state: str
     reason: str
     vulnerabilities: tuple[Vulnerability, ...] = ()
+    fixed: str = ""
     is_known: bool | None = None
     yanked: str | None = None
 
 
-def check(database: Database | None, pairs: Iterable[tuple[str, str]]) -> list[Checked]:
-    """Each pair of distribution and version once, in the order given; a version may be empty.
+def check(database: Database | None, pairs: Iterable[tuple[str, str | None]]) -> list[Checked]:
+    """Each pair of distribution and version once, in the order given; a version may be empty or `None`.
 
     Raises:
         DatabaseError: The database cannot be read.
@@ -88,8 +90,9 @@ def _check(database: Database, name: str, text: str) -> Checked:
     known = database.advisories(key)
     version = parsed(text)
     state, reason, found = _judged(database, known, version, text)
-    yanked = database.yanked(key, str(public(version))) if version is not None else None
-    return Checked(name, text, state, reason, tuple(found), database.is_known(key), yanked)
+    yanked = database.yanked(key, release(version)) if version is not None else None
+    fixed = _fixed(known, version) if found else ""
+    return Checked(name, text, state, reason, tuple(found), fixed, database.is_known(key), yanked)
 
 
 def _judged(
@@ -121,12 +124,11 @@ def _count(number: int) -> str:
 
 
 def _vulnerabilities(known: list[Advisory], version: Version | None, text: str) -> list[Vulnerability]:
-    compared = None if version is None else public(version)
-    affecting = {one.id for one in known if _affects(one, compared, text)}
+    affecting = {one.id for one in known if _affects(one, version, text)}
     if not affecting:
         return []
     found = [
-        _vulnerability(group, affecting, compared)
+        _vulnerability(group, affecting, version)
         for group in groups(known)
         if any(one.id in affecting for one in group)
     ]
@@ -139,7 +141,7 @@ def _affects(advisory: Advisory, version: Version | None, text: str) -> bool:
     if version is None:
         return any(map(is_every_version, advisory.intervals))
     return any(is_inside(version, span) for span in advisory.intervals) or any(
-        other is not None and public(other) == version for other in map(parsed, advisory.versions)
+        parsed(other) == version for other in advisory.versions
     )
 
 
@@ -190,6 +192,6 @@ def _fixed(group: list[Advisory], version: Version | None) -> str:
         if end is not None and end > version:
             candidates.setdefault(end, text or "")
     for end, text in sorted(candidates.items()):
-        if not any(_affects(one, public(end), text) for one in group):
+        if not any(_affects(one, end, text) for one in group):
             return text
     return ""

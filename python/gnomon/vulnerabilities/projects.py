@@ -20,7 +20,7 @@ from packaging.utils import (
 )
 
 from ..libraries import normalised
-from .ranges import parsed
+from .ranges import parsed, release
 from .source import SourceError, opened
 
 MAX_INDEX_BYTES = 512 << 20  # the list of all of PyPI has some 30 MB
@@ -89,7 +89,7 @@ class Projects:
             if version is None:
                 self.is_list = True
             else:
-                self.yanked[normalised(found[1]), str(version)] = found[3] or ""
+                self.yanked[normalised(found[1]), release(version)] = found[3] or ""
             self.names.add(normalised(found[1]))
 
 
@@ -112,7 +112,7 @@ def _yanked(files: list[Any]) -> Iterator[tuple[str, str]]:
 def _version(filename: str) -> str | None:
     try:
         if filename.endswith(".whl"):
-            return str(parse_wheel_filename(filename)[1])
-        return str(parse_sdist_filename(filename)[1])
+            return release(parse_wheel_filename(filename)[1])
+        return release(parse_sdist_filename(filename)[1])
     except (InvalidWheelFilename, InvalidSdistFilename, ValueError):
         return None

@@ -6,6 +6,7 @@ import functools
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from packaging.utils import canonicalize_version
 from packaging.version import InvalidVersion, Version
 
 BEGINNING = "0"  # as `introduced`: before every version, also before 0.dev0 (OSV schema, special values)
@@ -30,16 +31,20 @@ class NotComparable(ValueError):
 
 @functools.lru_cache(maxsize=1 << 17)
 def parsed(text: str) -> Version | None:
-    """The version; `None` where it is none of PEP 440."""
+    """The version, without a local label; `None` where it is none of PEP 440.
+
+    `2.0.1+cu118` is 2.0.1 as somebody built it, and counts as no newer than that.
+    """
     try:
-        return Version(text)
+        version = Version(text)
     except InvalidVersion:
         return None
-
-
-def public(version: Version) -> Version:
-    """Without a local label: `2.0.1+cu118` is 2.0.1 as somebody built it, and as vulnerable as that."""
     return Version(version.public) if version.local else version
+
+
+def release(version: Version) -> str:
+    """One spelling for all versions that are equal: `1.3` of 1.3.0."""
+    return canonicalize_version(version)
 
 
 def intervals(events: Iterable[Mapping[str, str]]) -> list[Interval]:
@@ -86,7 +91,7 @@ def _limited(interval: Interval, limit: str) -> Interval:
 
 
 def is_inside(version: Version, interval: Interval) -> bool:
-    """Whether the public `version` lies in the interval, whose own versions are all comparable."""
+    """Whether `version` lies in the interval, whose own versions are all comparable."""
     start = parsed(interval.start)
     if interval.start != BEGINNING and (start is None or version < start):
         return False

@@ -34,6 +34,7 @@ CHECKED = {
     "reason": "varchar",
     "is_known": "boolean",
     "yanked": "varchar",
+    "fixed": "varchar",
 }
 DATABASE = {
     "path": "varchar",
@@ -46,13 +47,15 @@ DATABASE = {
 
 
 def install(
-    connection: duckdb.DuckDBPyConnection, pairs: Iterable[tuple[str, str]], database: Database | None
+    connection: duckdb.DuckDBPyConnection,
+    pairs: Iterable[tuple[str, str | None]],
+    database: Database | None,
 ) -> list[Checked]:
     """Creates `advisories`, `checked_distributions` and `vulnerability_database`, and says what is in them.
 
     Args:
         connection: Where; tables of these names are replaced.
-        pairs: Distribution and version; a version may be empty.
+        pairs: Distribution and version; a version that is not known is `None` or empty, and null in them.
         database: Without one every distribution is `not checked`, and `vulnerability_database` is empty.
 
     Raises:
@@ -69,7 +72,7 @@ def install(
 def _advisory(one: Checked, found: Vulnerability) -> dict[str, Any]:
     return {
         "distribution": one.distribution,
-        "version": one.version,
+        "version": one.version or None,
         "advisory": found.advisory,
         "aliases": found.aliases,
         "severity": found.severity,
@@ -85,7 +88,8 @@ def _advisory(one: Checked, found: Vulnerability) -> dict[str, Any]:
 
 
 def _checked(one: Checked) -> dict[str, Any]:
-    return {name: getattr(one, name) for name in CHECKED}
+    row = {name: getattr(one, name) for name in CHECKED}
+    return {**row, "version": one.version or None, "fixed": one.fixed or None}
 
 
 def _facts(database: Database) -> dict[str, Any]:

@@ -338,6 +338,9 @@ impl Dictionary {
 
     /// The column of the texts with these numbers.
     fn finish(mut self, keys: Vec<i32>, form: Form) -> ArrayRef {
+        if form == Form::Dictionary && self.known.is_empty() {
+            self.values.append_value(""); // DuckDB 1.4 takes the first value of a dictionary for granted
+        }
         let values = self.values.finish();
         match form {
             Form::Plain => Arc::new(plain(&keys, &values)),
@@ -380,12 +383,42 @@ fn shared(
     Box::new(Shared { dictionary: Dictionary::default(), keys: Vec::with_capacity(rows), form, of })
 }
 
+/// Words of a few, most of which are in the program itself.
+struct Words<F> {
+    dictionary: Dictionary,
+    keys: Vec<i32>,
+    form: Form,
+    /// The last word, if it is such a one: told by where it stands, as that is what most rows have.
+    last: Option<(&'static str, i32)>,
+    of: F,
+}
+
 fn words(
     form: Form,
     rows: usize,
     of: impl Fn(&View<'_>) -> Option<Cow<'static, str>> + Send + 'static,
 ) -> Box<dyn Fill> {
-    shared(form, rows, move |view, put| of(view).map(|word| put(Pieces(word.as_bytes(), &[]))))
+    let dictionary = Dictionary::default();
+    Box::new(Words { dictionary, keys: Vec::with_capacity(rows), form, last: None, of })
+}
+
+impl<F: Fn(&View<'_>) -> Option<Cow<'static, str>> + Send> Fill for Words<F> {
+    fn push(&mut self, view: &View<'_>) {
+        let key = match ((self.of)(view), self.last) {
+            (None, _) => NONE,
+            (Some(Cow::Borrowed(word)), Some((last, key))) if std::ptr::eq(word, last) => key,
+            (Some(word), _) => {
+                let key = self.dictionary.key(Pieces(word.as_bytes(), &[]));
+                self.last = if let Cow::Borrowed(word) = word { Some((word, key)) } else { None };
+                key
+            }
+        };
+        self.keys.push(key);
+    }
+
+    fn finish(&mut self, _rows: usize) -> ArrayRef {
+        std::mem::take(&mut self.dictionary).finish(std::mem::take(&mut self.keys), self.form)
+    }
 }
 
 impl<F: Fn(&View<'_>, Put<'_>) -> Option<()> + Send> Fill for Shared<F> {

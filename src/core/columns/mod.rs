@@ -5,7 +5,7 @@
 
 mod fill;
 mod stream;
-mod walk;
+pub(crate) mod walk;
 
 use std::sync::Arc;
 

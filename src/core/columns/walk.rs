@@ -109,7 +109,7 @@ fn walk(
 }
 
 /// Shows a process or script record in the columns of an event.
-fn with_description(view: View<'_>, payload: &[u8], each: impl FnOnce(&View<'_>)) {
+pub(crate) fn with_description(view: View<'_>, payload: &[u8], each: impl FnOnce(&View<'_>)) {
     if view.kind == Kind::Process as u16 {
         let Ok(description) = rmp_serde::from_slice::<Description>(payload) else {
             return;

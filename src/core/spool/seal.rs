@@ -39,7 +39,7 @@ pub fn life(segment: &SegmentFile) -> Life {
 }
 
 /// The same where all that is written was written on this machine: nothing outlives its start.
-fn life_on_this_machine(segment: &SegmentFile) -> Life {
+pub(super) fn life_on_this_machine(segment: &SegmentFile) -> Life {
     let of_an_earlier_start = |description: Description| {
         !description.machine.is_empty()
             && description.machine == process::machine()

@@ -18,9 +18,20 @@ pub struct Tail {
     spool: PathBuf,
     filter: Filter,
     /// Where to go on; `None` for a segment that nobody writes any more.
-    places: HashMap<PathBuf, Option<usize>>,
+    places: HashMap<PathBuf, Option<Place>>,
     /// Directories that could not be listed the last time.
     unlisted: Vec<Fault>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    offset: usize,
+    /// Its process was gone when this was read: what it wrote just before may have come after.
+    is_last: bool,
+}
+
+impl Place {
+    const START: Self = Self { offset: HEADER_BYTES, is_last: false };
 }
 
 impl Tail {
@@ -44,16 +55,15 @@ impl Tail {
         faults.extend(unlisted.iter().filter(|fault| !self.unlisted.contains(fault)).cloned());
         self.unlisted = unlisted;
         for path in paths {
-            let Some(offset) = *self.places.get(&path).unwrap_or(&Some(HEADER_BYTES)) else { continue };
+            let Some(place) = *self.places.get(&path).unwrap_or(&Some(Place::START)) else { continue };
             let next = match SegmentFile::load(&path) {
                 Ok(segment) => {
-                    // Asked before reading: what it writes last is not missed.
-                    let may_go_on = life(&segment) != Life::Gone;
+                    let is_last = life(&segment) == Life::Gone;
                     let each = |view: &View<'_>| each(&segment, view);
-                    let next = for_each_event_after(&segment, offset, &self.filter, faults, each);
-                    may_go_on.then_some(next)
+                    let offset = for_each_event_after(&segment, place.offset, &self.filter, faults, each);
+                    (!place.is_last).then_some(Place { offset, is_last })
                 }
-                Err(fault) if fault.kind == FaultKind::Unbegun => Some(HEADER_BYTES),
+                Err(fault) if fault.kind == FaultKind::Unbegun => Some(Place::START),
                 Err(fault) => {
                     faults.push(fault);
                     None

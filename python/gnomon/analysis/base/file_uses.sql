@@ -42,4 +42,6 @@ select
     arg_min({'process': process, 'seq': seq}, time) as evidence
 from (select *, case when is_denied then 0 else count - coalesce(failed, 0) end as done from uses) u
 join base.runs r using (process)
+-- For a traceback Python reads the script itself.
+where u.path is distinct from r.script_path or u.kind <> 'open' or u.access <> 'read'
 group by all

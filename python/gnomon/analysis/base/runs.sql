@@ -9,7 +9,7 @@ select
     p.parent_pid,
     p.parent_name,
     case
-        when p.parent is not null and exists (select 1 from base.process_rows q where q.id = p.parent) then 'script'
+        when above.script is not null then 'script'
         when regexp_full_match(p.parent_name, '(?i)crond?|anacron|atd|fcron') then 'cron'
         when regexp_full_match(p.parent_name, 'systemd|\(?sd-.*|systemd-run') then 'systemd'
         when regexp_full_match(p.parent_name, '(?i)taskeng\.exe|taskhostw?\.exe|svchost\.exe') then 'task scheduler'
@@ -24,6 +24,7 @@ select
     p.ended,
     p.last_seen,
     p.status,
+    s.script is distinct from above.script as is_start,
     p.user,
     p.uid,
     p.owner_uid,
@@ -59,3 +60,4 @@ select
     )::integer as actor
 from base.process_rows p
 join script_rows s on s.process = p.id
+left join script_rows above on above.process = p.parent

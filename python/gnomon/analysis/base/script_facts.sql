@@ -1,10 +1,10 @@
 -- One row for each script: what is known of it before anything is judged.
 create table base.script_facts as
 with places as (
-    select script, list(distinct script_path) filter (script_path is not null) as paths,
+    select script, coalesce(list(distinct script_path) filter (script_path is not null), []) as paths,
         list(distinct user) as users,
         list(distinct machine) as machines,
-        list(distinct script_sha256) filter (script_sha256 is not null) as hashes,
+        coalesce(list(distinct script_sha256) filter (script_sha256 is not null), []) as hashes,
         list(distinct executable) as interpreters,
         list(distinct started_by) as started_by,
         arg_max(script_name, started) as name,
@@ -16,8 +16,8 @@ with places as (
         arg_max(script_owner, started) filter (script_owner_uid is not null) as owner,
         arg_max(script_owner_uid, started) as owner_uid,
         arg_max(script_modified, started) as modified,
-        count(*) as runs,
-        count(*) filter (status <> 0) as failed_runs,
+        count(*) filter (is_start) as runs,
+        count(*) filter (is_start and status <> 0) as failed_runs,
         count(distinct started::date) as days,
         min(started) as first_seen,
         max(greatest(started, coalesce(last_seen, started))) as last_seen,

@@ -14,7 +14,7 @@
 -- severity VARCHAR: how much that matters: `high`, `medium` or `low`
 -- attack VARCHAR: the MITRE ATT&CK techniques that reading it may stand for
 -- runs BIGINT: how many runs used it
--- reads BIGINT: how often it was opened for reading, or copied from
+-- reads BIGINT: how often it was opened for reading, mapped, or copied from
 -- writes BIGINT: how often it was opened for writing, or made by a copy or rename
 -- deletes BIGINT: how often it was deleted
 -- renames BIGINT: how often it was renamed to another name

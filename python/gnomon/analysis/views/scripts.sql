@@ -9,7 +9,7 @@
 -- versions BIGINT: how many different contents it had
 -- users VARCHAR[]: who ran it
 -- machines VARCHAR[]: where
--- runs BIGINT: how often, children that belong to it included
+-- runs BIGINT: how often it was started; forks and workers that belong to a run are not counted
 -- failed_runs BIGINT: how many of them ended with an exit status other than 0
 -- days BIGINT: on how many days (UTC)
 -- first_seen TIMESTAMP: when it was first run
