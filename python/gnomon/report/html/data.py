@@ -1,7 +1,7 @@
 """The report as JSON inside the page, laid out so that a page with ten thousand scripts opens at once.
 
-The first block is what every screen needs. The passports follow in blocks of a hundred, each parsed when one of its
-scripts is looked at.
+The first block is what every screen needs. The passports follow in blocks of a hundred, each parsed when
+one of its scripts is looked at.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def data_blocks(report: Report) -> Iterator[str]:
 
 
 def safe_json(value: Any) -> str:
-    """JSON in ASCII that ends no element, opens no comment and starts no entity wherever it stands in HTML."""
+    """JSON in ASCII that ends no element, opens no comment and starts no entity where it stands in HTML."""
     text = json.dumps(value, default=_plain, separators=(",", ":"), ensure_ascii=True)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
@@ -64,13 +64,15 @@ def _element(name: str, value: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """A dataclass as its fields, without the deep copies of `dataclasses.asdict`; anything else as its text."""
+    """A dataclass as its fields, without the deep copies of `dataclasses.asdict`; else its text."""
     return _brief(value) if is_dataclass(value) else str(value)
 
 
 def _brief(value: Any) -> dict[str, Any]:
     """The fields that say something: the page takes a missing one for null or empty."""
-    return {name: said for name, said in vars(value).items() if said is not None and said != [] and said != {}}
+    return {
+        name: said for name, said in vars(value).items() if said is not None and said != [] and said != {}
+    }
 
 
 def _passport(page: ScriptPage) -> dict[str, Any]:
@@ -89,6 +91,9 @@ def _by_columns(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _index(page: ScriptPage) -> dict[str, Any]:
-    counts = {name: len(getattr(page, name)) + getattr(page, f"more_{name}") for name in ("libraries", "hosts", "files")}
+    counts = {
+        name: len(getattr(page, name)) + getattr(page, f"more_{name}")
+        for name in ("libraries", "hosts", "files")
+    }
     path = page.paths[-1] if page.paths else None
     return {**{name: getattr(page, name) for name in INDEX}, "path": path, **counts}

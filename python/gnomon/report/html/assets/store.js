@@ -40,7 +40,9 @@ function groupBy(items, key) {
 /** Items by a key that only one of them has. */
 function uniqueBy(items, key) {
   const groups = groupBy(items, key);
-  return new Map([...groups].filter(([, found]) => found.length === 1).map(([said, found]) => [said, found[0]]));
+  return new Map(
+    [...groups].filter(([, found]) => found.length === 1).map(([said, found]) => [said, found[0]]),
+  );
 }
 
 /** A script as others refer to it: by its id, or by a name that only one has. */
@@ -51,7 +53,11 @@ function scriptOf(reference) {
 /** A script's whole passport, or `undefined`. */
 function passport(id) {
   const script = scriptById.get(id);
-  if (script && !passports.has(id)) passports.set(id, unfoldedPage(block(Math.floor(script.order / report.block))[script.order % report.block]));
+  if (script && !passports.has(id))
+    passports.set(
+      id,
+      unfoldedPage(block(Math.floor(script.order / report.block))[script.order % report.block]),
+    );
   return passports.get(id);
 }
 
@@ -60,7 +66,8 @@ function unfoldedPage(page) {
 }
 
 function block(number) {
-  if (!blocks.has(number)) blocks.set(number, JSON.parse(document.getElementById(`pages-${number}`).textContent));
+  if (!blocks.has(number))
+    blocks.set(number, JSON.parse(document.getElementById(`pages-${number}`).textContent));
   return blocks.get(number);
 }
 
@@ -71,7 +78,9 @@ const list = (value) => (Array.isArray(value) ? value : []);
 
 /** Every different value that the rows have, sorted. */
 function distinct(rows, values) {
-  return [...new Set(rows.flatMap(values))].filter((value) => value !== null && value !== undefined && value !== "").sort(byText);
+  return [...new Set(rows.flatMap(values))]
+    .filter((value) => value !== null && value !== undefined && value !== "")
+    .sort(byText);
 }
 
 const COLLATOR = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
