@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from types import SimpleNamespace
 from typing import Any
 
@@ -373,3 +374,38 @@ def test_causes_of_one_file_are_put_together() -> None:
     assert in_words([Cause("/w/x.ipynb[3]", 2, "", "ipython", "pandas")]) == "x.ipynb[3]:2 through pandas"
     assert in_words([Cause(f"/w/{at}.py", 1) for at in range(9)]) == "0.py:1; 1.py:1; and 7 more places"
     assert in_words([]) == ""
+
+
+def _steps(records: list[Any]) -> int:
+    """How many steps the interpreter takes from these records to the screen."""
+    count = 0
+
+    def trace(frame: Any, event: str, _: object) -> Any:
+        nonlocal count
+        frame.f_trace_opcodes = True
+        count += event == "opcode"
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        as_text(Answer.gathered([_process()], records, []))
+    finally:
+        sys.settrace(before)
+    return count
+
+
+def test_what_comes_by_the_thousand_takes_as_many_steps() -> None:
+    def records(count: int) -> list[Any]:
+        missing = {"outcome": "failed", "failed": 1, "errno": "ENOENT", "access": "read"}
+        numbers = range(count)
+        return [
+            *(_record("open", f"/data/{number}.csv", **missing) for number in numbers),
+            *(_record("open", f"/data/{number}.txt", access="read") for number in numbers),
+            *(_record("open", f"/data/{number}.new", access="write") for number in numbers),
+            *(_record("resolve", host=f"host-{number}.example.com") for number in numbers),
+            *(_record("connect", host=f"{number}.example.com", port=443) for number in numbers),
+            *(_record("transfer", host=f"{number}.example.com", port=443) for number in numbers),
+        ]
+
+    assert _steps(records(400)) < 2.5 * _steps(records(200))

@@ -221,6 +221,7 @@ class Gathered:
         self.sources = {file for file in self.scripts if file}
         self.files: dict[str, FileUse] = {}
         self.contacts: dict[tuple[str | None, int | None], Contact] = {}
+        self.by_host: dict[str | None, Contact] = {}
         self.requests: dict[tuple[object, ...], Request] = {}
         self.acts: dict[tuple[object, ...], Act] = {}
         self.installed: list[tuple[str, str, int]] = []
@@ -304,8 +305,7 @@ class Gathered:
             directory: names for process in processes for directory, names in process.distributions.items()
         }
         nodes = tree(found, self.started)
-        for record in self.transfers:
-            self._add_transfer(record)
+        self._add_transfers()
         for use in self.files.values():
             use.is_part_of_database = self._is_part_of_database(use)
         return Answer(
@@ -447,15 +447,16 @@ class Gathered:
     def _add_contact(self, record: Record) -> None:
         name = record.host or record.address or record.target
         if record.kind == "resolve":
-            same = [contact for contact in self.contacts.values() if contact.host == name]
-            if same:
-                same[0].resolves += _done(record)
+            same = self.by_host.get(name)
+            if same is not None:
+                same.resolves += _done(record)
                 return
         contact = self.contacts.get((name, None)) if record.kind == "connect" else None
         if contact is not None and contact.connects == 0:  # looked up before without a port
             self.contacts[(name, record.port)] = self.contacts.pop((name, None))
             contact.port = record.port
         contact = self.contacts.setdefault((name, record.port), Contact(name, record.port))
+        self.by_host.setdefault(name, contact)
         if record.kind == "connect":
             contact.connects += _done(record)
             contact.bytes_out += record.bytes_out or 0
@@ -468,19 +469,23 @@ class Gathered:
         if record.address and record.address not in contact.addresses:
             contact.addresses.append(record.address)
 
-    def _add_transfer(self, record: Record) -> None:
-        """Adds bytes to those of the connection or the file, which another record tells of."""
-        bytes_out, bytes_in = record.bytes_out or 0, record.bytes_in or 0
-        for contact in self.contacts.values():
-            names = {contact.host, *contact.addresses}
-            if contact.port == record.port and {record.host, record.address, record.target} & names:
-                contact.bytes_out += bytes_out
-                contact.bytes_in += bytes_in
-                return
-        use = self.files.get(record.target or "")
-        if use is not None:
-            use.bytes_written += bytes_out
-            use.bytes_read += bytes_in
+    def _add_transfers(self) -> None:
+        """Adds bytes to those of the connections and files, which other records tell of."""
+        ends: dict[tuple[str | None, int | None], Contact] = {}
+        for contact in self.contacts.values() if self.transfers else ():
+            for name in (contact.host, *contact.addresses):
+                ends.setdefault((name, contact.port), contact)
+        for record in self.transfers:
+            bytes_out, bytes_in = record.bytes_out or 0, record.bytes_in or 0
+            names = (record.host, record.address, record.target)
+            end = next((ends[name, record.port] for name in names if (name, record.port) in ends), None)
+            use = self.files.get(record.target or "")
+            if end is not None:
+                end.bytes_out += bytes_out
+                end.bytes_in += bytes_in
+            elif use is not None:
+                use.bytes_written += bytes_out
+                use.bytes_read += bytes_in
 
     def _add_request(self, record: Record) -> None:
         method, url = record.detail or "", record.target or ""

@@ -506,6 +506,7 @@ _REASONS = {
     "EAI_NODATA": "no such name",
     "EAI_AGAIN": "name not found: no answer",
 }
+_MISSING = ("ENOENT", "ENOTDIR")
 
 
 def _reason(failure: Failure) -> str:
@@ -516,17 +517,17 @@ def _reason(failure: Failure) -> str:
 
 def _failed_rows(failures: list[Failure], directory: str | None) -> list[Row]:
     """What was asked of files in vain: the few by name, and the many that are not there by their number."""
-    missing = [failure for failure in failures if failure.errno in ("ENOENT", "ENOTDIR")]
-    missing = missing if len(missing) > _MISSING_SHOWN else []
+    missing = sum(failure.errno in _MISSING for failure in failures)
+    if missing > _MISSING_SHOWN:
+        failures = [failure for failure in failures if failure.errno not in _MISSING]
     rows = []
     for failure in failures:
-        if failure not in missing:
-            verb = f"{failure.kind} " if failure.kind in CHANGES else ""
-            what = f"{verb}{printable(short_path(failure.target, directory))}  {_reason(failure)}"
-            rows.append(Row(what + _times(failure.count), _by(failure.by)))
+        verb = f"{failure.kind} " if failure.kind in CHANGES else ""
+        what = f"{verb}{printable(short_path(failure.target, directory))}  {_reason(failure)}"
+        rows.append(Row(what + _times(failure.count), _by(failure.by)))
     rows = _some_rows(rows, "gnomon events --kind open")
-    if missing:
-        rows.append(Row(f"and looked for {len(missing):,} files that are not there"))
+    if missing > _MISSING_SHOWN:
+        rows.append(Row(f"and looked for {missing:,} files that are not there"))
     return rows
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...analysis.sources import load_rows, moment
-from ..notes import add as note
+from .. import note
 
 if TYPE_CHECKING:
     from ...analysis import Analysis
@@ -86,7 +86,9 @@ def _blind_rows(analysis: Analysis) -> None:
     found = analysis.connection.execute(
         "select target, detail, epoch_ns(min(first_seen)) from base.acts where kind = 'blind' group by all"
     ).fetchall()
-    states = ((target, detail, came_to(target or "", detail or "", loaded)) for target, detail, loaded in found)
+    states = (
+        (target, detail, came_to(target or "", detail or "", loaded)) for target, detail, loaded in found
+    )
     load_rows(
         analysis.connection,
         "blind_rows",
@@ -126,8 +128,8 @@ def _hook_rows(analysis: Analysis) -> None:
     load_rows(
         analysis.connection,
         "hook_rows",
-        "id VARCHAR, severity VARCHAR, sentence VARCHAR, remedy VARCHAR, machine VARCHAR, machine_id VARCHAR, "
-        "path VARCHAR, users VARCHAR[], process VARCHAR, time TIMESTAMP",
+        "id VARCHAR, severity VARCHAR, sentence VARCHAR, remedy VARCHAR, machine VARCHAR, "
+        "machine_id VARCHAR, path VARCHAR, users VARCHAR[], process VARCHAR, time TIMESTAMP",
         rows,
     )
 
@@ -161,7 +163,7 @@ def _note_unread(analysis: Analysis, read: int) -> None:
         which = f"{scripts - read:,} of {scripts:,} scripts"
         why = "which are not on this machine as they ran" if analysis.reads_scripts else "as was asked"
         sentence = f"passwords and keys were not looked for in the text of {which}, {why}"
-        note(analysis, "scripts", sentence)
+        note.add(analysis, "scripts", sentence)
 
 
 def _static_rows(analysis: Analysis) -> None:
