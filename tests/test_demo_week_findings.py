@@ -42,7 +42,12 @@ GRAVER = {
 # Known by the ledger; approved or on the machine, so nothing is to be found.
 LEDGER = ("local-ai", "self-hosted-ai")
 # By number, not by name: their advisories' severities (CVSS of each advisory).
-LIBRARIES = {"requests 2.19.0": "high", "urllib3 1.23": "high", "idna 2.6": "high", "certifi 2018.4.16": "medium"}
+LIBRARIES = {
+    "requests 2.19.0": "high",
+    "urllib3 1.23": "high",
+    "idna 2.6": "high",
+    "certifi 2018.4.16": "medium",
+}
 ENVIRONMENT = "/srv/datascience/venv/"
 
 
@@ -129,7 +134,22 @@ def test_sentences_are_whole(analysis: Analysis) -> None:
     for text in (row[name] for row in rows for name in row):
         assert text[0] != " " and text[-1] in ".!?" or text in {row["title"] for row in rows}
         text = re.sub("`[^`]*`", "code", text)
-        for ugly in ("()", "( ", " )", " ,", ", )", "? line", "None", "null", "  ", "?)", "[[", "{", "1 times", ".."):
+        for ugly in (
+            "()",
+            "( ",
+            " )",
+            " ,",
+            ", )",
+            "? line",
+            "None",
+            "null",
+            "  ",
+            "?)",
+            "[[",
+            "{",
+            "1 times",
+            "..",
+        ):
             assert ugly not in text, text
 
 
