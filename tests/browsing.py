@@ -1,4 +1,4 @@
-"""Opens a report in Debian's Chromium as a person would: from a file, and with nobody answering any request."""
+"""Opens a report in Debian's Chromium as a person would: from a file, and nobody answers a request."""
 
 from __future__ import annotations
 
@@ -44,13 +44,17 @@ class Opened:
 
     def arrived(self, route: str = "#") -> None:
         """Waits until a screen whose address starts with `route` is shown."""
-        self.until(f"location.hash.startsWith({json.dumps(route)}) && document.querySelector('main').dataset.at === location.hash")
+        self.until(
+            f"location.hash.startsWith({json.dumps(route)})"
+            " && document.querySelector('main').dataset.at === location.hash"
+        )
 
     def until(self, condition: str) -> None:
         """Waits for a condition. Playwright's own waiting needs eval, which the page forbids."""
         late = f"Error('never so at ' + location.hash + ': ' + {json.dumps(condition)})"
         look = f"({condition}) ? done() : Date.now() > end ? fail({late}) : setTimeout(look, 5)"
-        self.page.evaluate(f"() => new Promise((done, fail) => {{ const end = Date.now() + 9000, look = () => {look}; look(); }})")
+        steps = f"const end = Date.now() + 9000, look = () => {look}; look();"
+        self.page.evaluate(f"() => new Promise((done, fail) => {{ {steps} }})")
 
     def count(self, selector: str) -> int:
         return int(self.page.locator(selector).count())
@@ -74,11 +78,16 @@ def opened(browser: Any, file: Path, **options: Any) -> Iterator[Opened]:
     page.on("console", lambda message: report.wrongs.append(f"console: {message.text}"))
     page.on("pageerror", lambda error: report.wrongs.append(f"error: {error}"))
     page.on("request", lambda request: _only(file, request.url, report.wrongs))
-    page.on("dialog", lambda dialog: (report.wrongs.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+    page.on("dialog", lambda dialog: _dismissed(dialog, report.wrongs))
     page.goto(file.as_uri())
     yield report
     context.close()
     assert report.wrongs == []
+
+
+def _dismissed(dialog: Any, wrongs: list[str]) -> None:
+    wrongs.append(f"dialog: {dialog.message}")
+    dialog.dismiss()
 
 
 def _only(file: Path, url: str, wrongs: list[str]) -> None:

@@ -14,8 +14,17 @@ function severityMark(severity) {
 }
 
 function shape(severity) {
-  const paths = { critical: "M6 0 12 12H0z", high: "M6 0 12 12H0z", medium: "M6 0 12 6 6 12 0 6z", low: "M6 1a5 5 0 1 1 0 10A5 5 0 0 1 6 1z" };
-  return svg("svg", { viewBox: "0 0 12 12", class: "shape", "aria-hidden": "true" }, svg("path", { d: paths[severity] }));
+  const paths = {
+    critical: "M6 0 12 12H0z",
+    high: "M6 0 12 12H0z",
+    medium: "M6 0 12 6 6 12 0 6z",
+    low: "M6 1a5 5 0 1 1 0 10A5 5 0 0 1 6 1z",
+  };
+  return svg(
+    "svg",
+    { viewBox: "0 0 12 12", class: "shape", "aria-hidden": "true" },
+    svg("path", { d: paths[severity] }),
+  );
 }
 
 /** A script's name, leading to its page where it has one. */
@@ -42,7 +51,12 @@ function several(values, made, most) {
   const items = list(values);
   if (!items.length) return el("span", { class: "quiet" }, "–");
   const shown = items.slice(0, most).flatMap((value, index) => (index ? [", ", made(value)] : [made(value)]));
-  return el("span", {}, shown, items.length > most && el("span", { class: "quiet" }, ` and ${number(items.length - most)} more`));
+  return el(
+    "span",
+    {},
+    shown,
+    items.length > most && el("span", { class: "quiet" }, ` and ${number(items.length - most)} more`),
+  );
 }
 
 function tag(text, className) {
@@ -51,7 +65,14 @@ function tag(text, className) {
 
 /** What stands where there is nothing to show. */
 function empty(sentence) {
-  return el("p", { class: "empty" }, sentence);
+  return el("p", { class: "empty" }, prose(sentence));
+}
+
+/** A sentence in which what stands between backticks is code. */
+function prose(sentence) {
+  const parts = clean(sentence, 2000).split("`");
+  const isPaired = parts.length % 2 === 1;
+  return isPaired ? parts.map((part, index) => (index % 2 ? el("code", {}, part) : part)) : parts.join("`");
 }
 
 function section(title, ...children) {
@@ -62,7 +83,11 @@ function section(title, ...children) {
 /** Terms and what they are; those without a value are left out. */
 function facts(pairs) {
   const known = pairs.filter(([, value]) => value !== null && value !== undefined && value !== "");
-  return el("dl", { class: "facts" }, known.map(([term, value]) => el("div", {}, el("dt", {}, term), el("dd", {}, value))));
+  return el(
+    "dl",
+    { class: "facts" },
+    known.map(([term, value]) => el("div", {}, el("dt", {}, term), el("dd", {}, value))),
+  );
 }
 
 const yesNo = (value) => (value === true ? "yes" : value === false ? "no" : "not known");
