@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from commands import events, gnomon
+from commands import events, gnomon, here
 from gnomon.analysis import views
 from gnomon.cli import main
 from watching import environment
@@ -35,7 +35,7 @@ def week(tmp_path_factory: pytest.TempPathFactory) -> Week:
 
 
 def _query(week: Week, *arguments: str) -> str:
-    return gnomon("query", "--spool", week.spool, *arguments).checked().stdout.decode()
+    return here("query", "--spool", week.spool, *arguments).checked().stdout.decode()
 
 
 def test_every_form_has_the_rows_that_the_records_give(week: Week, tmp_path: Path) -> None:
@@ -122,18 +122,18 @@ def test_ctrl_c_ends_a_long_question(week: Week) -> None:
 
 
 def test_schema_is_told_as_text_json_and_in_the_documentation() -> None:
-    told = json.loads(gnomon("query", "--schema", "--format", "json").checked().stdout)
+    told = json.loads(here("query", "--schema", "--format", "json").checked().stdout)
     assert [view["name"] for view in told] == [view.name for view in views()]
     assert told[0]["columns"][0] == {
         "name": "process",
         "type": "VARCHAR",
         "meaning": views()[0].columns[0].meaning,
     }
-    text = gnomon("query", "--schema", "gaps").checked().stdout.decode()
+    text = here("query", "--schema", "gaps").checked().stdout.decode()
     assert text.startswith("gaps\n") and "subject" in text
-    missing = gnomon("query", "--schema", "gap")
+    missing = here("query", "--schema", "gap")
     assert missing.status == 2 and b"did you mean `gaps`?" in missing.stderr
-    markdown = gnomon("query", "--schema", "--format", "markdown").checked().stdout.decode()
+    markdown = here("query", "--schema", "--format", "markdown").checked().stdout.decode()
     assert DOCUMENT.read_text().endswith(markdown), "`gnomon query --schema --format markdown` is its end"
 
 
@@ -150,30 +150,30 @@ def test_the_questions_of_the_documentation_have_answers(week: Week) -> None:
 
 def test_who_names_people_scripts_and_records(week: Week) -> None:
     path = "/srv/hr/salaries.csv"
-    done = gnomon("who", path, week.spool, "--format", "json", HOME="/nonexistent")
+    done = here("who", path, week.spool, "--format", "json", HOME="/nonexistent")
     found = json.loads(done.checked().stdout)
     expected = [record for record in events(week.spool) if path in (record["target"], record["destination"])]
     shown = {(row["process"], seq) for row in found["accesses"] for seq in row["records"]}
     assert shown == {(record["process"], record["seq"]) for record in expected}
     assert found["people"] == sorted({week.processes[record["process"]].user for record in expected})
     assert found["gaps"]
-    text = gnomon("who", "/srv/**/salar*", week.spool).checked().stdout.decode()
+    text = here("who", "/srv/**/salar*", week.spool).checked().stdout.decode()
     assert "What this cannot tell" in text and path in text
     rows = csv.DictReader(
-        io.StringIO(gnomon("who", "openai.com", week.spool, "--format", "csv").stdout.decode())
+        io.StringIO(here("who", "openai.com", week.spool, "--format", "csv").stdout.decode())
     )
     assert {row["subject"] for row in rows} == {"api.openai.com"}
-    assert "Nobody" in gnomon("who", "/srv/hr/salaries", week.spool).checked().stdout.decode()
+    assert "Nobody" in here("who", "/srv/hr/salaries", week.spool).checked().stdout.decode()
 
 
 def test_all_about_a_person_is_about_nobody_else(week: Week) -> None:
-    done = gnomon("who", "--person", "carol", week.spool, "--format", "json", HOME="/nonexistent")
+    done = here("who", "--person", "carol", week.spool, "--format", "json", HOME="/nonexistent")
     found = json.loads(done.checked().stdout)
     own = {process.id for process in week.processes.values() if process.user == "carol"}
     assert {run["process"] for run in found["runs"]} == own
     files = {record["target"] for record in events(week.spool, "--kind", "open") if record["process"] in own}
     assert files <= {file["path"] for file in found["files"]}
     assert not re.search(r"\b(alice|bob|erin|frank)\b", json.dumps(found))
-    text = gnomon("who", "--person", "carol", week.spool).checked().stdout.decode()
+    text = here("who", "--person", "carol", week.spool).checked().stdout.decode()
     assert text.startswith("What is recorded about carol\n")
-    assert b"select distinct user" in gnomon("who", "--person", "nobody-there", week.spool).stderr
+    assert b"select distinct user" in here("who", "--person", "nobody-there", week.spool).stderr
