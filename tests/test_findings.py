@@ -181,7 +181,8 @@ def test_many_new_hosts_are_one_finding(scene: Scene) -> None:
 
 def _flow(scene: Scene, process: str, **more: Any) -> None:
     flow = {
-        "script": "a", "script_name": "a.py", "user": "ann", "machine": "desk-1", "path": "/srv/customers.csv",
+        "script": "a", "script_name": "a.py", "user": "ann", "machine": "desk-1",
+        "path": "/srv/customers.csv",
         "sensitivity": "customer", "label": "customer data", "category": "customer", "severity": "high",
         "first_read": MONDAY, "host": "files.example", "port": 443, "is_ai": False, "is_internal": False,
         "bytes_out": 5000, "requests": 0, "last_sent": MONDAY + timedelta(minutes=1),
@@ -400,7 +401,8 @@ SECRETS = [
 ]  # fmt: skip
 HARMLESS = [
     'password = getpass.getpass("Your password: ")', 'password = os.environ["DB_PASSWORD"]', "password = ''",
-    'api_key = "<your key here>"', "token = '${TOKEN}'", 'secret = "/run/secrets/db"', "password = 'changeme'",
+    'api_key = "<your key here>"', "token = '${TOKEN}'", 'secret = "/run/secrets/db"',
+    "password = 'changeme'",
     'PASSWORD = "DB_PASSWORD"', "sk-learn-models-2024-report-quarterly", "password: str = field()",
     "url = 'postgres://ann:{password}@db/sales'", "if password == 'x': pass", "monkey = 'abcdefgh12'",
     "label = 'Password: '", "url = f'https://{user}:{token}@host/'", "error = 'the password is wrong'",
