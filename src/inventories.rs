@@ -5,7 +5,6 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::Path;
 
-use gnomon_core::event::Kind;
 use gnomon_core::filter::Filter;
 use gnomon_core::spool::reader::{self, SegmentFile, segment_paths};
 use gnomon_core::startup::{self, Inventory, inventory};
@@ -128,7 +127,7 @@ pub fn read(path: &Path) -> PyResult<(HashMap<OsString, Startup>, Vec<Fault>)> {
         segment_paths(folder, &Filter::default()).map_err(|error| cannot("read spool", folder, &error))?;
     let (mut found, mut faults) = (HashMap::new(), Vec::new());
     for path in paths {
-        if !is_inventory(&path) {
+        if !inventory::is_called_so(&path) {
             continue;
         }
         match SegmentFile::load(&path) {
@@ -142,12 +141,6 @@ pub fn read(path: &Path) -> PyResult<(HashMap<OsString, Startup>, Vec<Fault>)> {
         }
     }
     Ok((found, faults))
-}
-
-/// Whether the file at `path` is called as an inventory.
-fn is_inventory(path: &Path) -> bool {
-    let name = path.file_name().and_then(std::ffi::OsStr::to_str);
-    name.is_some_and(|name| name.starts_with(Kind::Startup.name()))
 }
 
 fn damage(segment: &SegmentFile) -> impl Iterator<Item = reader::Fault> + '_ {

@@ -87,7 +87,7 @@ mod _native {
     #[pymodule_export]
     use crate::replayed::{Replay, ReplayFinding, ReplayScript, replay_policy};
     #[pymodule_export]
-    use crate::streams::RecordStream;
+    use crate::streams::{RecordStream, Table, Tables};
     #[pymodule_export]
     use crate::toml::read_toml;
 

@@ -13,7 +13,8 @@ use gnomon_core::filter::{Filter, PathPattern, SOURCES};
 use gnomon_core::pipeline::Recorder;
 use gnomon_core::process::hex;
 use gnomon_core::record::View;
-use gnomon_core::spool::reader::{self, Agreement, ProcessSummary, SegmentFile, read_processes};
+use gnomon_core::spool::processes::{ProcessSummary, name_and_version, read_processes};
+use gnomon_core::spool::reader::{self, Agreement, SegmentFile};
 use gnomon_core::spool::{place, seal as sealing, tail};
 use gnomon_core::text::Pieces;
 use gnomon_core::verdict::Action;
@@ -26,7 +27,7 @@ use crate::errors::cannot;
 use crate::inventories::{self, Startup};
 use crate::live::Live;
 use crate::session;
-use crate::streams::{self, RecordStream};
+use crate::streams::{self, RecordStream, Tables};
 
 /// Text as Python spells what the operating system gave: bytes that are no UTF-8 survive as surrogates.
 pub(crate) type Text = OsString;
@@ -258,6 +259,7 @@ impl From<ProcessSummary> for Process {
     fn from(found: ProcessSummary) -> Self {
         let os = |bytes: gnomon_core::text::Bytes| OsString::from_vec(bytes.0);
         let id = |id: Uuid| id.as_hyphenated().to_string();
+        let startup = found.startup_file();
         let description = found.description;
         let (has_script, script) = (found.script.is_some(), found.script.unwrap_or_default());
         Self {
@@ -273,11 +275,7 @@ impl From<ProcessSummary> for Process {
             forked: description.forked,
             hook_proven: description.hook_proven,
             native: description.native.clone(),
-            // The name comes from a file that anyone may have written: it must not lead out of its directory.
-            startup: description
-                .startup
-                .filter(|name| !name.contains('/'))
-                .map(|name| found.folder.join(name).into_os_string()),
+            startup: startup.map(PathBuf::into_os_string),
             loaded: description.loaded.clone(),
             managed: description.managed,
             uid: description.uid,
@@ -306,8 +304,12 @@ impl From<ProcessSummary> for Process {
             distributions: found
                 .distributions
                 .into_iter()
-                .map(|(directory, names)| {
-                    (OsString::from_vec(directory), names.iter().map(|name| name_and_version(name)).collect())
+                .map(|installed| {
+                    let names = installed.names.iter().map(|entry| {
+                        let (name, version) = name_and_version(entry);
+                        (name.to_owned(), version.to_owned())
+                    });
+                    (OsString::from_vec(installed.directory), names.collect())
                 })
                 .collect(),
             lost: found.lost.into_iter().map(|(reason, count)| (reason.name().to_owned(), count)).collect(),
@@ -318,14 +320,6 @@ impl From<ProcessSummary> for Process {
             is_forged: found.is_forged,
         }
     }
-}
-
-/// `name-version`, as directories of installed distributions are called; a name has no hyphen there.
-fn name_and_version(entry: &str) -> (String, String) {
-    let (name, version) = entry.split_once('-').unwrap_or((entry, ""));
-    // An .egg-info directory may add the Python version.
-    let version = version.split_once("-py").map_or(version, |(version, _)| version);
-    (name.to_owned(), version.to_owned())
 }
 
 /// A directory of segments, or one segment.
@@ -450,6 +444,11 @@ impl Spool {
     #[pyo3(signature = (columns=None))]
     fn stream(&self, columns: Option<Vec<String>>) -> PyResult<RecordStream> {
         RecordStream::new(self.path.clone(), self.filter.clone(), columns)
+    }
+
+    /// What `processes` and `startups` tell, as tables for query engines.
+    fn tables(&self, py: Python<'_>) -> PyResult<Tables> {
+        Tables::read(py, &self.path, &self.filter)
     }
 
     fn __repr__(&self) -> String {

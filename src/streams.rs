@@ -3,11 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use arrow_array::ffi_stream::FFI_ArrowArrayStream;
+use arrow_array::{RecordBatch, RecordBatchIterator};
 use gnomon_core::columns::{BatchStream, Form, Projection, names};
 use gnomon_core::filter::Filter;
+use gnomon_core::tables;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
+
+use crate::errors::cannot;
 
 /// The records of the spool at `path` as an Arrow stream, which reads nothing before it is asked for a batch.
 pub fn records<'py>(
@@ -70,5 +74,67 @@ impl RecordStream {
 
     fn __repr__(&self) -> String {
         format!("<gnomon.RecordStream {}: {}>", self.path.display(), self.columns().join(", "))
+    }
+}
+
+/// What a spool says of its processes, read in one pass.
+#[pyclass(frozen, get_all, module = "gnomon")]
+pub struct Tables {
+    processes: Py<Table>,
+    distributions: Py<Table>,
+    losses: Py<Table>,
+    faults: Py<Table>,
+    startups: Py<Table>,
+    hooks: Py<Table>,
+}
+
+impl Tables {
+    /// The tables of the spool at `path`.
+    pub fn read(py: Python<'_>, path: &Path, filter: &Filter) -> PyResult<Self> {
+        let found = py
+            .detach(|| tables::Tables::read(path, filter))
+            .map_err(|error| cannot("read spool", path, &error))?;
+        let table = |batch| Py::new(py, Table(batch));
+        Ok(Self {
+            processes: table(found.processes)?,
+            distributions: table(found.distributions)?,
+            losses: table(found.losses)?,
+            faults: table(found.faults)?,
+            startups: table(found.startups)?,
+            hooks: table(found.hooks)?,
+        })
+    }
+}
+
+/// Rows in memory, which may be read any number of times.
+#[pyclass(frozen, module = "gnomon")]
+pub struct Table(RecordBatch);
+
+#[pymethods]
+impl Table {
+    /// The names of its columns, in their order.
+    #[getter]
+    fn columns(&self) -> Vec<String> {
+        self.0.schema_ref().fields().iter().map(|field| field.name().clone()).collect()
+    }
+
+    fn __len__(&self) -> usize {
+        self.0.num_rows()
+    }
+
+    /// A new stream at each call.
+    #[pyo3(signature = (requested_schema=None))]
+    fn __arrow_c_stream__<'py>(
+        &self,
+        py: Python<'py>,
+        requested_schema: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyCapsule>> {
+        let _ = requested_schema; // the interface lets a producer ignore it
+        let rows = RecordBatchIterator::new([Ok(self.0.clone())], self.0.schema());
+        PyCapsule::new_with_value(py, FFI_ArrowArrayStream::new(Box::new(rows)), c"arrow_array_stream")
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<gnomon.Table of {} rows: {}>", self.0.num_rows(), self.columns().join(", "))
     }
 }

@@ -353,6 +353,9 @@ class Spool:
             ValueError: No column is called so.
         """
 
+    def tables(self) -> Tables:
+        """What `processes` and `startups` tell, as tables for query engines: read in one pass."""
+
 @final
 class RecordStream:
     """Some columns of the records of a spool, for whoever reads Arrow.
@@ -364,6 +367,35 @@ class RecordStream:
     columns: list[str]
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> CapsuleType:
         """A new stream at each call. Nothing is read before its first batch."""
+
+@final
+class Tables:
+    """What a spool says of its processes; docs/records.md has the columns.
+
+    Attributes:
+        processes: A row for each process, with what `Process` has but `distributions` and `lost`.
+        distributions: What was installed: a row for each distribution of each `inventory` of processes.
+        losses: Records lost, by process and reason.
+        faults: What could not be read.
+        startups: What ran before the programs, by the paths of `Process.startup`.
+        hooks: Its files.
+    """
+
+    processes: Table
+    distributions: Table
+    losses: Table
+    faults: Table
+    startups: Table
+    hooks: Table
+
+@final
+class Table:
+    """Rows in memory, for whoever reads Arrow."""
+
+    columns: list[str]
+    def __len__(self) -> int: ...
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> CapsuleType:
+        """A new stream at each call."""
 
 @final
 class Run:

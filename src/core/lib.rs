@@ -34,3 +34,5 @@ pub mod wire;
 pub mod columns;
 #[cfg(feature = "read")]
 pub mod filter;
+#[cfg(feature = "read")]
+pub mod tables;

@@ -77,10 +77,10 @@ class Progress:
 @contextmanager
 def loading(analysis: Analysis, query: str) -> Iterator[None]:
     """Loads what `query` reads, and tells how far that is and the block in it."""
-    wanted = steps(query)
     if not sys.stderr.isatty():
         yield
         return
+    wanted = steps(analysis, query)
     with Progress(len(wanted) + 1) as progress:
         for table in wanted:
             progress.step(f"reading {_WORDS.get(table, table.replace('_', ' '))}")
@@ -89,10 +89,8 @@ def loading(analysis: Analysis, query: str) -> Iterator[None]:
         yield
 
 
-def steps(query: str) -> Sequence[str]:
+def steps(analysis: Analysis, query: str) -> Sequence[str]:
     """The tables that `query` needs, in the order in which they are made."""
-    import re
-
     from ..analysis.tables import NEEDS, TABLES
 
     found: list[str] = []
@@ -103,8 +101,8 @@ def steps(query: str) -> Sequence[str]:
         if name in TABLES and name not in found:
             found.append(name)
 
-    words = set(re.findall(r"\w+", query.lower()))
+    named = analysis.named(query)
     for name in (*NEEDS, *TABLES):
-        if name in words:
+        if name in named:
             add(name)
     return found

@@ -179,15 +179,13 @@ def _person_as_text(found: Mapping[str, Any], options: argparse.Namespace) -> st
     screen.line((f"user number {numbers} · {period(found['first_seen'], found['last_seen'])}", "dim"))
     screen.console.print()
     sent = sum(host["bytes_out"] for host in found["hosts"] if not host["is_local"])
+    hosts = len({host["host"] for host in found["hosts"]})
     screen.facts(
         [
             ("runs", f"{counted(len(found['runs']), 'run')} of {counted(len(found['scripts']), 'script')}"),
             ("machines", some(found["machines"], 6)),
             ("files", counted(len({file["path"] for file in found["files"]}), "file")),
-            (
-                "hosts",
-                f"{counted(len({host['host'] for host in found['hosts']}), 'host')}, {bytes_in_words(sent)} sent",
-            ),
+            ("hosts", f"{counted(hosts, 'host')}, {bytes_in_words(sent)} sent"),
             ("policy", counted(len(found["verdicts"]), "verdict")),
         ]
     )

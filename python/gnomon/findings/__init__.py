@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from .errors import FindingsError
 from .hours import WorkingHours
-from .notes import Note, make_table, notes
+from .note import Note, make_table, notes
 from .rules import Rule, load
 
 if TYPE_CHECKING:

@@ -79,7 +79,7 @@ def _is_harmless(value: str, kind: str) -> bool:
     """Whether it says where a secret is to go, or is a word that a person reads."""
     if _PLACEHOLDER.fullmatch(value):
         return True
-    # `password: "Please enter it"`, `token_url = "https://…"`, `secret = "/run/secrets/db"`, `PASSWORD = "DB_PASSWORD"`
+    # As in `password: "Please enter it"`, `secret = "/run/secrets/db"`, `PASSWORD = "DB_PASSWORD"`.
     is_place = value.startswith(("/", "./", "~", "http://", "https://", "env:", "vault:", "op://"))
     is_name = re.fullmatch(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+", value) is not None
     return kind == PASSWORD and (is_place or is_name or " " in value)

@@ -23,7 +23,12 @@ _OWN = frozenset(rule.path for rule in shipped())
 
 @dataclass(frozen=True)
 class Found:
-    """A finding before it is judged. `names` are the script's name and paths; `most` what it adds on its own."""
+    """A finding before it is judged.
+
+    Attributes:
+        most: What it adds to the risk where it is the first of its rule.
+        names: The script's name and paths.
+    """
 
     finding: str
     rule: str
@@ -122,7 +127,8 @@ def _made(rule: Rule, row: Mapping[str, Any], known: Mapping[str, Mapping[str, A
     severity = row["severity"] if rule.severity == BY_ROW else rule.severity
     if severity not in SEVERITIES:
         raise FindingsError(
-            f"cannot use rule `{rule.path}`: it yields the severity `{severity}`", hint="say high, medium or low"
+            f"cannot use rule `{rule.path}`: it yields the severity `{severity}`",
+            hint="say high, medium or low",
         )
     script, subject, name = row["script"], str(row["subject"] or ""), row.get("rule") or rule.id
     facts = known.get(script, {})
@@ -154,11 +160,22 @@ def _moment(value: datetime | None) -> str | None:
 
 
 def _wrong(rule: Rule, error: Exception) -> FindingsError:
-    """DuckDB's words, with the line of the file."""
+    """DuckDB's words, with the line of the file as far as they tell it."""
     text = str(error)
-    line = re.search(r"^LINE (\d+):", text, re.MULTILINE)
-    where = f"line {line[1]}: " if line else ""
+    said = text.splitlines()[0]
+    line = _line(rule.sql, text, said)
     return FindingsError(
-        f"cannot use rule `{rule.path}`: {where}{text.splitlines()[0]}",
+        f"cannot use rule `{rule.path}`: {f'line {line}: ' if line else ''}{said}",
         hint="name what it reads in `-- needs:`; `gnomon query --schema` has the columns of the views",
     )
+
+
+def _line(sql: str, text: str, said: str) -> int | None:
+    """Where it is. DuckDB 2.0 numbers lines from the first word or from the first line, or does not say."""
+    part = re.search(r"^LINE \d+: (.*)$", text, re.MULTILINE)
+    word = re.search(r'"([^"]+)"|with name (\w+)', said)
+    for wanted in (part and part[1].strip(". "), word and (word[1] or word[2])):
+        for number, line in enumerate(sql.splitlines(), 1):
+            if wanted and wanted in line and not line.startswith("--"):
+                return number
+    return None

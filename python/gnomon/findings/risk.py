@@ -1,8 +1,8 @@
 """What findings make of a script's risk, so that anybody can do the sum again.
 
-The points of a finding are those of its rule and severity. Of one rule the first finding of a script counts in full,
-the second half, the third a quarter, rounded down: ten hosts are worse than one, and not ten times as bad. The risk
-is the sum, at most 100. Suppressed findings and those about machines add nothing.
+The points of a finding are those of its rule and severity. Of one rule the first finding of a script
+counts in full, the second half, the third a quarter, rounded down: ten hosts are worse than one, and not ten
+times as bad. The risk is the sum, at most 100. Suppressed findings and those about machines add nothing.
 """
 
 from __future__ import annotations
@@ -91,15 +91,15 @@ def judged(found: Iterable[tuple[Found, Suppression | None]]) -> Judgement:
 
 
 def _finding(one: Found, points: int, suppression: Suppression | None) -> Finding:
-    said = {name: None for name in ("suppressed_by", "suppressed_because", "suppressed_until")}
-    if suppression is not None:
-        said = {
-            "suppressed_by": suppression.owner,
-            "suppressed_because": suppression.reason,
-            "suppressed_until": str(suppression.until),
-        }  # type: ignore[dict-item]
     shared = {field.name: getattr(one, field.name) for field in fields(Finding) if hasattr(one, field.name)}
-    return Finding(**shared, points=points, is_suppressed=suppression is not None, **said)
+    return Finding(
+        **shared,
+        points=points,
+        is_suppressed=suppression is not None,
+        suppressed_by=suppression.owner if suppression else None,
+        suppressed_because=suppression.reason if suppression else None,
+        suppressed_until=str(suppression.until) if suppression else None,
+    )
 
 
 def _because(one: Found, place: int) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -27,7 +27,7 @@ POINTS: Mapping[str, int] = {"high": 40, "medium": 15, "low": 5}
 _KEYS = ("id", "title", "severity", "points", "attack", "sentence", "remedy", "needs")
 _NEEDED = ("id", "title", "severity", "sentence", "remedy", "needs")
 # They are made of findings, so no rule can be made of them.
-_LATER = ("findings", "scripts", "finding_rows", "risk_rows", "risk_points", "events")
+_LATER = ("findings", "scripts", "finding_rows", "risk_rows", "risk_points", "note_rows", "events")
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class Rule:
         attack: The MITRE ATT&CK technique, unless a row says another.
         sentence: What is the matter, with the names of columns in it (`sentences.rendered`).
         remedy: What to do, unless a row says it.
-        needs: The tables and views that the query reads. Of a rule that gnomon brings, where the first is empty
-            there is nothing to find.
+        needs: The tables and views that the query reads. Of a rule that gnomon brings, where the first is
+            empty there is nothing to find.
         about: What it finds, and what may be innocent.
         path: The file.
         sql: Its whole text, comments included, so that lines are those of the file.
@@ -85,7 +85,7 @@ def load(paths: Sequence[StrPath] = (), *, own: bool = True) -> list[Rule]:
         FindingsError: One cannot be read, or says something wrong.
     """
     found = {rule.id: rule for rule in shipped()}
-    for place in (*(own_directories() if own else ()), *map(os.fspath, paths)):
+    for place in (*(own_directories() if own else ()), *(os.fspath(path) for path in paths)):
         seen: dict[str, str] = {}
         for path in _files(place):
             rule = read(path)
@@ -229,14 +229,3 @@ def known_tables() -> tuple[str, ...]:
     from .material import MATERIAL
 
     return tuple(sorted({*NAMES, *TABLES, *MATERIAL} - {*_LATER}))
-
-
-def as_markdown(rules: Iterable[Rule]) -> str:
-    """The table of docs/findings.md."""
-    rows = ["| rule | severity | what it finds |", "|---|---|---|"]
-    for rule in rules:
-        points = "; ".join(f"{name} {rule.points[name]}" for name in SEVERITIES)
-        points = "" if dict(rule.points) == dict(POINTS) else f" ({points} points)"
-        attack = f" {rule.attack}." if rule.attack else ""
-        rows.append(f"| `{rule.id}` | {rule.severity}{points} | **{rule.title}.** {rule.about}{attack} |")
-    return "\n".join(rows) + "\n"

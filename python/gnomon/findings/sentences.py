@@ -1,7 +1,7 @@
 """Sentences for people, of a rule's template and the values of a row.
 
-What a watched program chose is quoted where it could be taken for the sentence, cut where it is long, and escaped;
-figures are as people write them.
+What a watched program chose is quoted where it could be taken for the sentence, cut where it is long, and
+escaped; figures are as people write them.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ def is_form(form: str) -> bool:
 def rendered(template: str, row: Mapping[str, Any]) -> str:
     """The sentence. A part in `[[…]]` is left out where one of its values is missing.
 
-    Forms of `{name:form}`: none, by the value's type; `count day` for `1 day` and `3 days`; `bytes`; `sent` for
-    `sent 2.3 MB to` or, where the bytes are not known, `talked to`; `name` for the last part of a path; `moment` for
-    a time with its hour; `words` for text that the rule itself wrote.
+    Forms of `{name:form}`: none, by the value's type; `count day` for `1 day` and `3 days`, or `count
+    entry/entries`; `bytes`; `sent` for `sent 2.3 MB to`, or `talked to` where that is not known; `name` for the
+    last part of a path; `moment` for a time with its hour; `words` for text of the rule's own.
     """
 
     def section(found: re.Match[str]) -> str:
@@ -62,13 +62,21 @@ def shown(value: Any, form: str = "") -> str:
 
 def _by_type(value: Any) -> str:
     if isinstance(value, (list, tuple)):
-        more = f" and {len(value) - _LISTED:,} more" if len(value) > _LISTED else ""
-        return ", ".join(map(_by_type, value[:_LISTED])) + more
+        return _listed([_by_type(one) for one in value])
     if isinstance(value, (datetime, date)):
         return value.strftime("%Y-%m-%d")
     if isinstance(value, int):
         return f"{value:,}"
     return _quoted(value) if isinstance(value, str) else "?"
+
+
+def _listed(texts: list[str]) -> str:
+    more = f" and {len(texts) - _LISTED:,} more" if len(texts) > _LISTED else ""
+    return ", ".join(texts[:_LISTED]) + more
+
+
+def _words(value: Any) -> str:
+    return _listed(list(map(str, value))) if isinstance(value, (list, tuple)) else str(value or "")
 
 
 def _quoted(text: str) -> str:
@@ -104,5 +112,5 @@ _FORMS: Mapping[str, Callable[[Any], str]] = {
     "sent": _sent,
     "name": _name,
     "moment": _moment,
-    "words": lambda value: str(value or ""),
+    "words": _words,
 }

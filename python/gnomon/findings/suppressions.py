@@ -1,4 +1,4 @@
-"""Accepted findings: who accepted them, why, and until when. They are shown as suppressed and never hidden."""
+"""Accepted findings: who accepted them, why, and until when. They are shown as suppressed, never hidden."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-from . import notes
+from . import note
 from .errors import FindingsError
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ def apply(analysis: Analysis, found: Iterable[Found]) -> list[tuple[Found, Suppr
         pairs.append((one, covering[0] if covering else None))
     for entry in entries:
         if entry not in used:
-            notes.add(
+            note.add(
                 analysis,
                 "suppression",
                 f"A suppression has no effect, as nothing was found that it means: {entry.in_words} "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -16,13 +17,13 @@ if TYPE_CHECKING:
 
 # What means something in Markdown wherever it stands, or in the HTML that Markdown may hold; what begins a
 # list; what makes a link of what is around it, or tells a person of it.
-_MEANT = re.compile(r"([\\`*_{}\[\]<>|~$&#@]|^[-+!]|(?<=^\d)\.|:(?=//)|(?<=\bwww)\.)")
+_MEANT = re.compile(r"([\\`*_{}\[\]|~$#@]|^[-+!]|(?<=^\d)\.|:(?=//)|(?<=\bwww)\.)")
 _SHOWN = 50
 
 
 def escaped(text: object, limit: int = 300) -> str:
     """`text` as Markdown shows it literally, on one line."""
-    return _MEANT.sub(r"\\\1", printable(str(text), limit))
+    return html.escape(_MEANT.sub(r"\\\1", printable(str(text), limit)), quote=False)
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:

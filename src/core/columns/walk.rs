@@ -4,7 +4,7 @@ use crate::event::Kind;
 use crate::filter::Filter;
 use crate::process::{Description, Script, ScriptVerdict};
 use crate::record::View;
-use crate::spool::reader::{Fault, Records, SegmentFile};
+use crate::spool::reader::{Fault, Keeps, Records, SegmentFile};
 use crate::text::Pieces;
 
 /// How much of a record is looked at.
@@ -39,7 +39,7 @@ pub fn for_each_event_to(
     if may_match(segment, filter) {
         let depth = if filter.reads_payload() { Depth::Payload } else { depth };
         let records = segment.records();
-        let records = if depth == Depth::Head { records.heads() } else { records };
+        let records = if depth == Depth::Head { records.keeping(Keeps::Nothing) } else { records };
         walk(segment, records, depth, filter, faults, each);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! `format` holds bytes and limits only. Write half: `map`, `swap`, `segment`, `writer`, `users` (a directory for each),
 //! and `listing` (what many processes have the same, in files of their own). Both: `chain` (which segment came before).
-//! Read half, their mirror: `place` (where files lie, and whose they are), `reader`, `tail` (reading along),
+//! Read half, their mirror: `place` (where files lie, and whose they are), `reader`, `processes`, `tail` (reading along),
 //! `live` (the same for a person who watches), `seal` (giving back what is not used).
 
 pub mod chain;
@@ -18,6 +18,8 @@ pub mod writer;
 pub mod live;
 #[cfg(feature = "read")]
 pub mod place;
+#[cfg(feature = "read")]
+pub mod processes;
 #[cfg(feature = "read")]
 pub mod reader;
 #[cfg(feature = "read")]

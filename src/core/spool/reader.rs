@@ -177,7 +177,7 @@ impl SegmentFile {
             deliver_from: offset,
             texts: Texts::default(),
             origins: HashMap::default(),
-            remembers: true,
+            keeps: Keeps::All,
             torn_is_fault: true,
         }
     }
@@ -368,8 +368,18 @@ pub struct Records<'a> {
     deliver_from: usize,
     texts: Texts,
     origins: HashMap<u32, OriginView<'a>, foldhash::fast::FixedState>,
-    remembers: bool,
+    keeps: Keeps,
     torn_is_fault: bool,
+}
+
+/// What is kept for the records that refer to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Keeps {
+    /// Nothing: no payload will be looked at.
+    Nothing,
+    /// Enough for records without an origin.
+    Texts,
+    All,
 }
 
 /// Where the texts of a segment stand: a bit for each place that a record can have.
@@ -410,10 +420,10 @@ impl<'a> Records<'a> {
         self.offset
     }
 
-    /// Does not keep what records refer to, where their payload will not be looked at.
+    /// Keeps no more than `keeps` of what records refer to.
     #[must_use]
-    pub fn heads(mut self) -> Self {
-        self.remembers = false;
+    pub fn keeping(mut self, keeps: Keeps) -> Self {
+        self.keeps = keeps;
         self
     }
 
@@ -504,9 +514,10 @@ impl<'a> Records<'a> {
 
     /// Keeps what later records refer to. An origin that makes no sense is missed by those that refer to it.
     fn remember(&mut self, raw: &Raw<'a>) {
-        if raw.kind == Kind::Text as u16 {
+        if raw.kind == Kind::Text as u16 && self.keeps >= Keeps::Texts {
             self.texts.insert(raw.offset, self.segment.bytes.len());
         } else if raw.kind == Kind::Origin as u16
+            && self.keeps == Keeps::All
             && let Ok(origin) = OriginView::read(raw.payload, |place| self.text(place))
         {
             self.origins.insert(raw.offset as u32, origin);
@@ -523,9 +534,7 @@ impl<'a> Records<'a> {
         match self.read_at(offset) {
             Ok((raw, next)) => {
                 self.offset = next;
-                if self.remembers {
-                    self.remember(&raw);
-                }
+                self.remember(&raw);
                 Some(Ok(raw))
             }
             Err(kind) => {
@@ -589,200 +598,6 @@ pub fn last_run(spool: &Path) -> io::Result<Option<Uuid>> {
 /// A library directory, and the `name-version` of what is installed there.
 pub type Listing = (Vec<u8>, Vec<String>);
 
-/// A process as its segments tell of it.
-#[derive(Clone, Debug)]
-pub struct ProcessSummary {
-    pub id: Uuid,
-    pub pid: u32,
-    pub description: Description,
-    pub script: Option<Script>,
-    /// Nanoseconds since 1970; `None` where the process did not end in the usual way, or still runs.
-    pub ended: Option<u64>,
-    pub status: Option<i32>,
-    /// The time of its last record.
-    pub last_seen: u64,
-    pub lost: Vec<(Loss, u64)>,
-    pub segments: u32,
-    /// Records, strings left out.
-    pub records: u64,
-    /// Library directories with the `name-version` of what is installed there.
-    pub distributions: Vec<Listing>,
-    /// The directory of its first file, in which lies what it refers to.
-    pub folder: PathBuf,
-    /// Whom its first file belongs to.
-    pub owner_uid: Option<u32>,
-    /// It says to be of another user than its files, or two users say to be this process.
-    pub is_forged: bool,
-    /// It began as a user that may become another.
-    may_change_user: bool,
-}
-
-/// Everything that a spool says of its processes, in the order they started, and what could not be read.
-///
-/// # Errors
-/// The directory cannot be listed.
-pub fn read_processes(spool: &Path, filter: &Filter) -> io::Result<(Vec<ProcessSummary>, Vec<Fault>)> {
-    let (paths, mut faults) = list(spool, filter)?;
-    let mut found = Found::default();
-    for path in paths {
-        match SegmentFile::load(&path) {
-            Ok(segment) if segment.identity.process.is_nil() => {}
-            Ok(segment) => found.add(&segment, &mut faults),
-            Err(fault) => faults.push(fault),
-        }
-    }
-    let mut found = found.processes;
-    mark_doubles(&mut found);
-    join_parents(&mut found);
-    found.retain(|process| filter.matches_process(process.id, process.pid, process.description.run));
-    Ok((found, faults))
-}
-
-/// Two owners cannot both be the same process: one of them took the other's id. What gave up root's rights and went
-/// on is not told apart.
-fn mark_doubles(found: &mut [ProcessSummary]) {
-    found.sort_by_key(|process| process.id); // files may be called as they are not
-    for same in found.chunk_by_mut(|one, other| one.id == other.id) {
-        let owner = same.first().and_then(|process| process.owner_uid);
-        if same.iter().any(|process| process.owner_uid != owner) {
-            same.iter_mut().for_each(|process| process.is_forged = true);
-        }
-    }
-}
-
-/// Corrects each process's parent by what the kernel said of it, where the parent is in the spool too.
-///
-/// The environment names the nearest recorded ancestor, but a program may hand its child a copy that is older
-/// than itself (`env=os.environ.copy()`), or none.
-fn join_parents(found: &mut [ProcessSummary]) {
-    type Key = (String, u64, u32, u64);
-    let key = |of: &Description, pid, ticks| -> Key { (of.boot.clone(), of.pid_namespace, pid, ticks) };
-    let mut by_key: HashMap<Key, Vec<(u64, Uuid)>> = HashMap::new();
-    for process in found.iter() {
-        let of = &process.description;
-        by_key.entry(key(of, of.pid, of.started_ticks)).or_default().push((of.started, process.id));
-    }
-    for process in found.iter_mut().filter(|process| !process.description.forked) {
-        let of = &process.description;
-        // The last program that had this pid when the process began: itself before an exec, or its parent.
-        let latest = |pid, ticks| {
-            let candidates = by_key.get(&key(of, pid, ticks))?;
-            let earlier =
-                candidates.iter().filter(|(started, id)| *started <= of.started && *id != process.id);
-            earlier.max_by_key(|(started, _)| *started).map(|(_, id)| *id)
-        };
-        let parent =
-            latest(of.pid, of.started_ticks).or_else(|| latest(of.parent_pid, of.parent_started_ticks));
-        if of.started_ticks != 0 && parent.is_some() {
-            process.description.parent = parent;
-        }
-    }
-}
-
-/// Processes put together of their segments. The same id in two users' directories is two of them.
-#[derive(Default)]
-struct Found {
-    processes: Vec<ProcessSummary>,
-    /// Where those of the last id begin.
-    latest: usize,
-}
-
-impl Found {
-    /// Adds a segment, which come sorted by process.
-    fn add(&mut self, segment: &SegmentFile, faults: &mut Vec<Fault>) {
-        let id = segment.identity.process;
-        if self.processes.last().is_none_or(|last| last.id != id) {
-            self.latest = self.processes.len();
-        }
-        let (description, script) = segment.description();
-        let owner_uid = segment.owner.map(|owner| owner.uid);
-        let may_go_on = |known: &ProcessSummary| known.owner_uid == owner_uid || known.may_change_user;
-        let same = self.processes.iter().skip(self.latest).position(may_go_on);
-        let index = same.map_or(self.processes.len(), |position| self.latest + position);
-        if same.is_none() {
-            self.processes.push(ProcessSummary::of(segment, description.as_ref()));
-        }
-        if let Some(process) = self.processes.get_mut(index) {
-            let claimed = description.map(|description| description.uid);
-            process.is_forged |=
-                segment.owner.zip(claimed).is_some_and(|(owner, claimed)| owner.disowns(claimed));
-            add_segment(process, segment, script, faults);
-        }
-    }
-}
-
-impl ProcessSummary {
-    /// A process of which nothing is known but the start of `segment`.
-    fn of(segment: &SegmentFile, description: Option<&Description>) -> Self {
-        Self {
-            id: segment.identity.process,
-            pid: segment.identity.pid,
-            description: description.cloned().unwrap_or_default(),
-            script: None,
-            ended: None,
-            status: None,
-            last_seen: segment.identity.created,
-            lost: Vec::new(),
-            segments: 0,
-            records: 0,
-            distributions: Vec::new(),
-            folder: parent_of(&segment.path).to_owned(),
-            owner_uid: segment.owner.map(|owner| owner.uid),
-            is_forged: false,
-            may_change_user: segment.owner.is_some_and(|owner| owner.is_trusted()),
-        }
-    }
-}
-
-fn add_segment(
-    process: &mut ProcessSummary,
-    segment: &SegmentFile,
-    script: Option<Script>,
-    faults: &mut Vec<Fault>,
-) {
-    process.script = process.script.take().or(script);
-    process.ended = segment.ended().or(process.ended);
-    process.status = segment.status().or(process.status);
-    process.segments += 1;
-    process.lost = Loss::ALL
-        .into_iter()
-        .map(|reason| (reason, segment.lost(reason)))
-        .filter(|(_, count)| *count > 0)
-        .collect();
-    let mut records = segment.records();
-    while let Some(item) = records.next() {
-        match item {
-            Ok(raw) if raw.kind == Kind::Text as u16 => {}
-            Ok(raw) => {
-                process.records += 1;
-                process.last_seen = process.last_seen.max(raw.last_time);
-                if raw.kind == Kind::Startup as u16 && process.description.startup.is_none() {
-                    process.description.startup = rmp_serde::from_slice(raw.payload).ok();
-                } else if raw.kind == Kind::Distributions as u16
-                    && let Ok(view) = records.view(&raw)
-                {
-                    add_distributions(process, &view, parent_of(&segment.path), faults);
-                }
-            }
-            Err(fault) => faults.push(fault),
-        }
-    }
-}
-
-fn add_distributions(process: &mut ProcessSummary, view: &View<'_>, folder: &Path, faults: &mut Vec<Fault>) {
-    let is_known = view
-        .target
-        .is_some_and(|directory| process.distributions.iter().any(|(known, _)| *known == directory.to_vec()));
-    if is_known {
-        return;
-    }
-    match listing_of(view, folder) {
-        Some(Ok(found)) => process.distributions.push(found),
-        Some(Err(fault)) => faults.push(fault),
-        None => {}
-    }
-}
-
 /// The library directory that `view`, a record of that kind, is about, with the `name-version` of what was installed
 /// there, from the file in `folder` that it names. `None` where it names none.
 ///
@@ -790,14 +605,28 @@ fn add_distributions(process: &mut ProcessSummary, view: &View<'_>, folder: &Pat
 /// The file cannot be read.
 #[must_use]
 pub fn listing_of(view: &View<'_>, folder: &Path) -> Option<Result<Listing, Fault>> {
+    let (directory, path) = listing_file(view, folder)?;
+    match read_listing(&path) {
+        Ok(names) => names.map(|names| Ok((directory, names))),
+        Err(fault) => Some(Err(fault)),
+    }
+}
+
+/// The library directory that `view` is about, and the file in `folder` that says what was installed there.
+#[must_use]
+pub fn listing_file(view: &View<'_>, folder: &Path) -> Option<(Vec<u8>, PathBuf)> {
     let (directory, name) = (view.target?, view.destination?);
     // The name comes from a file that anyone may have written: it must not lead out of the spool.
     let name = String::from_utf8(name.to_vec()).ok().filter(|name| !name.contains('/'))?;
-    let listing = match SegmentFile::load(&folder.join(name)) {
-        Ok(listing) => listing,
-        Err(fault) => return Some(Err(fault)),
-    };
+    Some((directory.to_vec(), folder.join(name)))
+}
+
+/// The `name-version` of what was installed, in the file at `path`; `None` where it has no such list.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn read_listing(path: &Path) -> Result<Option<Vec<String>>, Fault> {
+    let listing = SegmentFile::load(path)?;
     let mut found = listing.records().flatten().filter(|raw| raw.kind == Kind::Distributions as u16);
-    let names = found.find_map(|raw| rmp_serde::from_slice(raw.payload).ok())?;
-    Some(Ok((directory.to_vec(), names)))
+    Ok(found.find_map(|raw| rmp_serde::from_slice(raw.payload).ok()))
 }

@@ -37,6 +37,14 @@ pub fn keep(look: &Look, name: &str, spool: &Path, privacy: Option<&Privacy>, ti
     }
 }
 
+/// Whether the file at `path` is called as an inventory.
+#[cfg(feature = "read")]
+#[must_use]
+pub fn is_called_so(path: &Path) -> bool {
+    let name = path.file_name().and_then(std::ffi::OsStr::to_str);
+    name.is_some_and(|name| name.starts_with(event::Kind::Startup.name()))
+}
+
 /// The inventory in a file that [`keep`] wrote; `None` where it holds none.
 #[cfg(feature = "read")]
 #[must_use]

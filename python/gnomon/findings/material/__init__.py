@@ -23,7 +23,8 @@ def _reach(analysis: Analysis) -> None:
 def _organisation(analysis: Analysis) -> None:
     """What the organisation has said: one row."""
     catalog = analysis.catalog
-    has_judged = any(one.is_sanctioned is not None for one in (*catalog.services, *catalog.servers))
+    said = [one.is_sanctioned for one in catalog.services] + [one.is_sanctioned for one in catalog.servers]
+    has_judged = any(one is not None for one in said)
     analysis.connection.execute(
         f"create or replace temp table organisation as select {has_judged} as has_judged_services"
     )
@@ -85,7 +86,9 @@ def _blind_rows(analysis: Analysis) -> None:
     found = analysis.connection.execute(
         "select target, detail, epoch_ns(min(first_seen)) from base.acts where kind = 'blind' group by all"
     ).fetchall()
-    states = ((target, detail, came_to(target or "", detail or "", loaded)) for target, detail, loaded in found)
+    states = (
+        (target, detail, came_to(target or "", detail or "", loaded)) for target, detail, loaded in found
+    )
     load_rows(
         analysis.connection,
         "blind_rows",
@@ -125,8 +128,8 @@ def _hook_rows(analysis: Analysis) -> None:
     load_rows(
         analysis.connection,
         "hook_rows",
-        "id VARCHAR, severity VARCHAR, sentence VARCHAR, remedy VARCHAR, machine VARCHAR, machine_id VARCHAR, "
-        "path VARCHAR, users VARCHAR[], process VARCHAR, time TIMESTAMP",
+        "id VARCHAR, severity VARCHAR, sentence VARCHAR, remedy VARCHAR, machine VARCHAR, "
+        "machine_id VARCHAR, path VARCHAR, users VARCHAR[], process VARCHAR, time TIMESTAMP",
         rows,
     )
 

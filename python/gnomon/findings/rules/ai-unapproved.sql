@@ -2,7 +2,7 @@
 -- title: AI service without approval
 -- severity: by row
 -- attack: T1567
--- sentence: {script} {bytes_out:sent} {subject}[[ ({service_name})]], which the organisation {approval:words}, on
+-- sentence: {script} {bytes_out:sent} {subject}[[ ({service_name:words})]], which the organisation {approval:words}, on
 --   {days:count day}.
 -- remedy: The script's owner asks for the service to be approved for this use, or moves to one that is; whoever
 --   approves it enters it as sanctioned in the organisation's catalogue.

@@ -33,7 +33,7 @@ named as (
             when argument = '***' then regexp_extract(before, '^-{0,2}([A-Za-z][A-Za-z0-9_.-]{0,39})$', 1)
             when regexp_matches(argument, '://[^ ]*\*\*\*') then 'an address'
             else regexp_extract(
-                argument, '([A-Za-z][A-Za-z0-9_.-]{0,39})["'']?\]?\)?[ ]*[=:(,][^*]{0,20}\*\*\*', 1
+                argument, '(?s)(?:^|.*[^A-Za-z0-9_])([A-Za-z][A-Za-z0-9_.-]{0,39})["'']?\]?\)?[ ]*[=:(,][^*=:(,]{0,20}\*\*\*', 1
             )
         end as name
     from arguments

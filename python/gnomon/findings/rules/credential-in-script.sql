@@ -2,7 +2,7 @@
 -- title: Password or key in a script
 -- severity: by row
 -- attack: T1552.001
--- sentence: {script} holds what looks like {what:words} in {lines:count line} of {subject}: {lines_listed}.
+-- sentence: {script} holds what looks like {what:words} in {lines:count line} of {subject}: {lines_listed:words}.
 -- remedy: The script's owner changes this password or key, and has the script read it from a file that only its user can
 --   read, or from a vault.
 -- needs: credential_rows, runs

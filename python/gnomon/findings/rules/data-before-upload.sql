@@ -3,7 +3,7 @@
 -- severity: by row
 -- points: high 60, medium 20, low 5
 -- attack: T1567
--- sentence: {script} read {label} ({files:name}) and then {bytes_out:sent} {host}[[ ({what})]] in {count:count run},
+-- sentence: {script} read {label:words} ({files:name}) and then {bytes_out:sent} {host}[[ ({what:words})]] in {count:count run},
 --   last on {last_seen}. That both happened in one run is no proof that this data was sent.
 -- remedy: The script's owner says what was sent and on whose order; if it was this data, the person who is responsible
 --   for it decides whether that may go on.

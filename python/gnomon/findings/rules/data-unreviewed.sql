@@ -1,7 +1,7 @@
 -- id: data-unreviewed
 -- title: Sensitive data in a script outside every repository
 -- severity: low
--- sentence: {script} read {subject} ({files:count file}, {count:count run}), and its file {path} is in no repository.
+-- sentence: {script} read {subject:words} ({files:count file}, {count:count run}), and its file {path} is in no repository.
 -- remedy: The script's owner puts it into a repository, where somebody else reads it.
 -- needs: sensitive_reads, runs, script_facts
 --

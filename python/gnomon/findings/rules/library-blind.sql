@@ -3,7 +3,7 @@
 -- severity: low
 -- points: high 15, medium 5, low 2
 -- attack: T1106
--- sentence: {script} loaded {subject:name}, which can act unseen ({state}).
+-- sentence: {script} loaded {subject:name}, which can act unseen ({state:words}).
 -- remedy: Whoever looks after the machines keeps in mind that the report may not have all that such a library did; the
 --   network's own records have the rest.
 -- needs: blind_rows, acts, runs

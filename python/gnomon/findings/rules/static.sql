@@ -2,7 +2,7 @@
 -- title: Found by bandit
 -- severity: by row
 -- points: high 15, medium 6, low 1
--- sentence: {script} has what bandit calls {test} ({test_id}) in {lines:count line} of {subject}: {lines_listed}.
+-- sentence: {script} has what bandit calls {test} ({test_id}) in {lines:count line} of {subject}: {lines_listed:words}.
 -- remedy: The script's owner looks at the line; https://bandit.readthedocs.io explains the test.
 -- needs: static_rows, runs
 --

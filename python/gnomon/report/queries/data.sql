@@ -1,28 +1,42 @@
--- Sensitive files by folder and what they may hold.
-with known as (
-    select a.script, a.user, u.*, p.id as sensitivity, p.label, p.category, p.severity, p.attack,
-        regexp_extract(u.path, '^(.*)/[^/]*$', 1) as folder,
-        lower(regexp_extract(u.path, '[^/]\.([A-Za-z0-9_]{1,12})$', 1)) as type
+-- Sensitive files by folder and what they may hold. Paths are counted where each stands once, as there may be millions.
+with facts as (
+    select path, id as sensitivity, label, category, severity, attack,
+        regexp_extract(path, '^(.*)/[^/]*$', 1) as folder,
+        lower(regexp_extract(path, '[^/]\.([A-Za-z0-9_]{1,12})$', 1)) as type
+    from base.path_facts
+),
+counted as (
+    select
+        folder,
+        sensitivity,
+        any_value(label) as label,
+        any_value(category) as category,
+        any_value(severity) as severity,
+        any_value(attack) as attack,
+        count(*) as files,
+        coalesce(list_sort(list(distinct type) filter (type <> '')), []) as types
+    from facts
+    group by folder, sensitivity
+),
+used as (
+    select
+        f.folder,
+        f.sensitivity,
+        coalesce(sum(u.reads), 0)::bigint as reads,
+        coalesce(sum(u.writes), 0)::bigint as writes,
+        coalesce(sum(u.deletes), 0)::bigint as deletes,
+        list_sort(list(distinct a.script)) as scripts,
+        list_sort(list(distinct a.user)) as users,
+        max(u.last_seen) as last_seen,
+        list_sort(list_distinct(arg_max(u.path, coalesce(u.reads, 0) + coalesce(u.writes, 0), 20)))[:5] as examples
     from base.file_uses u
-    join base.path_facts p using (path)
+    join facts f using (path)
     join base.actors a using (actor)
+    group by f.folder, f.sensitivity
 )
 select
-    folder,
-    sensitivity,
-    any_value(label) as label,
-    any_value(category) as category,
-    any_value(severity) as severity,
-    any_value(attack) as attack,
-    count(distinct path) as files,
-    coalesce(list_sort(list(distinct type) filter (type <> '')), []) as types,
-    coalesce(sum(reads), 0)::bigint as reads,
-    coalesce(sum(writes), 0)::bigint as writes,
-    coalesce(sum(deletes), 0)::bigint as deletes,
-    list_sort(list(distinct script)) as scripts,
-    list_sort(list(distinct user)) as users,
-    max(last_seen) as last_seen,
-    list_sort(list_distinct(arg_max(path, coalesce(reads, 0) + coalesce(writes, 0), 20)))[:5] as examples
-from known
-group by folder, sensitivity
-order by severity_rank(any_value(severity)), coalesce(sum(reads), 0) desc, folder, sensitivity
+    folder, sensitivity, label, category, severity, attack, files, types, reads, writes, deletes, scripts, users,
+    last_seen, examples
+from counted
+join used using (folder, sensitivity)
+order by severity_rank(severity), reads desc, folder, sensitivity

@@ -10,11 +10,11 @@ with heavy as (
 chosen as (
     select script, path from heavy
     union
-    select a.script, u.path
+    select a.script, unnest(arg_min(u.path, {'rank': severity_rank(p.severity), 'path': u.path}, $top))
     from base.file_uses u
     join base.path_facts p using (path)
     join base.actors a using (actor)
-    qualify row_number() over (partition by a.script order by severity_rank(p.severity), u.path) <= $top
+    group by a.script
 ),
 used as (
     select

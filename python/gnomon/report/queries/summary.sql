@@ -14,7 +14,7 @@ select
     (select count(distinct distribution) from libraries where is_imported and state = 'vulnerable')
         as vulnerable_libraries,
     (select count(distinct host) from talked) as hosts,
-    (select count(distinct path) from base.path_facts) as sensitive_files,
+    (select count(*) from base.path_facts) as sensitive_files,
     (select coalesce(sum(records), 0)::bigint from base.runs) as records,
     (select coalesce(sum(bytes_out), 0)::bigint from talked) as bytes_out,
     (select coalesce(sum(count) filter (verdict = 'deny'), 0)::bigint from base.verdicts) as denied,
