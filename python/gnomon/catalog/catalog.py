@@ -144,6 +144,12 @@ class Catalog:
         )
 
     @cached_property
+    def has_judged_services(self) -> bool:
+        """Whether the organisation has said of any AI service that it may be used, or may not."""
+        judged = [one.is_sanctioned for one in self.services] + [one.is_sanctioned for one in self.servers]
+        return any(said is not None for said in judged)
+
+    @cached_property
     def service_order(self) -> tuple[tuple[str, Service], ...]:
         """The hosts of services, the most telling pattern first: it decides where several match."""
         pairs = [(host, service) for service in self.services for host in service.hosts]

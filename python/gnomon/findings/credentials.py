@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import bisect
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from .present import present
-
 if TYPE_CHECKING:
-    from ..analysis import Analysis
+    from .present import Present
 
 KEY, PASSWORD, ADDRESS = "key", "password", "address"
 
@@ -85,9 +83,9 @@ def _is_harmless(value: str, kind: str) -> bool:
     return kind == PASSWORD and (is_place or is_name or " " in value)
 
 
-def rows(analysis: Analysis) -> Iterator[dict[str, Any]]:
-    """One row for each such line of the scripts that are here as they ran."""
-    for one in present(analysis):
+def rows(scripts: Iterable[Present]) -> Iterator[dict[str, Any]]:
+    """One row for each such line."""
+    for one in scripts:
         for line, kind in found_in(one.content.decode("utf-8", "replace")):
             yield {
                 "script": one.script, "path": one.path, "process": one.process, "line": line, "kind": kind,

@@ -16,6 +16,7 @@ from ..text import bytes_in_words, printable
 _MAX_LENGTH = 1000
 _MAX_SHOWN = 80
 _LISTED = 3
+_OFTEN = {1: "once", 2: "twice"}
 _FIELD = re.compile(r"\{(\w+)(?::([^{}]*))?\}")
 _SECTION = re.compile(r"\[\[(.*?)\]\]")
 _PLAIN = re.compile(r"[\w@./:+~=,%#-]+")
@@ -35,9 +36,10 @@ def is_form(form: str) -> bool:
 def rendered(template: str, row: Mapping[str, Any]) -> str:
     """The sentence. A part in `[[…]]` is left out where one of its values is missing.
 
-    Forms of `{name:form}`: none, by the value's type; `count day` for `1 day` and `3 days`, or `count
-    entry/entries`; `bytes`; `sent` for `sent 2.3 MB to`, or `talked to` where they are not known; `name` for
-    the last part of a path; `moment` for a time with its hour; `words` for text of the rule's own.
+    Forms of `{name:form}`: none, by the value's type; `count day` for `1 day` and `3 days` (but `once` and
+    `twice`), or `count entry/entries`; `bytes`; `sent` for `sent 2.3 MB to`, or `talked to` where they are
+    unknown; `name` for the last part of a path; `moment` for a time with its hour; `words` for text of the
+    rule's own.
     """
 
     def section(found: re.Match[str]) -> str:
@@ -56,6 +58,8 @@ def shown(value: Any, form: str = "") -> str:
     if form.startswith("count "):
         one, _, many = form[len("count ") :].partition("/")
         number = len(value) if isinstance(value, list) else int(value or 0)
+        if one == "time" and number in _OFTEN:
+            return _OFTEN[number]
         return f"{number:,} {one if number == 1 else many or one + 's'}"
     return _FORMS[form](value) if form else _by_type(value)
 

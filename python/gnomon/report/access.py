@@ -45,7 +45,8 @@ def subject(wanted: str) -> Subject:
     """A path where there is a slash in it or a file of that name is here, else a host.
 
     Globs are `*` and `?` within a directory or a label, and `**` for anything.
-    A host stands for those below it, too; a directory for all that is in it.
+    A host stands for those below it, too; a directory for all that is in it. What no host of the records is
+    called may be the name of a file (`who`).
     """
     if "/" in wanted or wanted.startswith("~") or os.path.exists(wanted):
         path = os.path.expanduser(wanted)
@@ -53,6 +54,11 @@ def subject(wanted: str) -> Subject:
         return Subject(wanted, FILES, _glob(path.rstrip("/") or "/", within="[^/]*") + "(?:/.*)?")
     host = wanted.strip().rstrip(".").lower()
     return Subject(wanted, HOSTS, r"(?i:(?:.*\.)?" + _glob(host, within="[^.]*") + ")")
+
+
+def _by_name(wanted: str) -> Subject:
+    """Files and directories of that name wherever they are."""
+    return Subject(wanted, FILES, "(?:.*/)?" + _glob(wanted, within="[^/]*") + "(?:/.*)?")
 
 
 def _glob(glob: str, *, within: str) -> str:
@@ -70,6 +76,11 @@ def _literal(text: str) -> str:
 def who(analysis: Analysis, asked: Subject) -> dict[str, Any]:
     """Who accessed it: rows in the order of time, with evidence, and what the answer cannot tell."""
     rows = ask(analysis, "who", kinds=list(asked.kinds), pattern=asked.pattern)
+    if not rows and asked.is_host:
+        # `customers.csv` may be a host's name as well: nobody may be told by that.
+        named = _by_name(asked.wanted)
+        rows = ask(analysis, "who", kinds=list(named.kinds), pattern=named.pattern)
+        asked = named if rows else asked
     return {
         "asked": asked.wanted,
         "is_host": asked.is_host,
@@ -78,7 +89,7 @@ def who(analysis: Analysis, asked: Subject) -> dict[str, Any]:
         "accesses": rows,
         "people": sorted({row["user"] for row in rows if row["user"]}),
         "scripts": sorted({row["script_name"] for row in rows if row["script_name"]}),
-        "gaps": [gap.sentence for gap in gaps(analysis)],
+        "gaps": [gap.sentence for gap in gaps(analysis) if gap.kind != "note"],
     }
 
 

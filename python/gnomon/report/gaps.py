@@ -21,10 +21,10 @@ def gaps(analysis: Analysis) -> list[Gap]:
     found = [_gap(row) for row in ask(analysis, "gaps")]
     (ends,) = ask(analysis, "ends")
     if ends["count"]:
-        many = _runs(ends["count"])
+        many = counted(ends["count"], "process", "processes")
         sentence = (
-            f"{many} ended without a word, as killed processes do, or go on: "
-            "what happened last may be missing."
+            f"{many} {'has' if ends['count'] == 1 else 'have'} no end in the records, as what was killed or "
+            "still goes on: what happened last may be missing."
         )
         found.append(
             Gap("no end", "", ends["count"], ends["scripts"] or [], ends["machines"] or [], sentence)

@@ -58,7 +58,7 @@ def _service(
         service=row["id"],
         name=row["name"],
         kind=_kind(analysis, row),
-        is_sanctioned=row["is_sanctioned"],
+        is_sanctioned=_is_sanctioned(analysis, row),
         hosts=hosts,
         sdks=sorted(sdks),
         endpoints=[path for path in row["endpoints"] if path],
@@ -73,6 +73,14 @@ def _service(
         first_seen=row["first_seen"],
         last_seen=row["last_seen"],
     )
+
+
+def _is_sanctioned(analysis: Analysis, row: Row) -> bool | None:
+    """As the organisation's catalogue says; where it judges some services, it has not approved the others."""
+    said: bool | None = row["is_sanctioned"]
+    if said is None and not row["is_local"] and analysis.catalog.has_judged_services:
+        return False
+    return said
 
 
 def _kind(analysis: Analysis, row: Row) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ..text import bytes_in_words, printable
 from .passport_screen import facts
 from .terminal import why
-from .words import Names, checked, counted, looked_at, minute, period, some
+from .words import Names, approved, checked, counted, looked_at, minute, period, some
 
 if TYPE_CHECKING:
     from .model import FindingRow, Report, ScriptPage
@@ -136,9 +136,9 @@ def _more(report: Report, names: Names) -> Iterator[str]:
             (
                 (
                     line.name,
-                    {True: "yes", False: "no", None: "not said"}[line.is_sanctioned],
+                    approved(line),
                     line.calls,
-                    bytes_in_words(line.bytes_out),
+                    bytes_in_words(line.bytes_out) if line.hosts else "",
                     names.some(line.scripts),
                     some(line.users),
                     some(line.data_before, 5),
@@ -161,6 +161,24 @@ def _more(report: Report, names: Names) -> Iterator[str]:
                     some(flow.users),
                 )
                 for flow in report.flows[:_SHOWN]
+            ),
+        )
+    if report.data:
+        yield from _section(
+            "Sensitive data that was used",
+            ("data", "severity", "folder", "files:", "read:", "written:", "scripts", "who"),
+            (
+                (
+                    row.label,
+                    row.severity,
+                    row.folder,
+                    row.files,
+                    row.reads,
+                    row.writes,
+                    names.some(row.scripts),
+                    some(row.users),
+                )
+                for row in report.data[:_SHOWN]
             ),
         )
     vulnerable = [library for library in report.libraries if library.state == "vulnerable"]
@@ -188,7 +206,14 @@ def _more(report: Report, names: Names) -> Iterator[str]:
                     host.host,
                     host.protocol or host.port or "",
                     ", ".join(
-                        filter(None, (host.service or host.category, "inside" if host.is_internal else None))
+                        filter(
+                            None,
+                            (
+                                host.service or host.category,
+                                "inside" if host.is_internal else None,
+                                "not encrypted" if host.is_plain else None,
+                            ),
+                        )
                     ),
                     bytes_in_words(host.bytes_out),
                     bytes_in_words(host.bytes_in),

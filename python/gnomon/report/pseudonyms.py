@@ -63,8 +63,12 @@ def people(analysis: Analysis) -> People:
     rows = analysis.rows(
         "select distinct user, uid, script_owner, script_owner_uid, owner_uid, machine from base.runs"
     )
+    analysis.ensure(["script_facts"])
+    owners = analysis.rows("select distinct owner, owner_uid from base.script_facts")
     pairs = [(row["uid"], row["user"]) for row in rows]
     pairs += [(row["script_owner_uid"], row["script_owner"]) for row in rows]
+    # The list of leavers may know whose number it was.
+    pairs += [(row["owner_uid"], row["owner"]) for row in owners]
     named = {(uid, name) for uid, name in pairs if uid is not None and name and not name.isdigit()}
     names = {name for _, name in pairs if name and name not in _SYSTEM and not name.isdigit()}
     machines = {row["machine"] for row in rows if row["machine"] and row["machine"] != "localhost"}

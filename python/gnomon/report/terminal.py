@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..text import bytes_in_words, printable
-from .words import SEVERITIES, Names, checked, counted, looked_at, minute, period, some
+from .words import SEVERITIES, Names, approved, checked, counted, looked_at, minute, period, some
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.text import Text
 
-    from .model import AiRow, FindingRow, Flow, HostRow, LibraryRow, Report, ScriptPage
+    from .model import AiRow, DataRow, FindingRow, Flow, HostRow, LibraryRow, Report, ScriptPage
 
 MIN_WIDTH, MAX_WIDTH = 60, 200
 _SHOWN = 15
@@ -50,6 +50,7 @@ def as_text(report: Report, *, width: int = 100, colour: bool = False) -> str:
     _scripts(screen, report)
     _ai(screen, report.ai, names)
     _flows(screen, report.flows, names)
+    _data(screen, report.data, names)
     _libraries(screen, report.libraries, names)
     _hosts(screen, report.hosts, names)
     _suppressed(screen, report.suppressed)
@@ -279,7 +280,7 @@ def _ai(screen: Screen, lines: Sequence[AiRow], names: Names) -> None:
             printable(line.name, 34),
             _approved(line),
             f"{line.calls:,}",
-            bytes_in_words(line.bytes_out),
+            bytes_in_words(line.bytes_out) if line.hosts else "",
             names.some(line.scripts),
             some(line.users, 2, 20),
             styled(some(line.data_before, 4), "bold red" if line.data_before else ""),
@@ -291,9 +292,7 @@ def _ai(screen: Screen, lines: Sequence[AiRow], names: Names) -> None:
 
 
 def _approved(line: AiRow) -> Text:
-    if line.is_sanctioned is None:
-        return styled("not said", "")
-    return styled("yes", "") if line.is_sanctioned else styled("no", "bold red")
+    return styled(approved(line), "bold red" if line.is_sanctioned is False else "")
 
 
 def _flows(screen: Screen, flows: Sequence[Flow], names: Names) -> None:
@@ -351,6 +350,35 @@ def _libraries(screen: Screen, libraries: Sequence[LibraryRow], names: Names) ->
     screen.more(len(found) - _SHOWN, "library", "libraries")
 
 
+def _data(screen: Screen, rows: Sequence[DataRow], names: Names) -> None:
+    if not rows:
+        return
+    screen.section("Sensitive data that was used", "by paths and names; no content was read")
+    columns = (
+        Column("data"),
+        Column("folder", can_wrap=True),
+        Column("files", is_number=True),
+        Column("read", is_number=True),
+        Column("written", is_number=True),
+        Column("scripts", can_wrap=True, min_width=18),
+        Column("who", from_width=110),
+    )
+    told = (
+        (
+            styled(printable(row.label, 30), severity_style(row.severity)),
+            printable(row.folder, 50),
+            f"{row.files:,}",
+            f"{row.reads:,}",
+            f"{row.writes:,}",
+            names.some(row.scripts, 2),
+            some(row.users, 2, 20),
+        )
+        for row in rows[:_SHOWN]
+    )
+    screen.table(columns, told)
+    screen.more(len(rows) - _SHOWN, "folder")
+
+
 def _hosts(screen: Screen, hosts: Sequence[HostRow], names: Names) -> None:
     if not hosts:
         return
@@ -383,7 +411,7 @@ def _of_host(host: HostRow) -> Text:
 
     words = [(printable(host.service or host.category or "", 40), severity_style(host.severity))]
     words.append(("inside" if host.is_internal else "", "dim"))
-    words.append(("plain text" if host.is_plain else "", "yellow"))
+    words.append(("not encrypted" if host.is_plain else "", "yellow"))
     words.append((f"{host.denied:,} denied" if host.denied else "", ""))
     words.append((f"{host.failed:,} failed" if host.failed else "", "dim"))
     said = [word for word in words if word[0]]
@@ -396,7 +424,7 @@ def _suppressed(screen: Screen, findings: Sequence[FindingRow]) -> None:
     screen.section("Accepted for now")
     screen.sentences(
         f"{finding.title}, {finding.script_name or finding.subject}: "
-        f"{finding.suppressed_because or 'no reason given'}"
+        f"{(finding.suppressed_because or 'no reason given').rstrip('. ')}"
         f" ({finding.suppressed_by or '?'}, until {finding.suppressed_until or 'further notice'})."
         for finding in findings[:_SHOWN]
     )

@@ -7,10 +7,12 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from ..text import printable
-from .model import Report, ScriptPage
+from .model import AiRow, Report, ScriptPage
 
 # Plain words for the severities, gravest first.
 SEVERITIES = ("high", "medium", "low")
+# Kinds of lines of the AI ledger that nothing leaves the machine for.
+_ON_THE_MACHINE = ("local", "local runtime", "model files")
 
 
 class Names:
@@ -70,13 +72,20 @@ def minute(text: str | None) -> str:
     return text[:16].replace("T", " ") if text else "?"
 
 
+def approved(line: AiRow) -> str:
+    """Whether the organisation has approved a line of the AI ledger, in a word or two."""
+    if line.is_sanctioned is not None:
+        return "yes" if line.is_sanctioned else "no"
+    return "on the machine" if line.kind in _ON_THE_MACHINE else "not said"
+
+
 def looked_at(report: Report) -> str:
     """What the report is about, in words."""
     summary = report.summary
     return ", ".join(
         (
             counted(summary.scripts, "script"),
-            counted(summary.users, "person", "people"),
+            counted(summary.users, "account"),
             counted(summary.machines, "machine"),
             counted(summary.runs, "run"),
             counted(summary.records, "record"),

@@ -16,7 +16,10 @@ with spoken as (
         coalesce(
             list_intersect(schemes, ['http', 'ftp', 'telnet', 'smtp', 'imap', 'pop3', 'nntp'])[1],
             if(len(schemes) = 0 and port is distinct from 8080, port_protocol, null)
-        ) as protocol
+        ) as protocol,
+        -- FTP sends its files over connections of their own, to ports that it agrees on.
+        coalesce(sum(bytes_out) filter (len(schemes) = 0 and port_protocol is null) over (partition by script, host), 0)
+            as data_bytes_out
     from reach
     where host not in ('169.254.169.254', '169.254.170.2')
 )
@@ -25,7 +28,7 @@ select
     concat(protocol, '://', host) as subject,
     host,
     protocol,
-    sum(bytes_out) as bytes_out,
+    sum(bytes_out + if(protocol = 'ftp', data_bytes_out, 0)) as bytes_out,
     case
         when bool_and(is_internal) or protocol in ('smtp', 'imap', 'pop3', 'ldap') then 'low'
         when bool_or(list_has_any(methods, ['PASS', 'AUTHINFO', 'LOGIN'])) or protocol = 'telnet' then 'high'

@@ -7,18 +7,14 @@
 -- needs: reach
 --
 -- A script talked to a host of a category that the catalogue names: a paste site, anonymous file sharing, a tunnel, a web
--- hook, a crypto miner. How grave that is the catalogue says, too; inside it is low.
--- Innocent: a team that uses such a service with a
--- contract; the organisation's catalogue can say so.
+-- hook, a crypto miner. How grave that is the catalogue says, too. Hosts inside do not count.
+-- Innocent: a team that uses such a service with a contract; the organisation's catalogue can say so.
 select
     script,
     host as subject,
     any_value(category) as category,
     sum(bytes_out) as bytes_out,
-    if(
-        bool_and(is_internal), 'low',
-        arg_min(severity, case severity when 'high' then 1 when 'medium' then 2 else 3 end)
-    ) as severity,
+    arg_min(severity, case severity when 'high' then 1 when 'medium' then 2 else 3 end) as severity,
     any_value(attack) as attack,
     len(list_distinct(flatten(list(days)))) as days,
     sum(count) as count,
@@ -28,5 +24,5 @@ select
     list_distinct(flatten(list(machines))) as machines,
     list_slice(flatten(list(records)), 1, 20) as records
 from reach
-where category is not null and severity in ('high', 'medium', 'low') and not coalesce(is_ai, false)
+where category is not null and severity in ('high', 'medium', 'low') and not coalesce(is_ai, false) and not is_internal
 group by script, host

@@ -3,7 +3,7 @@
 -- severity: low
 -- points: high 15, medium 5, low 2
 -- attack: T1106
--- sentence: {script} loaded {subject:name}, which can act unseen ({state:words}).
+-- sentence: {script} {used:words} {subject:name}, which can act unseen: {why:words}.
 -- remedy: Whoever looks after the machines keeps in mind that the report may not have all that such a library did; the
 --   network's own records have the rest.
 -- needs: blind_rows, acts, runs
@@ -13,7 +13,15 @@
 select
     r.script,
     a.target as subject,
-    any_value(b.state) as state,
+    if(a.target = 'io_uring', 'used', 'loaded') as used,
+    case
+        when a.target = 'io_uring' then 'operations that are queued there pass by'
+        when any_value(b.state) = 'go' then 'a Go runtime acts without the C library'
+        when starts_with(any_value(b.state), 'system calls') then 'it makes system calls of its own'
+        when starts_with(any_value(b.state), 'not redirected') then 'its calls could not be redirected'
+        when starts_with(any_value(b.state), 'not examined') then 'it could not be examined'
+        else any_value(b.state)
+    end as why,
     sum(a.count) as count,
     min(a.first_seen) as first_seen,
     max(a.last_seen) as last_seen,

@@ -1,5 +1,5 @@
 -- id: policy-denied
--- title: Stopped by policy again and again
+-- title: Against policy again and again
 -- severity: medium
 -- sentence: {script} {outcome:words} by the rule {subject} {count:count time} ({targets}).
 -- remedy: The rule's owner and the script's owner talk: either the script stops trying, or the rule allows it.

@@ -15,6 +15,8 @@ select
     coalesce(owner, concat('uid ', owner_uid), users[1]) as subject,
     schedule,
     case
+        when is_leaver and owner is not null and owner_exists = false
+            then 'the owner of its file has no account any more and is on the list of leavers'
         when is_leaver and owner is not null then 'the owner of its file is on the list of leavers'
         when is_leaver then 'everybody who ran it is on the list of leavers'
         else 'the owner of its file has no account'

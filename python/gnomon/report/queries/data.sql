@@ -1,9 +1,11 @@
--- Sensitive files by folder and what they may hold. Paths are counted where each stands once, as there may be millions.
+-- Sensitive files that were used, by folder and what they may hold. What was only tried is none, nor what the catalogue
+-- merely tells of (`info`, as models). Paths are counted where each stands once, as there may be millions.
 with facts as (
     select path, id as sensitivity, label, category, severity, attack,
         regexp_extract(path, '^(.*)/[^/]*$', 1) as folder,
         lower(regexp_extract(path, '[^/]\.([A-Za-z0-9_]{1,12})$', 1)) as type
     from base.path_facts
+    where is_used and severity <> 'info'
 ),
 counted as (
     select
@@ -32,6 +34,8 @@ used as (
     from base.file_uses u
     join facts f using (path)
     join base.actors a using (actor)
+    where coalesce(u.reads, 0) + coalesce(u.writes, 0) + coalesce(u.changes, 0) + coalesce(u.renames, 0)
+        + coalesce(u.deletes, 0) > 0
     group by f.folder, f.sensitivity
 )
 select

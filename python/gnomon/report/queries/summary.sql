@@ -6,7 +6,7 @@ with talked as (
     where not n.is_local and coalesce(c.connects, 0) + coalesce(c.requests, 0) + coalesce(c.datagrams, 0) > 0
 )
 select
-    (select count(*) from base.runs) as runs,
+    (select count(*) from base.runs where is_start) as runs,
     (select count(distinct script) from base.runs) as scripts,
     (select count(distinct user) from base.runs) as users,
     (select count(distinct coalesce(machine_id, machine)) from base.runs) as machines,
@@ -14,7 +14,7 @@ select
     (select count(distinct distribution) from libraries where is_imported and state = 'vulnerable')
         as vulnerable_libraries,
     (select count(distinct host) from talked) as hosts,
-    (select count(*) from base.path_facts) as sensitive_files,
+    (select count(*) from base.path_facts where is_used and severity <> 'info') as sensitive_files,
     (select coalesce(sum(records), 0)::bigint from base.runs) as records,
     (select coalesce(sum(bytes_out), 0)::bigint from talked) as bytes_out,
     (select coalesce(sum(count) filter (verdict = 'deny'), 0)::bigint from base.verdicts) as denied,

@@ -1,15 +1,17 @@
--- One row for each day. What a run did counts for the day on which it first did it.
+-- One row for each day. What a run did counts for the day on which it first did it. Connections and bytes are those
+-- beyond the machine, as in the summary; AI requests are those to models on the machine, too.
 with ran as (
-    select started::date as day, count(*) as runs, count(distinct script) as scripts, count(distinct user) as users
+    select started::date as day, count(*) filter (is_start) as runs, count(distinct script) as scripts, count(distinct user) as users
     from base.runs
     group by day
 ),
 talked as (
     select
         coalesce(c.first_connected, c.first_seen)::date as day,
-        sum(if(coalesce(c.connects, 0) > 0, c.connects, coalesce(c.requests, 0)))::bigint as connections,
+        sum(if(coalesce(c.connects, 0) > 0, c.connects, coalesce(c.requests, 0))) filter (not n.is_local)::bigint
+            as connections,
         sum(if(coalesce(c.requests, 0) > 0, c.requests, c.connects)) filter (n.is_ai)::bigint as ai_requests,
-        sum(c.bytes_out)::bigint as bytes_out
+        sum(c.bytes_out) filter (not n.is_local)::bigint as bytes_out
     from base.contacts c
     join base.host_facts n on n.host = c.host and n.port is not distinct from c.port
     where not n.is_local or n.is_ai

@@ -304,7 +304,7 @@ const aiTable = (rows = report.ai) => ({
     }),
     column("is_sanctioned", "Approved", {
       value: (row) => String(row.is_sanctioned),
-      cell: (row) => approved(row.is_sanctioned),
+      cell: approved,
     }),
     counted("sdks", "Libraries", names, { extra: true }),
     counted("endpoints", "Endpoints", (all) => names(all, 2), { extra: true }),
@@ -318,12 +318,14 @@ const aiTable = (rows = report.ai) => ({
   ],
 });
 
-const approved = (value) =>
-  value === true
+// Nothing leaves the machine for these.
+const ON_THE_MACHINE = ["local", "local runtime", "model files"];
+const approved = (row) =>
+  row.is_sanctioned === true
     ? "yes"
-    : value === false
+    : row.is_sanctioned === false
       ? tag("no", "warned")
-      : el("span", { class: "whole" }, "not decided");
+      : el("span", { class: "whole" }, ON_THE_MACHINE.includes(row.kind) ? "on the machine" : "not said");
 
 const dataFilesTable = (rows = report.data) => ({
   caption: "Sensitive data",
