@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from commands import events, gnomon
+from commands import events, gnomon, here
 from watching import armed
 from weeks import Week, golden
 
@@ -82,7 +82,7 @@ def _analysis(week: Week, **more: Any) -> Analysis:
 
 
 def _report(week: Week, knowledge: tuple[str, ...], *options: str, home: str = "/nonexistent") -> bytes:
-    return gnomon("report", week.spool, *knowledge, *options, HOME=home).checked().stdout
+    return here("report", week.spool, *knowledge, *options, HOME=home).checked().stdout
 
 
 def _of(report: dict[str, Any], name: str) -> dict[str, Any]:
@@ -196,9 +196,9 @@ def test_fail_on_is_about_what_nobody_accepted(week: Week, gathered: Report, tmp
     accepted.write_text(
         '[[suppress]]\nrule = "*"\nowner = "ciso"\nreason = "known"\nuntil = ' + _soon() + "\n"
     )
-    done = gnomon("report", week.spool, "--fail-on", "low", "--suppressions", accepted, HOME="/nonexistent")
+    done = here("report", week.spool, "--fail-on", "low", "--suppressions", accepted, HOME="/nonexistent")
     assert done.status == 0
-    assert gnomon("report", week.spool, "--fail-on", "medium", HOME="/nonexistent").status == 1
+    assert here("report", week.spool, "--fail-on", "medium", HOME="/nonexistent").status == 1
     assert gnomon("report", week.spool, "--fail-on", "grave").status == 2
 
 
@@ -261,7 +261,7 @@ def test_pseudonyms_leave_no_name_in_any_form(
     (page,) = [page for page in found["scripts"] if page["name"] == "enrich_customers.py"]
     (pseudonym,) = page["users"]
     assert page["paths"] == [f"/home/{pseudonym}/scripts/enrich_customers.py"]
-    done = gnomon("report", week.spool, "--pseudonyms", key, "--reveal", pseudonym[:9]).checked()
+    done = here("report", week.spool, "--pseudonyms", key, "--reveal", pseudonym[:9]).checked()
     assert f"{pseudonym}  carol" in done.stdout.decode().splitlines()
 
 
@@ -270,7 +270,7 @@ def test_a_short_key_and_none_are_refused(week: Week, tmp_path: Path) -> None:
     for prepared in (False, True):
         if prepared:
             key.write_bytes(b"short")
-        done = gnomon("report", week.spool, "--pseudonyms", key)
+        done = here("report", week.spool, "--pseudonyms", key)
         assert done.status == 1
         assert b"/dev/urandom" in done.stderr
 
@@ -308,7 +308,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_hostile_names_move_no_cursor_and_calculate_nothing(hostile: Path) -> None:
     def said(*options: str) -> str:
-        return gnomon("report", hostile, *options, HOME="/nonexistent").checked().stdout.decode()
+        return here("report", hostile, *options, HOME="/nonexistent").checked().stdout.decode()
 
     text = said()
     assert "\x1b" not in text and "\\x1b[31m" in text
@@ -340,7 +340,7 @@ def test_a_passport_is_found_by_name_path_and_hash(gathered: Report) -> None:
 
 def test_a_passport_is_told_as_text_and_json(week: Week, knowledge: tuple[str, ...]) -> None:
     def said(*options: str) -> str:
-        done = gnomon("script", "enrich", week.spool, *knowledge, *options, HOME="/nonexistent")
+        done = here("script", "enrich", week.spool, *knowledge, *options, HOME="/nonexistent")
         return done.checked().stdout.decode()
 
     text, page = said(), json.loads(said("--format", "json"))
@@ -371,7 +371,7 @@ def test_changes_are_told_against_what_was_before(tmp_path: Path) -> None:
 def test_an_empty_spool_and_a_missing_one_have_an_answer(tmp_path: Path) -> None:
     empty = tmp_path / "spool"
     empty.mkdir(mode=0o700)
-    text = gnomon("report", empty, HOME="/nonexistent").checked().stdout.decode()
+    text = here("report", empty, HOME="/nonexistent").checked().stdout.decode()
     assert "nothing recorded" in text
-    missing = gnomon("report", tmp_path / "none")
+    missing = here("report", tmp_path / "none")
     assert missing.status == 1 and b"hint:" in missing.stderr

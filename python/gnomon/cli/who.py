@@ -109,11 +109,11 @@ def _who_as_text(found: Mapping[str, Any], options: argparse.Namespace) -> str:
             Column("when (UTC)"),
             Column("who"),
             Column("did"),
-            Column("what", can_wrap=True),
+            Column("what", can_wrap=True, min_width=20),
             Column("with", can_wrap=True, min_width=16),
-            Column("times", is_number=True),
-            Column("where", from_width=90),
-            Column("evidence", from_width=120),
+            Column("times", is_number=True, from_width=90),
+            Column("where", from_width=120),
+            Column("evidence", from_width=160),
         )
         screen.table(columns, map(_access, rows[:_SHOWN]))
         screen.more(len(rows) - _SHOWN, "line")

@@ -36,9 +36,10 @@ def is_form(form: str) -> bool:
 def rendered(template: str, row: Mapping[str, Any]) -> str:
     """The sentence. A part in `[[…]]` is left out where one of its values is missing.
 
-    Forms of `{name:form}`: none, by the value's type; `count day` for `1 day` and `3 days` (but `once`, `twice`), or `count
-    entry/entries`; `bytes`; `sent` for `sent 2.3 MB to`, or `talked to` where the bytes are not known; `name` for the
-    last part of a path; `moment` for a time with its hour; `words` for text of the rule's own.
+    Forms of `{name:form}`: none, by the value's type; `count day` for `1 day` and `3 days` (but `once` and
+    `twice`), or `count entry/entries`; `bytes`; `sent` for `sent 2.3 MB to`, or `talked to` where they are
+    unknown; `name` for the last part of a path; `moment` for a time with its hour; `words` for text of the
+    rule's own.
     """
 
     def section(found: re.Match[str]) -> str:

@@ -45,8 +45,8 @@ def subject(wanted: str) -> Subject:
     """A path where there is a slash in it or a file of that name is here, else a host.
 
     Globs are `*` and `?` within a directory or a label, and `**` for anything.
-    A host stands for those below it, too; a directory for all that is in it. What no host of the records is called
-    may be the name of a file (`who`).
+    A host stands for those below it, too; a directory for all that is in it. What no host of the records is
+    called may be the name of a file (`who`).
     """
     if "/" in wanted or wanted.startswith("~") or os.path.exists(wanted):
         path = os.path.expanduser(wanted)

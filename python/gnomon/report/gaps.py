@@ -23,8 +23,8 @@ def gaps(analysis: Analysis) -> list[Gap]:
     if ends["count"]:
         many = counted(ends["count"], "process", "processes")
         sentence = (
-            f"{many} {'has' if ends['count'] == 1 else 'have'} no end in the records, as what was killed or still "
-            "goes on: what happened last may be missing."
+            f"{many} {'has' if ends['count'] == 1 else 'have'} no end in the records, as what was killed or "
+            "still goes on: what happened last may be missing."
         )
         found.append(
             Gap("no end", "", ends["count"], ends["scripts"] or [], ends["machines"] or [], sentence)

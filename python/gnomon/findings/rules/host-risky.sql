@@ -7,8 +7,8 @@
 -- needs: reach
 --
 -- A script talked to a host of a category that the catalogue names: a paste site, anonymous file sharing, a tunnel, a web
--- hook, a crypto miner. How grave that is the catalogue says, too. Hosts inside do not count. Innocent: a team that uses such a service with a
--- contract; the organisation's catalogue can say so.
+-- hook, a crypto miner. How grave that is the catalogue says, too. Hosts inside do not count.
+-- Innocent: a team that uses such a service with a contract; the organisation's catalogue can say so.
 select
     script,
     host as subject,
