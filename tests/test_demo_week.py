@@ -238,6 +238,27 @@ def test_a_startup_file_changed_on_wednesday(week: Week) -> None:
     assert len(states) == (2 if is_whole else 1)
 
 
+def test_passwords_are_found_in_scripts_that_are_here(week: Week) -> None:
+    """Only lines are told; where the company had file systems of its own its scripts are not here."""
+    pytest.importorskip("duckdb")
+    from gnomon.analysis import Analysis
+
+    with Analysis([week.spool]) as analysis:
+        rows = analysis.rows(
+            "select s.path, f.* from findings f join scripts s using (script) "
+            "where rule = 'credential-in-script'"
+        )
+    ran = {process.script_file for process in week.processes.values()}
+    wanted = {path for path, name in week.expected["findings"] if name == "credential-in-script"}
+    if week.expected["is_private"]:
+        assert rows == []
+    else:
+        assert {week.story_path(row["path"]) for row in rows} == {
+            path for path in wanted if f"{week.beside}/files{path}" in ran
+        }
+        assert any("line" in row["sentence"] for row in rows)
+
+
 def test_no_time_lies_outside_of_the_week(week: Week) -> None:
     for record in week.records:
         assert week.when(record.time) and record.time <= record.last_time + 10_000_000

@@ -132,8 +132,8 @@ def test_sentences_are_whole(analysis: Analysis) -> None:
     rows = analysis.rows("select sentence, remedy, title from findings")
     assert len(rows) > 20
     for text in (row[name] for row in rows for name in row):
-        assert text[0] != " " and text[-1] in ".!?" or text in {row["title"] for row in rows}
-        text = re.sub("`[^`]*`", "code", text)
+        assert (text[0] != " " and text[-1] in ".!?") or text in {row["title"] for row in rows}
+        said = re.sub("`[^`]*`", "code", text)
         for ugly in (
             "()",
             "( ",
@@ -150,12 +150,13 @@ def test_sentences_are_whole(analysis: Analysis) -> None:
             "1 times",
             "..",
         ):
-            assert ugly not in text, text
+            assert ugly not in said, text
 
 
 def test_requests_to_ai_services(week: Week, analysis: Analysis) -> None:
     rows = analysis.rows(
-        "select s.path, c.host, any_value(c.is_sanctioned) as is_sanctioned, sum(c.requests)::int as requests "
+        "select s.path, c.host, any_value(c.is_sanctioned) as is_sanctioned, "
+        "sum(c.requests)::int as requests "
         "from connections c join scripts s using (script) where c.is_ai group by all"
     )
     # Of a service that it does not name a catalogue says neither.
