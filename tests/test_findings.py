@@ -108,9 +108,15 @@ def test_a_category_is_as_grave_as_the_catalogue_says(scene: Scene) -> None:
         scene.contact(process, f"{severity}.example")
         scene.host(f"{severity}.example", category="paste site", severity=severity, attack="T1567.003")
 
+    scene.contact(process, "mail.inside")
+    scene.host(
+        "mail.inside", category="mail service", severity="medium", attack="T1567.003", is_internal=True
+    )
+
     found = {(row["subject"], row["severity"], row["attack"]) for row in scene.found("host-risky")}
 
-    assert found == {(f"{severity}.example", severity, "T1567.003") for severity in SEVERITIES}
+    outside = {(f"{severity}.example", severity, "T1567.003") for severity in SEVERITIES}
+    assert found == outside | {("mail.inside", "low", "T1567.003")}
 
 
 PLAIN = [

@@ -490,3 +490,23 @@ def test_the_demonstrations_week_names_what_matters(browser: Any, tmp_path: Path
         for script in [row[0] for row in data_of(file.read_text())["scripts"]["rows"]]:
             report.go(f"#/script/{script}")
             assert report.count("main h1") == 1
+
+
+def test_the_browser_refuses_markup_scripts_and_requests(browser: Any, file: Path) -> None:
+    with opened(browser, file) as report:
+        blocked: list[str] = []
+        report.page.on("requestfailed", lambda request: blocked.append(request.failure))
+        for attempt in (
+            "document.body.innerHTML = '<b>bold</b>'",
+            "const one = document.createElement('script'); one.append('ran = 1'); document.body.append(one)",
+            "new Image().src = 'https://127.0.0.1:9/pixel'",
+        ):
+            report.page.evaluate(
+                f"() => {{ try {{ {attempt} }} catch (error) {{ console.error('refused') }} }}"
+            )
+        report.page.evaluate("() => fetch('https://127.0.0.1:9/').catch(() => console.error('refused'))")
+        assert report.page.evaluate("window.ran") is None
+        report.until("true")
+        refused, report.wrongs = report.wrongs, []
+        assert len([wrong for wrong in refused if not wrong.startswith("request")]) >= 4
+        assert blocked == ["csp"]  # the picture; the fetch was not even tried

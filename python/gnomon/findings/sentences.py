@@ -36,8 +36,8 @@ def rendered(template: str, row: Mapping[str, Any]) -> str:
     """The sentence. A part in `[[…]]` is left out where one of its values is missing.
 
     Forms of `{name:form}`: none, by the value's type; `count day` for `1 day` and `3 days`, or `count
-    entry/entries`; `bytes`; `sent` for `sent 2.3 MB to`, or `talked to` where that is unknown; `name` for the
-    last part of a path; `moment` for a time with its hour; `words` for text of the rule's own.
+    entry/entries`; `bytes`; `sent` for `sent 2.3 MB to`, or `talked to` where they are not known; `name` for
+    the last part of a path; `moment` for a time with its hour; `words` for text of the rule's own.
     """
 
     def section(found: re.Match[str]) -> str:

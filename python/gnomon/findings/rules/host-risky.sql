@@ -7,14 +7,18 @@
 -- needs: reach
 --
 -- A script talked to a host of a category that the catalogue names: a paste site, anonymous file sharing, a tunnel, a web
--- hook, a crypto miner. How grave that is the catalogue says, too. Innocent: a team that uses such a service with a
+-- hook, a crypto miner. How grave that is the catalogue says, too; inside it is low.
+-- Innocent: a team that uses such a service with a
 -- contract; the organisation's catalogue can say so.
 select
     script,
     host as subject,
     any_value(category) as category,
     sum(bytes_out) as bytes_out,
-    arg_min(severity, case severity when 'high' then 1 when 'medium' then 2 else 3 end) as severity,
+    if(
+        bool_and(is_internal), 'low',
+        arg_min(severity, case severity when 'high' then 1 when 'medium' then 2 else 3 end)
+    ) as severity,
     any_value(attack) as attack,
     len(list_distinct(flatten(list(days)))) as days,
     sum(count) as count,

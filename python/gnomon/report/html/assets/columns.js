@@ -101,7 +101,7 @@ const scriptsTable = (rows = scripts) => ({
     numbers("hosts", "Hosts", { extra: true }),
     sizes("bytes_out", "Sent", { minor: true }),
     column("schedule", "Started by", {
-      minor: true,
+      extra: true,
       value: (row) => row.schedule ?? "by hand",
       cell: (row) => row.schedule ?? "by hand",
     }),

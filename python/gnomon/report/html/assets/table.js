@@ -69,6 +69,7 @@ function dataTable(table) {
     el("p", { class: "empty unmatched" }, "Nothing matches. Change the search or a filter."),
   );
   show();
+  if (table.search) whenIdle(() => searchTexts(table));
   return el("div", { class: "table" }, controls(table, state, change, counted), frame, turning);
 }
 
@@ -151,6 +152,9 @@ function searchTexts(table) {
   table.texts ??= new Map(table.rows.map((row) => [row, table.search(row).flat().join("\n").toLowerCase()]));
   return table.texts;
 }
+
+/** So that the first letter that is typed has nothing to prepare. */
+const whenIdle = (task) => (window.requestIdleCallback ?? setTimeout)(task);
 
 /** All rows in order, kept, so that typing in the search sorts nothing anew. */
 function sorter(table) {

@@ -50,12 +50,14 @@ function names(values, most = 3) {
 function several(values, made, most) {
   const items = list(values);
   if (!items.length) return el("span", { class: "quiet" }, "–");
-  const shown = items.slice(0, most).flatMap((value, index) => (index ? [", ", made(value)] : [made(value)]));
+  const shown = items.slice(0, most);
+  const last = shown.length - 1;
+  const rest = items.length - shown.length;
   return el(
     "span",
     {},
-    shown,
-    items.length > most && el("span", { class: "quiet" }, ` and ${number(items.length - most)} more`),
+    shown.map((value, index) => [el("span", { class: "item" }, made(value), index < last && ","), " "]),
+    rest > 0 && el("span", { class: "quiet" }, `and ${number(rest)} more`),
   );
 }
 
