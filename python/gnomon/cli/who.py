@@ -178,7 +178,6 @@ def _person_as_text(found: Mapping[str, Any], options: argparse.Namespace) -> st
     screen.line((f"What is recorded about {printable(found['person'], 60)}", "bold"))
     screen.line((f"user number {numbers} · {period(found['first_seen'], found['last_seen'])}", "dim"))
     screen.console.print()
-    hosts = {host["host"] for host in found["hosts"]}
     sent = sum(host["bytes_out"] for host in found["hosts"] if not host["is_local"])
     hosts = len({host["host"] for host in found["hosts"]})
     screen.facts(
