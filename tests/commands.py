@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from watching import Ended, environment
 
@@ -18,6 +22,22 @@ def gnomon(*arguments: str | Path, stdin: bytes = b"", cwd: Path | None = None, 
         command, env=environment(**more), input=stdin, cwd=cwd, capture_output=True, check=False, timeout=300
     )
     return Ended(done.returncode, done.stdout, done.stderr)
+
+
+def here(*arguments: str | Path, **more: str) -> Ended:
+    """The same in this process, for verbs that only read: it starts no interpreter."""
+    from gnomon.cli import main
+
+    streams = [io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2)]
+    with contextlib.ExitStack() as stack:
+        changed = stack.enter_context(pytest.MonkeyPatch.context())
+        stack.enter_context(contextlib.redirect_stdout(streams[0]))
+        stack.enter_context(contextlib.redirect_stderr(streams[1]))
+        for name, value in more.items():
+            changed.setenv(name, value)
+        status = main([*map(str, arguments)])
+    out, err = (stream.buffer.getvalue() for stream in streams)  # type: ignore[attr-defined]
+    return Ended(status, out, err)
 
 
 def run(spool: Path, *program: str | Path, **options: Any) -> Ended:

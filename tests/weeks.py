@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import tarfile
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import gnomon
 from gnomon._native import Process, Record
+from gnomon.catalog import Catalog
+from gnomon.cli import main
+from gnomon.findings import WorkingHours
 
 _GOLDEN = Path(__file__).resolve().parent / "demo_week"
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -52,9 +55,26 @@ class Week:
         monday = datetime.fromisoformat(self.expected["monday"]).replace(tzinfo=timezone.utc)
         return f"{_DAYS[(moment - monday).days]} {moment:%H:%M}"
 
+    def knowledge(self, database: Path) -> dict[str, Any]:
+        """What an analysis of it is given: the organisation's files, and its vulnerability database."""
+        return {
+            "catalog": Catalog.load([self.beside / "catalog.toml"], own=False),
+            "leavers": self.beside / "leavers.csv",
+            "suppressions": [self.beside / "suppressions.toml"],
+            "vulnerabilities": database,
+            "working_hours": WorkingHours(zone="UTC"),
+        }
+
     def story_path(self, path: str) -> str:
         """A path as the story has it, also where the company had no file systems of its own."""
         return path.removeprefix(f"{self.beside}/files")
+
+
+def osv(week: Week) -> Path:
+    """The week's advisories as a database."""
+    database = week.beside / "osv.sqlite"
+    assert main(["osv", "import", "--output", str(database), str(week.beside / "osv")]) == 0
+    return database
 
 
 def golden(folder: Path) -> Week:
@@ -66,4 +86,7 @@ def golden(folder: Path) -> Week:
                 archive.extractall(folder / name, filter="data")
             else:
                 archive.extractall(folder / name)
+    accepted = folder / "beside" / "suppressions.toml"
+    until = (datetime.now(timezone.utc) + timedelta(days=90)).date()
+    accepted.write_text(accepted.read_text().replace("2026-12-31", until.isoformat()))
     return Week(folder / "spool", folder / "beside")

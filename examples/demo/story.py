@@ -208,6 +208,7 @@ FINANCE = (
         writes=("/srv/finance/reminders.txt",),
         calls=(Call("POST", "https://api.anthropic.com/v1/messages"),),
         verdicts=(Verdict("allow", "meridian/ai-with-contract", "http"),),
+        findings=("sensitive-data-to-approved-service",),
     ),
     Script(
         "/srv/finance/bank_files.py",
@@ -330,7 +331,7 @@ MARKETING = (
         arguments=("--user", "carol", f"--password={_SECRET}"),
         reads=("/srv/marketing/leads.json",),
         calls=(Call("POST", "https://crm.meridian.example/api/leads"),),
-        findings=("credential-in-argv", "credential-in-script"),
+        findings=("credential-in-argv", "credential-in-script", "sensitive-data-inside"),
     ),
     Script(
         "/home/dave/weekend_extract.py",
@@ -391,7 +392,7 @@ HR = (
         reads=(_HR_DATA,),
         calls=(Call("POST", "http://pastebin.com/api/api_post.php"),),
         verdicts=(Verdict("allow", "meridian/hr-itself", "open"),),
-        findings=("sensitive-data-before-upload", "plain-text-protocol"),
+        findings=("sensitive-data-before-upload", "plain-text-protocol", "risky-host"),
     ),
 )
 
@@ -512,6 +513,7 @@ DATA_SCIENCE = (
         writes=("/srv/datascience/slopes.csv",),
         forks=2,
         verdicts=(Verdict("allow", "", "unpickle", 4, shadow="deny meridian/unpickle"),),
+        findings=("against-policy",),
     ),
     Script(
         "/srv/datascience/churn_api.py",
@@ -560,7 +562,7 @@ DATA_SCIENCE = (
         venv="/srv/datascience/venv",
         reads=("/srv/datascience/baseline.csv",),
         writes=("/srv/datascience/dashboard.json",),
-        findings=("startup-hook-changed",),
+        findings=("startup-hook-changed", "startup-hook-unowned"),
     ),
 )
 

@@ -62,7 +62,7 @@ _INTERPRETER_REACHED = Sign(
     "interpreter-reached",
     "medium",
     "ctypes reached into the interpreter or into gnomon",
-    'look at the line that did; deny it with `event = "tamper"` in a policy',
+    'look at the line that did it; deny it with `event = "tamper"` in a policy',
 )
 _SHADOWED = Sign(
     "sitecustomize-shadowed",

@@ -40,7 +40,7 @@ def as_sarif(answer: Answer, *, directory: str, version: str) -> str:
     gaps = [] if answer.coverage.is_complete else answer.coverage.sentences()
     notes += [{"level": "note", "message": {"text": f"coverage: {gap}"}} for gap in gaps]
     rules = {finding.rule.name: finding.rule for finding in found}
-    run = {
+    run: dict[str, object] = {
         "tool": {
             "driver": {
                 "name": "gnomon",
@@ -59,6 +59,11 @@ def as_sarif(answer: Answer, *, directory: str, version: str) -> str:
         "columnKind": "unicodeCodePoints",
         "results": results,
     }
+    return document(run)
+
+
+def document(run: dict[str, object]) -> str:
+    """The text of a document of one run of gnomon."""
     return json.dumps({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}, ensure_ascii=True, indent=2)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 import os
 import statistics
-from collections.abc import Collection, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,11 +20,12 @@ _MIN_RUNS = 3
 _MAX_TIMES = 500
 _SPREAD = timedelta(minutes=10)
 _SPREAD_WITHOUT_TIMER = timedelta(minutes=1)
+_NAMES = ("user", "account", "login", "username", "uid")
 
 
 _COLUMNS = """
-    script VARCHAR, owner_exists BOOLEAN, is_leaver BOOLEAN, repository VARCHAR, is_in_repository BOOLEAN,
-    schedule VARCHAR
+    script VARCHAR, owner_exists BOOLEAN, former_owner VARCHAR, is_leaver BOOLEAN, repository VARCHAR,
+    is_in_repository BOOLEAN, schedule VARCHAR
 """
 
 
@@ -36,6 +37,7 @@ def install(connection: duckdb.DuckDBPyConnection, leavers: str | os.PathLike[st
         leavers: The file for `read_leavers`.
     """
     gone = read_leavers(leavers) if leavers is not None else None
+    numbers = read_numbers(leavers) if leavers is not None else {}
     here = machine_id()
     found = connection.execute(
         """
@@ -47,18 +49,23 @@ def install(connection: duckdb.DuckDBPyConnection, leavers: str | os.PathLike[st
         from base.runs group by script
         """
     ).fetchall()
-    load_rows(connection, "script_marks", _COLUMNS, (_marks(row, here, gone) for row in found))
+    load_rows(connection, "script_marks", _COLUMNS, (_marks(row, here, gone, numbers) for row in found))
 
 
-def _marks(row: tuple[Any, ...], here: str | None, leavers: Collection[str] | None) -> dict[str, Any]:
+def _marks(
+    row: tuple[Any, ...], here: str | None, leavers: Collection[str] | None, numbers: Mapping[int, str]
+) -> dict[str, Any]:
     script, started_by, users, times, path, machine, owner, uid = row
     is_here = machine == here
     is_there = is_here and (path or "").startswith("/") and os.path.exists(path)
     repository = repository_of(path) if is_there else None
+    # A number is used again for another account; one without an account tells who had it.
+    former = numbers.get(uid) if owner is None and uid is not None else None
     return {
         "script": script,
         "owner_exists": owner_exists(owner, uid, is_here=is_here),
-        "is_leaver": is_leaver(owner, uid, users, leavers),
+        "former_owner": former,
+        "is_leaver": is_leaver(owner or former, uid, users, leavers),
         "repository": repository,
         "is_in_repository": repository is not None if is_there else None,
         "schedule": schedule(started_by, (times or [])[-_MAX_TIMES:]),
@@ -106,15 +113,41 @@ def read_leavers(path: str | os.PathLike[str]) -> frozenset[str]:
         OSError: It cannot be read.
         ValueError: It is no list.
     """
+    head, rows = _table(path)
+    known = [name for name in _NAMES if name in head]
+    column = head.index(known[0]) if known else 0
+    cells = (row[column].strip() for row in (rows[1:] if known else rows) if len(row) > column)
+    return frozenset(_account(cell) for cell in cells if cell)
+
+
+def read_numbers(path: str | os.PathLike[str]) -> dict[int, str]:
+    """The accounts of such a list by their numbers, where it has a column `uid` beside the one for accounts.
+
+    Raises:
+        OSError: It cannot be read.
+        ValueError: It is no list.
+    """
+    head, rows = _table(path)
+    known = [name for name in _NAMES[:-1] if name in head]
+    if not known or "uid" not in head:
+        return {}
+    name, number = head.index(known[0]), head.index("uid")
+    pairs = [(row[number].strip(), row[name].strip()) for row in rows[1:] if len(row) > max(name, number)]
+    return {int(uid): _account(cell) for uid, cell in pairs if uid.isdecimal() and cell}
+
+
+def _table(path: str | os.PathLike[str]) -> tuple[list[str], list[list[str]]]:
+    """What may be the names of columns, and all rows."""
     with open(path, encoding="utf-8-sig", newline="") as file:
         rows = [row for row in csv.reader(file) if any(cell.strip() for cell in row)]
     if not rows:
         raise ValueError("it is empty")
-    head = [cell.strip().lower() for cell in rows[0]]
-    known = [name for name in ("user", "account", "login", "username", "uid") if name in head]
-    column = head.index(known[0]) if known else 0
-    cells = (row[column].strip() for row in (rows[1:] if known else rows) if len(row) > column)
-    return frozenset(cell.rpartition("\\")[2].partition("@")[0] for cell in cells if cell)
+    return [cell.strip().lower() for cell in rows[0]], rows
+
+
+def _account(cell: str) -> str:
+    """The account's name, without what says where it is."""
+    return cell.rpartition("\\")[2].partition("@")[0]
 
 
 def is_leaver(
@@ -146,7 +179,7 @@ def _rhythm(times: Sequence[datetime], *, runs: int, spread: timedelta) -> str |
     if len(days) >= runs and len(times) == len(days):
         minutes = [time.hour * 60 + time.minute + time.second / 60 for time in times]
         if max(minutes) - min(minutes) <= spread.total_seconds() / 60:
-            at = round(statistics.median(minutes))
+            at = int(statistics.median(minutes))
             return f"{_days(days)} at {at // 60 % 24:02}:{at % 60:02} (UTC)"
     steps = [(later - earlier).total_seconds() for earlier, later in zip(times, times[1:])]
     step = statistics.median(steps)
@@ -155,8 +188,12 @@ def _rhythm(times: Sequence[datetime], *, runs: int, spread: timedelta) -> str |
     return None
 
 
-def _days(days: Sequence[object]) -> str:
-    gaps = {(later - earlier).days for earlier, later in zip(days, days[1:])}  # type: ignore[operator]
+def _days(days: Sequence[date]) -> str:
+    gaps = {(later - earlier).days for earlier, later in zip(days, days[1:])}
+    if gaps == {1} and len(days) == 5 and days[0].weekday() == 0:
+        return "on working days"
+    if gaps == {1, 3} and all(day.weekday() < 5 for day in days):
+        return "on working days"
     return {frozenset({1}): "daily", frozenset({7}): "weekly"}.get(frozenset(gaps), "on some days")
 
 

@@ -32,7 +32,8 @@ class Analysis:
         leavers: A CSV of people who left.
         suppressions: TOML files with accepted findings.
         rules: More rules for findings: directories of `.sql` files, or such files.
-        working_hours: When people are expected to be at work; by default Monday to Friday, 07:00 to 19:00, local time.
+        working_hours: When people are expected to be at work; by default Monday to Friday, 07:00 to 19:00,
+            local time.
         reads_scripts: Whether scripts that are here as they ran are searched for passwords and keys.
         uses_bandit: Whether an installed `bandit` looks at them, too.
         memory_bytes: How much memory DuckDB may use before it goes to disk.
@@ -114,11 +115,21 @@ class Analysis:
         return [dict(zip(names, row)) for row in done.fetchall()]
 
     def prepare(self, query: str) -> None:
-        """Loads what `query` reads. A table is known by its name, wherever it stands in the query."""
-        words = set(re.findall(r"\w+", query.lower()))
-        if "events" in words:
-            self._bring_events(query, words)
-        self.ensure(name for name in (*schema.NAMES, *TABLES) if name in words and name != "events")
+        """Loads what `query` reads."""
+        names = self.named(query)
+        if "events" in names:
+            self._bring_events(query)
+        self.ensure(name for name in (*schema.NAMES, *TABLES) if name in names and name != "events")
+
+    def named(self, query: str) -> set[str]:
+        """The tables that `query` names; all its words, where DuckDB cannot tell before it is executed."""
+        import duckdb
+
+        try:
+            found = self.connection.get_table_names(re.sub(r"\$\w+|\?", "null", query))
+            return {name.lower() for name in found}
+        except duckdb.Error:  # more than one statement, or none at all
+            return set(re.findall(r"\w+", query.lower()))
 
     def ensure(self, names: Iterable[str]) -> None:
         """Makes the tables and views called `names`, after those that they need."""
@@ -132,11 +143,12 @@ class Analysis:
             else:
                 self.connection.execute(f"create view {name} as {schema.view(name).sql}")
 
-    def _bring_events(self, query: str, words: set[str]) -> None:
+    def _bring_events(self, query: str) -> None:
         """The view `events`, which reads the spools again, with no more columns than the query can mean."""
         from .sources import register
 
         self.ensure(["runs"])
+        words = set(re.findall(r"\w+", query.lower()))
         known = [column.name for column in schema.view("events").columns]
         own = known[: known.index("script")]
         has_star = (

@@ -15,7 +15,8 @@ from .. import Spool
 if TYPE_CHECKING:
     import duckdb
 
-_TIMES = ("time", "last_time")
+RECORD_TIMES = ("time", "last_time")
+PROCESS_TIMES = ("started", "ended", "last_seen", "script_modified")
 
 
 def register(
@@ -28,6 +29,25 @@ def register(
         connection.register(part, spool.stream(columns))
         parts.append(f"select {', '.join(_column(column) for column in columns)} from {part}")
     connection.execute(f"create or replace temp view {name} as {' union all '.join(parts)}")
+
+
+def copy(
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    streams: Sequence[object],
+    columns: Sequence[str],
+    *,
+    times: Sequence[str] = (),
+) -> None:
+    """Makes the temporary table `name` of what `streams` have in these columns."""
+    parts = []
+    for number, one in enumerate(streams):
+        part = f"{name}_{number}"
+        connection.register(part, one)
+        parts.append(f"select {', '.join(_column(column, times) for column in columns)} from {part}")
+    connection.execute(f"create or replace temp table {name} as {' union all '.join(parts)}")
+    for number in range(len(streams)):
+        connection.unregister(f"{name}_{number}")
 
 
 @contextmanager
@@ -44,10 +64,10 @@ def stream(
             connection.unregister(f"{name}_{number}")
 
 
-def _column(name: str) -> str:
+def _column(name: str, times: Sequence[str] = RECORD_TIMES) -> str:
     # From nanoseconds: DuckDB 1.4 and 2.0 differ in what they make of the stream, and a cast would take
     # the session's time zone.
-    return f"make_timestamp_ns(epoch_ns({name}))::timestamp as {name}" if name in _TIMES else f'"{name}"'
+    return f"make_timestamp_ns(epoch_ns({name}))::timestamp as {name}" if name in times else f'"{name}"'
 
 
 def load_rows(
@@ -84,15 +104,3 @@ def moment(nanoseconds: int | None) -> str | None:
         return None
     moment = datetime(1970, 1, 1) + timedelta(microseconds=nanoseconds // 1000)
     return moment.isoformat(sep=" ")
-
-
-PROCESS_COLUMNS = """
-    id VARCHAR, role VARCHAR, parent VARCHAR, run VARCHAR, pid UINTEGER, parent_pid UINTEGER,
-    parent_name VARCHAR, forked BOOLEAN, hook_proven BOOLEAN, native VARCHAR, startup VARCHAR, managed
-    BOOLEAN, uid UINTEGER, user VARCHAR, host VARCHAR, machine VARCHAR, boot VARCHAR, executable
-    VARCHAR, python VARCHAR, implementation VARCHAR, environment VARCHAR, argv VARCHAR[], directory
-    VARCHAR, started TIMESTAMP, ended TIMESTAMP, last_seen TIMESTAMP, status INTEGER, script_form
-    VARCHAR, script VARCHAR, script_file VARCHAR, script_sha256 VARCHAR, script_size UBIGINT,
-    script_owner VARCHAR, script_owner_uid UINTEGER, script_modified TIMESTAMP, segments UBIGINT,
-    records UBIGINT, gnomon VARCHAR, owner_uid UINTEGER, is_forged BOOLEAN, inventory VARCHAR
-"""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from ..libraries import normalised
 from . import schema
-from .sources import PROCESS_COLUMNS, load_rows, moment, stream
+from .sources import PROCESS_TIMES, copy, load_rows, stream
 
 if TYPE_CHECKING:
     from .questions import Analysis
@@ -45,62 +44,18 @@ class Loading:
 
 
 def _processes(loading: Loading) -> None:
-    processes, faults = loading.analysis.processes
-    inventories: dict[str, str] = {}
-    keys = {process.id: _inventory(process.distributions, inventories) for process in processes}
-    load_rows(
-        loading.connection,
-        "process_stream",
-        PROCESS_COLUMNS,
-        (_row(process, keys[process.id]) for process in processes),
-    )
-    load_rows(
-        loading.connection,
-        "inventory_rows",
-        "inventory VARCHAR, directory VARCHAR, name VARCHAR, version VARCHAR, distribution VARCHAR",
-        _installed(inventories),
-    )
-    load_rows(
-        loading.connection,
-        "loss_rows",
-        "process VARCHAR, reason VARCHAR, count BIGINT",
-        (
-            {"process": process.id, "reason": reason, "count": count}
-            for process in processes
-            for reason, count in process.lost.items()
-        ),
-    )
-    load_rows(
-        loading.connection,
-        "fault_rows",
-        "path VARCHAR, kind VARCHAR, severity VARCHAR, detail VARCHAR",
-        (
-            {"path": str(fault.path), "kind": fault.kind, "severity": fault.severity, "detail": fault.detail}
-            for fault in faults
-        ),
-    )
-    loading.connection.execute(schema.base("process_rows"))
-
-
-def _inventory(distributions: dict[str, list[tuple[str, str]]], known: dict[str, str]) -> str:
-    text = json.dumps(distributions, sort_keys=True)
-    return known.setdefault(text, str(len(known)))
-
-
-def _installed(inventories: dict[str, str]) -> Iterator[dict[str, Any]]:
-    for text, key in inventories.items():
-        for directory, found in json.loads(text).items():
-            for name, version in found:
-                row = {"inventory": key, "directory": directory, "name": name, "version": version}
-                yield {**row, "distribution": normalised(name)}
-
-
-def _row(process: Any, inventory: str) -> dict[str, Any]:
-    names = [column.split()[0] for column in PROCESS_COLUMNS.split(",")]
-    row = {name: getattr(process, name) for name in names if name != "inventory"}
-    for name in ("started", "ended", "last_seen", "script_modified"):
-        row[name] = moment(row[name])
-    return {**row, "inventory": inventory}
+    connection = loading.connection
+    parts = [spool.tables() for spool in loading.analysis.spools()]
+    for table, name in (
+        ("processes", "process_stream"),
+        ("distributions", "inventory_rows"),
+        ("losses", "loss_rows"),
+        ("faults", "fault_rows"),
+    ):
+        streams = [getattr(part, table) for part in parts]
+        columns = streams[0].columns if streams else []
+        copy(connection, name, streams, columns, times=PROCESS_TIMES)
+    connection.execute(schema.base("process_rows"))
 
 
 def _runs(loading: Loading) -> None:
@@ -237,6 +192,10 @@ def _finding_rows(loading: Loading) -> None:
     install(loading.analysis)
 
 
+def _nothing(loading: Loading) -> None:
+    del loading
+
+
 def _plain(table: str) -> Callable[[Loading], None]:
     return lambda loading: loading.from_streams(table)
 
@@ -248,6 +207,9 @@ TABLES: dict[str, Callable[[Loading], None]] = {
     "imports": _imports,
     "library_uses": _library_uses,
     "checked_rows": _checked,
+    "advisories": _nothing,  # these come with `checked_rows`
+    "checked_distributions": _nothing,
+    "vulnerability_database": _nothing,
     "contacts": _contacts,
     "host_facts": _host_facts,
     "file_uses": _file_uses,
@@ -261,6 +223,9 @@ TABLES: dict[str, Callable[[Loading], None]] = {
     "script_facts": _plain("script_facts"),
     "gap_rows": _plain("gap_rows"),
     "finding_rows": _finding_rows,
+    "risk_rows": _nothing,  # these come with `finding_rows`
+    "risk_points": _nothing,
+    "note_rows": _nothing,
 }
 
 NEEDS: dict[str, tuple[str, ...]] = {
@@ -269,6 +234,9 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "imports": ("runs",),
     "library_uses": ("imports", "actors"),
     "checked_rows": ("library_uses",),
+    "advisories": ("checked_rows",),
+    "checked_distributions": ("checked_rows",),
+    "vulnerability_database": ("checked_rows",),
     "contacts": ("runs",),
     "host_facts": ("contacts",),
     "file_uses": ("runs",),
@@ -283,6 +251,9 @@ NEEDS: dict[str, tuple[str, ...]] = {
         "actors", "library_uses", "contacts", "host_facts", "file_uses", "acts", "verdicts", "script_marks",
     ),
     "gap_rows": ("process_rows", "runs", "acts", "silent_rows"),
+    "risk_rows": ("finding_rows",),
+    "risk_points": ("finding_rows",),
+    "note_rows": ("finding_rows",),
     "processes": ("runs",),
     "scripts": ("script_facts", "finding_rows"),
     "libraries": ("library_uses", "actors", "checked_rows"),

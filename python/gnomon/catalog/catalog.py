@@ -90,12 +90,31 @@ class Catalog:
             port: The port, where it is known.
         """
         plain = plain_host(host)
-        for regex, service in self._service_patterns:
-            if re.search(regex, plain) and _starts_with(path, service.only_paths):
+        for service in self._services_at(plain):
+            if _starts_with(path, service.only_paths):
                 return service
         if port is None or not self.is_internal(plain):
             return None
         return next((server for server in self.servers if server.is_telling and port in server.ports), None)
+
+    def _services_at(self, plain: str) -> tuple[Service, ...]:
+        """Those with a host that `plain` matches, the most telling pattern first."""
+        known = self._known_hosts
+        if plain not in known:
+            found = (service for regex, service in self._service_patterns if regex.search(plain))
+            known[plain] = tuple(found) if self._any_service.search(plain) else ()
+        return known[plain]
+
+    @cached_property
+    def _known_hosts(self) -> dict[str, tuple[Service, ...]]:
+        return {}
+
+    @cached_property
+    def _any_service(self) -> re.Pattern[str]:
+        """All patterns as one: most hosts are no AI service."""
+        return _compiled(
+            patterns.alternatives(patterns.of_host(host) for host, _ in self.service_order) or r"(?!)"
+        )
 
     def egress_of(self, host: str, port: int | None = None) -> tuple[Egress, ...]:
         """The categories that `host` and `port` belong to, the most severe first."""
@@ -123,6 +142,12 @@ class Catalog:
         return (bool(plain) and "." not in plain) or any(
             re.search(regex, plain) for regex in self._internal_names
         )
+
+    @cached_property
+    def has_judged_services(self) -> bool:
+        """Whether the organisation has said of any AI service that it may be used, or may not."""
+        judged = [one.is_sanctioned for one in self.services] + [one.is_sanctioned for one in self.servers]
+        return any(said is not None for said in judged)
 
     @cached_property
     def service_order(self) -> tuple[tuple[str, Service], ...]:

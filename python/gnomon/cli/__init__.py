@@ -6,8 +6,16 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
 from .errors import Failure, UsageError
+
+# In the order of the help.
+_VERBS = (
+    "run", "attach", "show", "events", "watch", "diff", "startup", "verify", "policy",
+    "report", "script", "query", "who", "osv", "sbom",
+    "install", "uninstall", "doctor", "pythons", "keep", "bundle",
+)  # fmt: skip
 
 
 class _Parser(argparse.ArgumentParser):
@@ -17,39 +25,16 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(message, hint=f"see `{self.prog} --help`")
 
 
-def _parser() -> _Parser:
-    from . import (
-        attach,
-        bundle,
-        diff,
-        doctor,
-        events,
-        install,
-        keep,
-        osv,
-        policy,
-        pythons,
-        run,
-        sbom,
-        show,
-        startup,
-        uninstall,
-        verify,
-        watch,
-    )
-
+def _parser(verbs: Sequence[str]) -> _Parser:
+    """The parser of these verbs: each is the module of its name, which may bring much with it."""
     parser = _Parser(
         prog="gnomon",
         description="Shows what Python programs really do: files, hosts, libraries, children.",
     )
     parser.add_argument("--version", action="store_true", help="print the version and leave")
-    verbs = parser.add_subparsers(metavar="VERB", parser_class=_Parser)
-    for verb in (run, attach, show, events, watch, diff, startup, verify, policy):
-        verb.add_parser(verbs)
-    for verb in (osv, sbom):
-        verb.add_parser(verbs)
-    for verb in (install, uninstall, doctor, pythons, keep, bundle):
-        verb.add_parser(verbs)
+    below = parser.add_subparsers(metavar="VERB", parser_class=_Parser)
+    for verb in verbs:
+        import_module(f".{verb}", __package__).add_parser(below)
     return parser
 
 
@@ -65,7 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             from ..rollout import keep as keeping  # with a command line of its own: timers run it without us
 
             return keeping.main(arguments[1:])
-        parser = _parser()
+        named = [verb for verb in _VERBS if verb in arguments[:1]]
+        parser = _parser(named or _VERBS)
         options = parser.parse_args(arguments)
         if options.version:
             print(f"gnomon {_version()}")
@@ -88,6 +74,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _version() -> str:
-    from importlib.metadata import version
+    from importlib.metadata import PackageNotFoundError, version
 
-    return version("gnomon")
+    try:
+        return version("gnomon")
+    except PackageNotFoundError:  # run from its source
+        return "(not installed)"

@@ -27,7 +27,13 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     parser.add_argument(
         "--installed", action="store_true", help="also what was only installed, with the scope `excluded`"
     )
-    parser.add_argument("--database", metavar="FILE", help="the vulnerability database (see `gnomon osv`)")
+    parser.add_argument(
+        "--osv",
+        "--database",
+        dest="database",
+        metavar="FILE",
+        help="the vulnerability database (see `gnomon osv`)",
+    )
     parser.set_defaults(main=main)
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from . import notes
+from . import note
 from .errors import FindingsError
 from .present import Present, present
 
@@ -44,7 +44,7 @@ def command() -> list[str] | None:
 
 
 def scan(scripts: Sequence[Present]) -> list[Issue]:
-    """What bandit finds in the content of `scripts`. It is given copies: a file may change, or have an odd name.
+    """What bandit finds in `scripts`. It is given copies: a file may change, or have an odd name.
 
     Raises:
         FindingsError: It is not installed, or did not answer.
@@ -110,7 +110,7 @@ def rows(analysis: Analysis) -> Iterator[dict[str, Any]]:
     try:
         issues = scan(scripts) if scripts else []
     except FindingsError as error:
-        notes.add(analysis, "bandit", f"No script was looked at by bandit: {error}.", error.hint)
+        note.add(analysis, "bandit", f"No script was looked at by bandit: {error}.", error.hint)
         return
     for issue in issues:
         one = by_path[issue.path]

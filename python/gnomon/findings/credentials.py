@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import bisect
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from .present import present
-
 if TYPE_CHECKING:
-    from ..analysis import Analysis
+    from .present import Present
 
 KEY, PASSWORD, ADDRESS = "key", "password", "address"
 
@@ -79,15 +77,15 @@ def _is_harmless(value: str, kind: str) -> bool:
     """Whether it says where a secret is to go, or is a word that a person reads."""
     if _PLACEHOLDER.fullmatch(value):
         return True
-    # `password: "Please enter it"`, `token_url = "https://…"`, `secret = "/run/secrets/db"`, `PASSWORD = "DB_PASSWORD"`
+    # As in `password: "Please enter it"`, `secret = "/run/secrets/db"`, `PASSWORD = "DB_PASSWORD"`.
     is_place = value.startswith(("/", "./", "~", "http://", "https://", "env:", "vault:", "op://"))
     is_name = re.fullmatch(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+", value) is not None
     return kind == PASSWORD and (is_place or is_name or " " in value)
 
 
-def rows(analysis: Analysis) -> Iterator[dict[str, Any]]:
-    """One row for each such line of the scripts that are here as they ran."""
-    for one in present(analysis):
+def rows(scripts: Iterable[Present]) -> Iterator[dict[str, Any]]:
+    """One row for each such line."""
+    for one in scripts:
         for line, kind in found_in(one.content.decode("utf-8", "replace")):
             yield {
                 "script": one.script, "path": one.path, "process": one.process, "line": line, "kind": kind,

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta, timezone, tzinfo
-from typing import Optional
 
 from .errors import FindingsError
 
@@ -30,7 +29,7 @@ class WorkingHours:
     last_day: int = 5
     begin: time = time(7)
     end: time = time(19)
-    zone: Optional[str] = None
+    zone: str | None = None
 
     @classmethod
     def parse(cls, text: str, zone: str | None = None) -> WorkingHours:

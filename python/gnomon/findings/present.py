@@ -1,4 +1,4 @@
-"""Scripts that are still on this machine as they were when they ran: the only ones whose text may be looked at."""
+"""Scripts that are still on this machine as they ran: the only ones whose text may be looked at."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ def present(analysis: Analysis) -> Iterator[Present]:
 
     analysis.ensure(["runs"])
     found = analysis.connection.execute(
-        "select script, script_path, arg_max(process, started), arg_max(script_sha256, started) from base.runs "
+        "select script, script_path, arg_max(process, started), arg_max(script_sha256, started) "
+        "from base.runs "
         "where machine_id = ? and script_sha256 is not null and script_path is not null "
         "and script_form in ('file', 'module') group by script, script_path "
         f"order by max(started) desc, script, script_path limit {MAX_SCRIPTS}",

@@ -8,12 +8,13 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from . import sentences
 from .errors import FindingsError
 
 if TYPE_CHECKING:
@@ -23,15 +24,10 @@ _DIRECTORY = Path(__file__).parent / "rules"
 SEVERITIES = ("high", "medium", "low")
 BY_ROW = "by row"
 POINTS: Mapping[str, int] = {"high": 40, "medium": 15, "low": 5}
-# What a query may yield. The first four it must; `severity` where the head says `by row`.
-REQUIRED = ("script", "subject", "sentence", "records")
-OPTIONAL = (
-    "severity", "count", "first_seen", "last_seen", "users", "machines", "attack", "remedy", "rule", "title",
-)  # fmt: skip
-_KEYS = ("id", "title", "severity", "points", "attack", "remedy", "needs")
-_NEEDED = ("id", "title", "severity", "remedy", "needs")
+_KEYS = ("id", "title", "severity", "points", "attack", "sentence", "remedy", "needs")
+_NEEDED = ("id", "title", "severity", "sentence", "remedy", "needs")
 # They are made of findings, so no rule can be made of them.
-_LATER = ("findings", "scripts", "finding_rows", "risk_rows", "risk_points", "events")
+_LATER = ("findings", "scripts", "finding_rows", "risk_rows", "risk_points", "note_rows", "events")
 
 
 @dataclass(frozen=True)
@@ -43,8 +39,10 @@ class Rule:
         severity: One for all that it finds, or `by row`.
         points: What a finding of each severity adds to the risk of its script.
         attack: The MITRE ATT&CK technique, unless a row says another.
+        sentence: What is the matter, with the names of columns in it (`sentences.rendered`).
         remedy: What to do, unless a row says it.
-        needs: The tables and views that the query reads.
+        needs: The tables and views that the query reads. Of a rule that gnomon brings, where the first is
+            empty there is nothing to find.
         about: What it finds, and what may be innocent.
         path: The file.
         sql: Its whole text, comments included, so that lines are those of the file.
@@ -55,6 +53,7 @@ class Rule:
     severity: str
     points: Mapping[str, int]
     attack: str | None
+    sentence: str
     remedy: str
     needs: tuple[str, ...]
     about: str
@@ -86,7 +85,7 @@ def load(paths: Sequence[StrPath] = (), *, own: bool = True) -> list[Rule]:
         FindingsError: One cannot be read, or says something wrong.
     """
     found = {rule.id: rule for rule in shipped()}
-    for place in (*(own_directories() if own else ()), *map(os.fspath, paths)):
+    for place in (*(own_directories() if own else ()), *(os.fspath(path) for path in paths)):
         seen: dict[str, str] = {}
         for path in _files(place):
             rule = read(path)
@@ -136,6 +135,7 @@ def read(path: StrPath) -> Rule:
         severity=_severity(head["severity"], wrong),
         points=_points(head.get("points", ""), wrong),
         attack=head.get("attack"),
+        sentence=_sentence(head["sentence"], wrong),
         remedy=head["remedy"],
         needs=_needs(head["needs"], wrong),
         about=about,
@@ -204,6 +204,13 @@ def _points(text: str, wrong: _Wrong) -> Mapping[str, int]:
     return points
 
 
+def _sentence(text: str, wrong: _Wrong) -> str:
+    for _, form in sentences.fields(text):
+        if not sentences.is_form(form):
+            raise wrong("sentence", form, "docs/findings.md has the forms of `{name:form}`")
+    return text
+
+
 def _needs(text: str, wrong: _Wrong) -> tuple[str, ...]:
     names = tuple(filter(None, (name.strip() for name in text.split(","))))
     known = known_tables()
@@ -222,14 +229,3 @@ def known_tables() -> tuple[str, ...]:
     from .material import MATERIAL
 
     return tuple(sorted({*NAMES, *TABLES, *MATERIAL} - {*_LATER}))
-
-
-def as_markdown(rules: Iterable[Rule]) -> str:
-    """The table of docs/findings.md."""
-    rows = ["| rule | severity | what it finds |", "|---|---|---|"]
-    for rule in rules:
-        points = "; ".join(f"{name} {rule.points[name]}" for name in SEVERITIES)
-        points = "" if dict(rule.points) == dict(POINTS) else f" ({points} points)"
-        attack = f" {rule.attack}." if rule.attack else ""
-        rows.append(f"| `{rule.id}` | {rule.severity}{points} | **{rule.title}.** {rule.about}{attack} |")
-    return "\n".join(rows) + "\n"

@@ -1,4 +1,4 @@
-"""Accepted findings: who accepted them, why, and until when. They are shown as suppressed and never hidden."""
+"""Accepted findings: who accepted them, why, and until when. They are shown as suppressed, never hidden."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ import fnmatch
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
+from . import note
 from .errors import FindingsError
 
 if TYPE_CHECKING:
     from .._native import StrPath
+    from ..analysis import Analysis
+    from .execute import Found
 
 MAX_DAYS = 366
 _PATTERNS = ("rule", "script", "subject")
@@ -144,3 +147,25 @@ def _date(raw: Mapping[str, Any], where: str, today: date) -> date:
             hint=f"say {today + timedelta(days=365)} or earlier, and look at it again then",
         )
     return until
+
+
+def apply(analysis: Analysis, found: Iterable[Found]) -> list[tuple[Found, Suppression | None]]:
+    """Each finding with the first suppression that covers it; notes suppressions that cover nothing."""
+    today = datetime.now(timezone.utc).date()
+    entries = [one for one in load(analysis.suppressions, today=today) if not one.is_expired(today)]
+    pairs: list[tuple[Found, Suppression | None]] = []
+    used: set[Suppression] = set()
+    for one in found:
+        covering = [entry for entry in entries if entry.covers(one.rule, one.script, one.names, one.subject)]
+        used.update(covering)
+        pairs.append((one, covering[0] if covering else None))
+    for entry in entries:
+        if entry not in used:
+            note.add(
+                analysis,
+                "suppression",
+                f"A suppression has no effect, as nothing was found that it means: {entry.in_words} "
+                f"({entry.file}, number {entry.position}, of {entry.owner}).",
+                "remove it, or look at how it spells the script or subject",
+            )
+    return pairs

@@ -1,7 +1,8 @@
 """What the standard report says, as plain data: every form of it shows this.
 
 Its JSON (`Report.as_dict`) is part of the data contract: docs/report.md. Times are ISO 8601 texts in UTC,
-bytes are integers, lists are complete unless a field beside them says how many were left out.
+bytes are integers, lists are complete unless a field beside them says how many were left out. Lists called
+`scripts` hold ids: `ScriptPage.script`.
 """
 
 from __future__ import annotations
@@ -214,7 +215,24 @@ class ProcessNode:
 
 @dataclass(frozen=True)
 class ScriptPage:
-    """A script's passport. Lists of files and hosts are the first by weight; `more_…` count the others."""
+    """A script's passport. Lists of files and hosts are the first by weight; `more_…` count the others.
+
+    Attributes:
+        paths: Every path that it had, the newest last.
+        points: They add up to `risk`; one without a `finding` says what is beyond the score's end.
+        libraries: `distribution, version, modules, runs, state, severity, advisories, fixed, first_seen,
+            last_seen`, the vulnerable first.
+        hosts: `host, port, protocol, is_local, is_internal, service, is_ai, category, runs, connects,
+            requests, bytes_out, bytes_in, failed, denied, urls, caused_by, first_seen, last_seen, evidence`,
+            AI services first. `caused_by` has `file, line, function`, `evidence` has `process, seq`.
+        files: `path, runs, reads, writes, deletes, denied, bytes_read, bytes_written, first_seen, last_seen,
+            evidence, sensitivity, label, category, severity, attack`, the sensitive first.
+        children: `command, program, count, denied, failed, caused_by, last_seen, silent_because`, those first
+            that left no record.
+        verdicts: `verdict, rule, is_observed, kind, target, count, is_stopped, reason, caused_by, last_seen`.
+        changes: Sentences on what is new in the last seven days of the period.
+        tree: Of the last run that had children.
+    """
 
     script: str
     name: str

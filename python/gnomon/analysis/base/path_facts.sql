@@ -6,15 +6,19 @@ with used as (
         path,
         bool_or(coalesce(reads, 0) > 0 or coalesce(failed, 0) > 0 or coalesce(denied, 0) > 0) as is_read,
         bool_or(coalesce(writes, 0) + coalesce(changes, 0) + coalesce(renames, 0) + coalesce(deletes, 0) > 0)
-            as is_written
+            as is_written,
+        bool_or(coalesce(reads, 0) + coalesce(writes, 0) + coalesce(changes, 0) + coalesce(renames, 0)
+            + coalesce(deletes, 0) > 0) as is_used
     from base.file_uses
     group by path
 ),
 said as (
-    select u.path, u.is_read, u.is_written, unnest(sensitivities_of(u.path)) as id from used u
+    select u.*, unnest(sensitivities_of(u.path)) as id from used u
 )
 select
     s.path,
+    -- A look for a file that is not there, or a denial, is no use.
+    bool_or(s.is_used) as is_used,
     unnest(arg_min(
         {
             'id': c.id, 'label': c.label, 'category': c.category, 'severity': c.severity,

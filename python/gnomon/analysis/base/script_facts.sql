@@ -60,7 +60,7 @@ judged as (
     from base.verdicts v join base.runs r using (process) group by r.script
 )
 select
-    p.*,
+    p.* replace (coalesce(p.owner, m.former_owner) as owner),
     m.owner_exists,
     m.is_leaver,
     m.repository,

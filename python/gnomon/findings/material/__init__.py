@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...analysis.sources import load_rows, moment
+from .. import note
 
 if TYPE_CHECKING:
     from ...analysis import Analysis
+    from ..present import Present
 
 _DIRECTORY = Path(__file__).parent
 
@@ -22,8 +24,7 @@ def _reach(analysis: Analysis) -> None:
 
 def _organisation(analysis: Analysis) -> None:
     """What the organisation has said: one row."""
-    catalog = analysis.catalog
-    has_judged = any(one.is_sanctioned is not None for one in (*catalog.services, *catalog.servers))
+    has_judged = analysis.catalog.has_judged_services
     analysis.connection.execute(
         f"create or replace temp table organisation as select {has_judged} as has_judged_services"
     )
@@ -85,7 +86,9 @@ def _blind_rows(analysis: Analysis) -> None:
     found = analysis.connection.execute(
         "select target, detail, epoch_ns(min(first_seen)) from base.acts where kind = 'blind' group by all"
     ).fetchall()
-    states = ((target, detail, came_to(target or "", detail or "", loaded)) for target, detail, loaded in found)
+    states = (
+        (target, detail, came_to(target or "", detail or "", loaded)) for target, detail, loaded in found
+    )
     load_rows(
         analysis.connection,
         "blind_rows",
@@ -125,21 +128,42 @@ def _hook_rows(analysis: Analysis) -> None:
     load_rows(
         analysis.connection,
         "hook_rows",
-        "id VARCHAR, severity VARCHAR, sentence VARCHAR, remedy VARCHAR, machine VARCHAR, machine_id VARCHAR, "
-        "path VARCHAR, users VARCHAR[], process VARCHAR, time TIMESTAMP",
+        "id VARCHAR, severity VARCHAR, sentence VARCHAR, remedy VARCHAR, machine VARCHAR, "
+        "machine_id VARCHAR, path VARCHAR, users VARCHAR[], process VARCHAR, time TIMESTAMP",
         rows,
     )
 
 
 def _credential_rows(analysis: Analysis) -> None:
     from ..credentials import rows
+    from ..present import present
+
+    read: set[str] = set()
+
+    def looked_at() -> Iterator[Present]:
+        for one in present(analysis):
+            read.add(one.script)
+            yield one
 
     load_rows(
         analysis.connection,
         "credential_rows",
         "script VARCHAR, path VARCHAR, process VARCHAR, line INTEGER, kind VARCHAR",
-        rows(analysis) if analysis.reads_scripts else (),
+        list(rows(looked_at())) if analysis.reads_scripts else (),
     )
+    _note_unread(analysis, len(read))
+
+
+def _note_unread(analysis: Analysis, read: int) -> None:
+    """Says how many scripts were not looked into: no finding of a password there means nothing."""
+    ((scripts,),) = analysis.connection.execute(
+        "select count(distinct script) from base.runs where script_form in ('file', 'module')"
+    ).fetchall()
+    if read < scripts:
+        which = f"{scripts - read:,} of {scripts:,} scripts"
+        why = "which are not on this machine as they ran" if analysis.reads_scripts else "as was asked"
+        sentence = f"passwords and keys were not looked for in the text of {which}, {why}"
+        note.add(analysis, "scripts", sentence)
 
 
 def _static_rows(analysis: Analysis) -> None:

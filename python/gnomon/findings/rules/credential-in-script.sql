@@ -2,9 +2,10 @@
 -- title: Password or key in a script
 -- severity: by row
 -- attack: T1552.001
+-- sentence: {script} holds what looks like {what:words} in {lines:count line} of {subject}: {lines_listed:words}.
 -- remedy: The script's owner changes this password or key, and has the script read it from a file that only its user can
 --   read, or from a vault.
--- needs: credential_rows, runs, script_facts
+-- needs: credential_rows, runs
 --
 -- The text of a script holds what looks like a key of a known service (high), or a password by its name or in an address
 -- (medium). Only for scripts that are on this machine as they were when they ran; `--no-scan` leaves it out. Only lines are
@@ -12,12 +13,9 @@
 select
     c.script,
     c.path as subject,
-    concat(
-        shown(any_value(f.name)), ' holds what looks like ',
-        if(bool_or(c.kind = 'key'), 'a key of a service', 'a password'), ' in ',
-        if(count(*) = 1, 'line ', 'lines '), listed(list(c.line::varchar order by c.line)), ' of ',
-        shown(c.path), '.'
-    ) as sentence,
+    if(bool_or(c.kind = 'key'), 'a key of a service', 'a password') as what,
+    count(*) as lines,
+    list(concat('line ', c.line) order by c.line) as lines_listed,
     if(bool_or(c.kind = 'key'), 'high', 'medium') as severity,
     count(*) as count,
     min(r.started) as first_seen,
@@ -25,5 +23,4 @@ select
     [{'process': any_value(c.process), 'seq': 0::ubigint}] as records
 from credential_rows c
 join base.runs r using (process)
-join base.script_facts f on f.script = c.script
 group by c.script, c.path

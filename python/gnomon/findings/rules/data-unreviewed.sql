@@ -1,6 +1,7 @@
 -- id: data-unreviewed
 -- title: Sensitive data in a script outside every repository
 -- severity: low
+-- sentence: {script} read {subject:words} ({files:count file}, {count:count run}), and its file {path} is in no repository.
 -- remedy: The script's owner puts it into a repository, where somebody else reads it.
 -- needs: sensitive_reads, runs, script_facts
 --
@@ -9,11 +10,8 @@
 select
     r.script,
     s.label as subject,
-    concat(
-        shown(any_value(f.name)), ' read ', s.label, ' (', counted(count(distinct s.path), 'file'), ', ',
-        counted(count(distinct s.process), 'run'), '), and its file ', shown(any_value(f.path)),
-        ' is in no repository.'
-    ) as sentence,
+    any_value(f.path) as path,
+    count(distinct s.path) as files,
     count(distinct s.process) as count,
     min(s.first_read) as first_seen,
     max(s.last_read) as last_seen,

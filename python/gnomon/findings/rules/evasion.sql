@@ -3,8 +3,9 @@
 -- severity: by row
 -- points: high 60, medium 20, low 5
 -- attack: T1562.001
+-- sentence: {script}: {what:words}[[, by {file} line {line:words}]], {count:count time}.
 -- remedy: Look at the line that did it.
--- needs: sign_rows, acts, runs, silent_rows, script_facts
+-- needs: sign_rows, acts, runs, silent_rows
 --
 -- A script did what programs do that want to get rid of gnomon: it took out the audit hook, replaced `sys.audit`, changed
 -- gnomon's files, reached into the interpreter, or started a Python so that gnomon stays out. Innocent: debuggers,
@@ -16,8 +17,8 @@ with signs as (
     join sign_rows s on s.target is not distinct from a.target and s.detail is not distinct from a.detail
     where a.kind = 'tamper'
     union all
-    select c.process, s.id, s.severity, concat(s.sentence, ' (', shown(c.command), ')'), s.remedy, c.count, c.time,
-        c.time, {'process': c.process, 'seq': 0::ubigint}, null, null
+    select c.process, s.id, s.severity, s.sentence, s.remedy, c.count, c.time, c.time,
+        {'process': c.process, 'seq': 0::ubigint}, null, null
     from silent_rows c
     cross join sign_rows s
     where c.is_evasive and s.id = 'python-kept-out' and s.target = s.id
@@ -25,11 +26,9 @@ with signs as (
 select
     r.script,
     s.id as subject,
-    concat(
-        shown(any_value(f.name)), ': ', any_value(s.sentence),
-        coalesce(concat(', by ', shown(any_value(s.file)), ' line ', any_value(s.line)), ''),
-        ', ', counted(sum(s.count), 'time'), '.'
-    ) as sentence,
+    any_value(s.sentence) as what,
+    any_value(s.file) as file,
+    any_value(s.line) as line,
     any_value(s.severity) as severity,
     concat(upper(any_value(s.remedy)[1]), any_value(s.remedy)[2:], '.') as remedy,
     sum(s.count) as count,
@@ -40,5 +39,4 @@ select
     arg_min(s.evidence, s.first_seen, 20) as records
 from signs s
 join base.runs r using (process)
-join base.script_facts f on f.script = r.script
 group by r.script, s.id

@@ -3,6 +3,8 @@
 -- severity: by row
 -- points: high 40, medium 10, low 3
 -- attack: T1071
+-- sentence: {script} {bytes_out:sent} {what:words} for the first time on {first_seen}, after {earlier_runs:count run}
+--   without.
 -- remedy: The script's owner says what changed; if nothing did, look at the script and at its libraries.
 -- needs: reach, runs, script_facts
 --
@@ -19,34 +21,28 @@ met as (
         flatten(list(records)) as records
     from reach group by script, host
 ),
-fresh as (
-    select m.*, any_value(f.name) as name, count(distinct r.process) as earlier_runs
-    from met m
-    cross join ends e
+recent as (
+    select m.* from met m cross join ends e
     join base.script_facts f using (script)
-    join base.runs r on r.script = m.script and r.started < m.first_seen - interval 1 hour
     where m.first_seen >= e.last - interval 7 days and m.first_seen >= f.first_seen + interval 3 days
-    group by all
+),
+fresh as (
+    select m.script, m.host, count(*) as earlier_runs
+    from recent m
+    join base.runs r on r.script = m.script and r.started < m.first_seen - interval 1 hour
+    group by m.script, m.host
     having count(distinct r.started::date) >= 3
 ),
-counted_hosts as (
-    select *, count(*) over (partition by script) > 10 as is_many from fresh
+gathered as (
+    select m.*, g.earlier_runs, count(*) over (partition by m.script) > 10 as is_many
+    from recent m join fresh g using (script, host)
 )
 select
     script,
-    if(any_value(is_many), '(many hosts)', any_value(host)) as subject,
-    if(
-        any_value(is_many),
-        concat(
-            shown(any_value(name)), ' talked to ', counted(count(*), 'host'), ' for the first time since ',
-            on_day(min(first_seen)), ', after ', counted(max(earlier_runs), 'run'), ' without them.'
-        ),
-        concat(
-            shown(any_value(name)), ' ', sent_or_talked(sum(bytes_out)), ' ', shown(any_value(host)),
-            ' for the first time on ', on_day(min(first_seen)), ', after ', counted(max(earlier_runs), 'run'),
-            ' without it.'
-        )
-    ) as sentence,
+    if(is_many, '(many hosts)', any_value(host)) as subject,
+    if(is_many, concat(count(*), ' hosts'), any_value(host)) as what,
+    max(earlier_runs) as earlier_runs,
+    sum(bytes_out) as bytes_out,
     if(bool_and(is_internal), 'low', 'medium') as severity,
     sum(count) as count,
     min(first_seen) as first_seen,
@@ -54,5 +50,5 @@ select
     list_distinct(flatten(list(users))) as users,
     list_distinct(flatten(list(machines))) as machines,
     list_slice(flatten(list(records)), 1, 20) as records
-from counted_hosts
-group by script, if(is_many, null, host)
+from gathered
+group by script, is_many, if(is_many, null, host)

@@ -2,6 +2,7 @@
 -- title: Library of no known origin
 -- severity: low
 -- attack: T1195
+-- sentence: {script} imports {subject}, which stands among the installed libraries and belongs to none of them.
 -- remedy: Whoever keeps the environment says where it comes from, and installs it as a distribution with a version.
 -- needs: library_uses, actors
 --
@@ -10,10 +11,6 @@
 select
     a.script,
     u.modules[1] as subject,
-    concat(
-        shown(max_by(a.script_name, u.last_seen)), ' imports ', shown(u.modules[1]),
-        ', which stands among the installed libraries and belongs to none of them.'
-    ) as sentence,
     sum(u.runs) as count,
     min(u.first_seen) as first_seen,
     max(u.last_seen) as last_seen,

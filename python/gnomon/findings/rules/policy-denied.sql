@@ -1,25 +1,22 @@
 -- id: policy-denied
--- title: Stopped by policy again and again
+-- title: Against policy again and again
 -- severity: medium
+-- sentence: {script} {outcome:words} by the rule {subject} {count:count time} ({targets}).
 -- remedy: The rule's owner and the script's owner talk: either the script stops trying, or the rule allows it.
--- needs: verdicts, runs, script_facts
+-- needs: verdicts, runs
 --
 -- A rule said `deny` to a script at least three times, or would have if it were enforced. Innocent: a library that asks for
 -- something that it can do without.
 with denials as (
-    select v.process, v.count, v.is_denied, v.first_seen, v.last_seen, v.evidence,
-        coalesce(v.target, v.host) as target,
-        if(v.verdict = 'deny', v.rule, v.shadow_rule) as named
-    from base.verdicts v
-    where v.verdict = 'deny' or v.shadow_verdict = 'deny'
+    select *, if(verdict = 'deny', rule, shadow_rule) as named
+    from base.verdicts
+    where verdict = 'deny' or shadow_verdict = 'deny'
 )
 select
     r.script,
-    coalesce(d.named, '?') as subject,
-    concat(
-        shown(any_value(f.name)), if(bool_or(d.is_denied), ' was stopped by the rule ', ' would have been stopped by the rule '),
-        shown(d.named), ' ', counted(sum(d.count), 'time'), ' (', listed(list_sort(list(distinct d.target))), ').'
-    ) as sentence,
+    d.named as subject,
+    if(bool_or(d.is_denied), 'was stopped', 'would have been stopped') as outcome,
+    list_sort(list(distinct coalesce(d.target, d.host))) as targets,
     sum(d.count) as count,
     min(d.first_seen) as first_seen,
     max(d.last_seen) as last_seen,
@@ -28,6 +25,5 @@ select
     arg_min(d.evidence, d.first_seen, 20) as records
 from denials d
 join base.runs r using (process)
-join base.script_facts f on f.script = r.script
 group by r.script, d.named
 having sum(d.count) >= 3

@@ -2,6 +2,8 @@
 -- title: Script without an owner
 -- severity: by row
 -- attack: T1078
+-- sentence: {script} still runs ({count:count time}, last on {last_seen}[[, {schedule:words}]]), but {why:words}
+--   ({subject}).
 -- remedy: The team that needs it names a new owner, who reads it and takes over its file; otherwise it is stopped.
 -- needs: script_facts
 --
@@ -10,18 +12,15 @@
 -- name, a person who only changed accounts.
 select
     script,
-    coalesce(owner, concat('uid ', owner_uid), users[1], '?') as subject,
-    concat(
-        shown(name), ' still runs (', counted(runs, 'time'), ', last on ', on_day(last_seen),
-        coalesce(concat(', ', schedule), ''), '), but ',
-        case
-            when is_leaver and owner is not null then concat('its owner ', shown(owner), ' is on the list of leavers')
-            when is_leaver then 'everybody who ran it is on the list of leavers'
-            when owner is null then concat('its owner, number ', owner_uid, ', has no account')
-            else concat('the account of its owner ', shown(owner), ' is gone')
-        end,
-        '.'
-    ) as sentence,
+    coalesce(owner, concat('uid ', owner_uid), users[1]) as subject,
+    schedule,
+    case
+        when is_leaver and owner is not null and owner_exists = false
+            then 'the owner of its file has no account any more and is on the list of leavers'
+        when is_leaver and owner is not null then 'the owner of its file is on the list of leavers'
+        when is_leaver then 'everybody who ran it is on the list of leavers'
+        else 'the owner of its file has no account'
+    end as why,
     if(schedule is null, 'medium', 'high') as severity,
     runs as count,
     first_seen,

@@ -2,6 +2,7 @@
 -- title: Changed code at the start of Python
 -- severity: by row
 -- attack: T1546
+-- sentence: {what:words}, on {machines}.
 -- remedy: Find out who put it there, and remove it if nobody meant to.
 -- needs: hook_rows
 --
@@ -9,7 +10,7 @@
 select
     null::varchar as script,
     path as subject,
-    concat(sentence, ', on ', shown(machine), '.') as sentence,
+    sentence as what,
     severity,
     concat(upper(remedy[1]), remedy[2:], '.') as remedy,
     1 as count,

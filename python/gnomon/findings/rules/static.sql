@@ -2,8 +2,9 @@
 -- title: Found by bandit
 -- severity: by row
 -- points: high 15, medium 6, low 1
+-- sentence: {script} has what bandit calls {test} ({test_id}) in {lines:count line} of {subject}: {lines_listed:words}.
 -- remedy: The script's owner looks at the line; https://bandit.readthedocs.io explains the test.
--- needs: static_rows, runs, script_facts
+-- needs: static_rows, runs
 --
 -- Only with `--bandit`: what an installed bandit says of the text of a script that is on this machine as it was when it ran.
 -- Each test is a rule of its own, as `static-B602`. It is about what the text could do, not about what was done. Innocent:
@@ -13,10 +14,10 @@ select
     concat('Found by bandit: ', replace(s.test_name, '_', ' ')) as title,
     s.script,
     s.path as subject,
-    concat(
-        shown(any_value(f.name)), ' has what bandit calls “', replace(s.test_name, '_', ' '), '” (', s.test_id, ') in ',
-        if(count(*) = 1, 'line ', 'lines '), listed(list(s.line::varchar order by s.line)), ' of ', shown(s.path), '.'
-    ) as sentence,
+    s.test_id,
+    replace(s.test_name, '_', ' ') as test,
+    count(*) as lines,
+    list(concat('line ', s.line) order by s.line) as lines_listed,
     arg_min(s.severity, case s.severity when 'high' then 1 when 'medium' then 2 else 3 end) as severity,
     count(*) as count,
     min(r.started) as first_seen,
@@ -24,5 +25,4 @@ select
     [{'process': any_value(s.process), 'seq': 0::ubigint}] as records
 from static_rows s
 join base.runs r using (process)
-join base.script_facts f on f.script = s.script
 group by s.script, s.path, s.test_id, s.test_name

@@ -1,6 +1,7 @@
 -- id: suppression-expired
 -- title: Suppression that expired
 -- severity: low
+-- sentence: The suppression of {subject} by {owner} ended on {until}; what it meant counts again.
 -- remedy: Its owner looks at it again, and renews it with a new date or removes it.
 -- needs: suppression_rows
 --
@@ -8,12 +9,8 @@
 select
     null::varchar as script,
     means as subject,
-    concat(
-        'The suppression of “', means, '” by ', owner, ' ended on ', until::varchar, '; what it meant counts again.'
-    ) as sentence,
-    1 as count,
-    null::timestamp as first_seen,
-    null::timestamp as last_seen,
-    []::struct(process varchar, seq ubigint)[] as records
+    owner,
+    until,
+    1 as count
 from suppression_rows
 where is_expired

@@ -1,8 +1,8 @@
-"""The report as one HTML file that needs nothing else: it opens from a mail attachment and never asks the network.
+"""The report as one HTML file that needs nothing else: it opens from a mail and never asks the network.
 
-Everything that a watched program chose stays data. It travels as JSON whose `<`, `>` and `&` are escaped, the page's
-scripts insert it as text only, and a Content-Security-Policy with the hashes of the page's own script and style allows
-nothing else to run.
+Everything that a watched program chose stays data. It travels as JSON whose `<`, `>` and `&` are escaped,
+the page's scripts insert it as text only, and a Content-Security-Policy with the hashes of the page's own
+script and style allows nothing else to run.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from base64 import b64encode
 from hashlib import sha256
 
 from ..model import Report
-from .parts import licences, script, style, template
 from .data import data_blocks
+from .parts import licences, script, style, template
 from .static import static_summary, static_title
 
 

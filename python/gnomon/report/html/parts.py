@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 ASSETS = Path(__file__).resolve().parent / "assets"
@@ -17,6 +17,7 @@ SCRIPTS = (
     "words.js",
     "table.js",
     "columns.js",
+    "rows.js",
     "charts/frame.js",
     "charts/timeline.js",
     "charts/bars.js",
@@ -32,7 +33,7 @@ SCRIPTS = (
 )
 
 
-@lru_cache(maxsize=None)
+@cache
 def _text(name: str) -> str:
     return (ASSETS / name).read_text(encoding="utf-8")
 

@@ -49,7 +49,7 @@ def _headlines(headlines: list[str]) -> str:
 
 
 def _figures(summary: Summary) -> str:
-    figures = {
+    figures: dict[str, int | str] = {
         "Scripts": summary.scripts,
         "Runs": summary.runs,
         "Users": summary.users,

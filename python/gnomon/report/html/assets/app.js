@@ -11,7 +11,10 @@ const SCREENS = {
   gaps: { title: "Gaps", show: gapsScreen, count: report.gaps.length },
   about: { title: "About", show: aboutScreen },
 };
-const PAGES = { script: { of: "scripts", show: scriptScreen }, finding: { of: "findings", show: findingScreen } };
+const PAGES = {
+  script: { of: "scripts", show: scriptScreen },
+  finding: { of: "findings", show: findingScreen },
+};
 
 const main = document.getElementById("main");
 const menu = document.getElementById("menu");
@@ -38,6 +41,7 @@ function show(isFirst) {
   const heading = main.querySelector("h1");
   document.title = at || page ? `${heading.textContent} – ${clean(report.title)}` : clean(report.title);
   shownAt = location.hash;
+  main.dataset.at = location.hash;
   if (!isFirst) arrive(heading);
   markSeen();
 }
@@ -46,6 +50,8 @@ function show(isFirst) {
 function arrive(heading) {
   const isBack = history.state?.isSeen === true;
   heading.focus({ preventScroll: true });
+  if (wantsSearch) searchField()?.select();
+  wantsSearch = false;
   window.scrollTo(0, (isBack && scrolled.get(location.hash.split("?")[0])) || 0);
 }
 
@@ -60,7 +66,8 @@ function markSeen() {
 }
 
 function markMenu(at) {
-  for (const one of menu.querySelectorAll("a")) one.toggleAttribute("aria-current", one.dataset.screen === at);
+  for (const one of menu.querySelectorAll("a"))
+    one.toggleAttribute("aria-current", one.dataset.screen === at);
   menu.querySelector("[aria-current]")?.setAttribute("aria-current", "page");
   menu.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
 }
@@ -70,7 +77,7 @@ function setAddress(hash) {
   if (hash === location.hash) return;
   try {
     history.replaceState(history.state, "", hash);
-    shownAt = hash;
+    shownAt = main.dataset.at = hash;
   } catch {
     return; // a viewer that forbids it keeps the search while the screen is shown
   }
@@ -86,7 +93,11 @@ function announce(sentence) {
 
 function setMenu() {
   const items = Object.entries(SCREENS).map(([key, { title, count }]) => {
-    const anchor = link(`#/${key}`, title, count !== undefined && el("span", { class: "count" }, number(count)));
+    const anchor = link(
+      `#/${key}`,
+      title,
+      count !== undefined && el("span", { class: "count" }, number(count)),
+    );
     anchor.dataset.screen = key;
     return el("li", {}, anchor);
   });
@@ -96,17 +107,33 @@ function setMenu() {
 
 function setTop() {
   const theme = button("", turnTheme, { class: "theme" });
-  const print = button("Print", () => window.print(), { class: "print", title: "Print the whole report, or this script or finding alone" });
-  replace(document.getElementById("top"), el("a", { href: "#/", class: "brand" }, brandMark(), "gnomon"), el("span", { class: "topic" }, report.title), el("span", { class: "actions" }, print, theme));
+  const print = button("Print", () => window.print(), {
+    class: "print",
+    title: "Print the whole report, or this script or finding alone",
+  });
+  replace(
+    document.getElementById("top"),
+    el("a", { href: "#/", class: "brand" }, brandMark(), "gnomon"),
+    el("span", { class: "topic" }, report.title),
+    el("span", { class: "actions" }, print, theme),
+  );
   nameTheme(theme);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => nameTheme(theme));
 }
 
 function brandMark() {
-  return svg("svg", { viewBox: "0 0 20 20", class: "mark", "aria-hidden": "true" }, svg("path", { d: "M1 17.5h18", class: "line" }), svg("path", { d: "M4 17V3l8 14z", class: "body" }), svg("path", { d: "M12 17 4 3l15 14z", class: "shadow" }));
+  return svg(
+    "svg",
+    { viewBox: "0 0 20 20", class: "mark", "aria-hidden": "true" },
+    svg("path", { d: "M1 17.5h18", class: "line" }),
+    svg("path", { d: "M4 17V3l8 14z", class: "body" }),
+    svg("path", { d: "M12 17 4 3l15 14z", class: "shadow" }),
+  );
 }
 
-const isDark = () => (document.documentElement.dataset.theme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
+const isDark = () =>
+  (document.documentElement.dataset.theme ??
+    (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
 
 /** Kept while the file is open, as a file has nowhere else to keep it. */
 function turnTheme(event) {
@@ -125,12 +152,16 @@ function keys(event) {
   if (event.key === "Escape" && isTyping?.type === "search") clearSearch(isTyping);
 }
 
+/** To the screen's search; from a screen that has none to that of the scripts. */
 function search(event) {
-  const field = main.querySelector("input[type=search]");
-  if (!field) location.hash = "#/scripts";
   event.preventDefault();
-  setTimeout(() => main.querySelector("input[type=search]")?.select(), field ? 0 : 60);
+  if (searchField()) return searchField().select();
+  wantsSearch = true;
+  location.hash = "#/scripts";
 }
+
+let wantsSearch = false;
+const searchField = () => main.querySelector("input[type=search]");
 
 function clearSearch(field) {
   field.value = "";

@@ -1,43 +1,95 @@
 // The report's tables: which columns each has, what it can be searched for, and by what it is filtered.
 
 const column = (key, label, more) => ({ key, label, value: (row) => row[key], ...more });
-const numbers = (key, label, more) => column(key, label, { end: true, cell: (row) => number(row[key]), ...more });
-const sizes = (key, label, more) => column(key, label, { end: true, cell: (row) => bytes(row[key]), ...more });
-const days = (key, label, more) => column(key, label, { down: true, cell: (row) => day(row[key]), ...more });
+const numbers = (key, label, more) =>
+  column(key, label, { end: true, cell: (row) => number(row[key]), ...more });
+const sizes = (key, label, more) =>
+  column(key, label, { end: true, cell: (row) => bytes(row[key]), ...more });
+const days = (key, label, more) =>
+  column(key, label, { down: true, isWhole: true, cell: (row) => day(row[key]), ...more });
 const counted = (key, label, made, more) =>
-  column(key, label, { value: (row) => list(row[key]).length, cell: (row) => made(list(row[key])), down: true, ...more });
+  column(key, label, {
+    value: (row) => list(row[key]).length,
+    cell: (row) => made(list(row[key])),
+    down: true,
+    ...more,
+  });
 const severities = (more) =>
-  column("severity", "Severity", { value: (row) => rank(row.severity), cell: (row) => severityMark(row.severity), down: true, ...more });
+  column("severity", "Severity", {
+    value: (row) => rank(row.severity),
+    cell: (row) => severityMark(row.severity),
+    down: true,
+    ...more,
+  });
 
 const choice = (key, label) => ({
-  key, label, options: (rows) => distinct(rows, (row) => row[key]), matches: (row, chosen) => row[key] === chosen,
+  key,
+  label,
+  options: (rows) => distinct(rows, (row) => row[key]),
+  matches: (row, chosen) => row[key] === chosen,
 });
 const among = (key, label) => ({
-  key, label, options: (rows) => distinct(rows, (row) => list(row[key])), matches: (row, chosen) => list(row[key]).includes(chosen),
+  key,
+  label,
+  options: (rows) => distinct(rows, (row) => list(row[key])),
+  matches: (row, chosen) => list(row[key]).includes(chosen),
 });
 const bySeverity = {
-  key: "severity", label: "Severity", options: severityOptions,
+  key: "severity",
+  label: "Severity",
+  options: severityOptions,
   matches: (row, chosen) => (row.severity ?? "none") === chosen,
 };
 const facets = (label, all) => ({
-  key: "show", label,
-  options: (rows) => Object.entries(all).filter(([, one]) => rows.some(one.is)).map(([value, one]) => ({ value, label: one.label })),
-  matches: (row, chosen) => all[chosen]?.is(row) ?? true,
+  key: "show",
+  label,
+  options: (rows) =>
+    Object.entries(all)
+      .filter(([, one]) => rows.some(one.is))
+      .map(([value, one]) => ({ value, label: one.label })),
+  matches: (row, chosen) => own(all, chosen)?.is(row) ?? true,
 });
 
 function severityOptions(rows) {
   const found = new Set(rows.map((row) => row.severity ?? "none"));
-  return ["critical", ...SEVERITIES, "none"].filter((one) => found.has(one)).map((value) => ({ value, label: SEVERITY_WORDS[value] ?? "None" }));
+  return ["critical", ...SEVERITIES, "none"]
+    .filter((one) => found.has(one))
+    .map((value) => ({ value, label: own(SEVERITY_WORDS, value) ?? "None" }));
 }
 
 function riskCell(script) {
-  return el("span", { class: `score ${script.severity ?? "none"}`, vars: { "--share": `${script.risk}%` } }, el("b", {}, number(script.risk)), el("i", { "aria-hidden": "true" }));
+  return el(
+    "span",
+    { class: `score ${script.severity ?? "none"}`, vars: { "--share": `${script.risk}%` } },
+    el("b", {}, number(script.risk)),
+    el("i", { "aria-hidden": "true" }),
+  );
 }
 
 const scriptsTable = (rows = scripts) => ({
-  caption: "Scripts", nouns: "scripts", hint: "Name, path, user, machine, AI service", rows, sort: ["risk", "down"], className: "scripts",
-  search: (row) => [row.name, row.path ?? "", row.script, row.users, row.machines, row.ai_services, row.owner ?? "", row.schedule ?? ""],
-  filters: [bySeverity, among("users", "User"), among("machines", "Machine"), among("ai_services", "AI service"), scriptFacets],
+  caption: "Scripts",
+  nouns: "scripts",
+  hint: "Name, path, user, machine, AI service",
+  rows,
+  sort: ["risk", "down"],
+  className: "scripts",
+  search: (row) => [
+    row.name,
+    row.path ?? "",
+    row.script,
+    row.users,
+    row.machines,
+    row.ai_services,
+    row.owner ?? "",
+    row.schedule ?? "",
+  ],
+  filters: [
+    bySeverity,
+    among("users", "User"),
+    among("machines", "Machine"),
+    among("ai_services", "AI service"),
+    scriptFacets,
+  ],
   columns: [
     column("risk", "Risk", { cell: riskCell, down: true }),
     severities(),
@@ -48,7 +100,11 @@ const scriptsTable = (rows = scripts) => ({
     counted("ai_services", "AI services", names, { minor: true }),
     numbers("hosts", "Hosts", { extra: true }),
     sizes("bytes_out", "Sent", { minor: true }),
-    column("schedule", "Started by", { minor: true, value: (row) => row.schedule ?? "by hand", cell: (row) => row.schedule ?? "by hand" }),
+    column("schedule", "Started by", {
+      extra: true,
+      value: (row) => row.schedule ?? "by hand",
+      cell: (row) => row.schedule ?? "by hand",
+    }),
     days("last_seen", "Last seen"),
   ],
 });
@@ -62,76 +118,137 @@ const scriptFacets = facets("Show", {
 });
 
 function scriptCell(script) {
-  return [link(scriptHref(script.script), name(script.name)), script.path && el("span", { class: "under" }, code(script.path))];
+  return [
+    link(scriptHref(script.script), name(script.name)),
+    script.path && el("span", { class: "under" }, code(script.path)),
+  ];
 }
 
 const findingsTable = (rows = report.findings) => ({
-  caption: "Findings", nouns: "findings", hint: "Sentence, script, rule, user", rows, sort: ["severity", "down"], className: "findings",
-  search: (row) => [row.sentence, row.title, row.rule, row.script_name ?? "", row.subject ?? "", row.users, row.machines, row.remedy, row.attack ?? ""],
+  caption: "Findings",
+  nouns: "findings",
+  hint: "Sentence, script, rule, user",
+  rows,
+  sort: ["severity", "down"],
+  className: "findings",
+  search: (row) => [
+    row.sentence,
+    row.title,
+    row.rule,
+    row.script_name ?? "",
+    row.subject ?? "",
+    row.users,
+    row.machines,
+    row.remedy,
+    row.attack ?? "",
+  ],
   filters: [bySeverity, choice("title", "Rule"), among("users", "User"), among("machines", "Machine")],
   columns: [
     severities(),
     column("sentence", "Finding", { isHead: true, wide: true, cell: findingCell }),
     column("script_name", "Script", { cell: (row) => row.script && scriptLink(row.script, row.script_name) }),
     counted("users", "Users", names, { minor: true }),
-    numbers("points", "Points", { minor: true }),
+    numbers("points", "Points", { extra: true }),
     numbers("count", "Times"),
     days("last_seen", "Last seen"),
   ],
 });
 
 function findingCell(finding) {
-  return [link(findingHref(finding.finding), finding.sentence), el("span", { class: "under" }, finding.remedy)];
+  return [
+    link(findingHref(finding.finding), prose(finding.sentence)),
+    el("span", { class: "under" }, prose(finding.remedy)),
+  ];
 }
 
 const suppressedTable = (rows = report.suppressed) => ({
-  caption: "Accepted risks", nouns: "accepted risks", rows, sort: ["severity", "down"],
+  caption: "Accepted risks",
+  nouns: "accepted risks",
+  rows,
+  sort: ["severity", "down"],
   columns: [
     severities(),
-    column("sentence", "Finding", { isHead: true, wide: true, cell: (row) => link(findingHref(row.finding), row.sentence) }),
+    column("sentence", "Finding", {
+      isHead: true,
+      wide: true,
+      cell: (row) => link(findingHref(row.finding), prose(row.sentence)),
+    }),
     column("suppressed_by", "Accepted by", { cell: (row) => row.suppressed_by && name(row.suppressed_by) }),
     column("suppressed_because", "Because", { wide: true }),
-    column("suppressed_until", "Until", { cell: (row) => (row.suppressed_until ? day(row.suppressed_until) : "no end") }),
+    column("suppressed_until", "Until", {
+      cell: (row) => (row.suppressed_until ? day(row.suppressed_until) : "no end"),
+    }),
   ],
 });
 
 const librariesTable = (rows = report.libraries) => ({
-  caption: "Libraries", nouns: "libraries", hint: "Library, version, advisory, script", rows, sort: ["state", "down"],
-  search: (row) => [row.distribution ?? "", row.version ?? "", row.advisories ?? [], row.state, list(row.scripts).map(scriptWords), row.machines],
+  caption: "Libraries",
+  nouns: "libraries",
+  hint: "Library, version, advisory, script",
+  rows,
+  sort: ["state", "down"],
+  search: (row) => [
+    row.distribution ?? "",
+    row.version ?? "",
+    row.advisories ?? [],
+    row.state,
+    list(row.scripts).map(scriptWords),
+    row.machines,
+  ],
   filters: [choice("state", "State"), bySeverity, among("machines", "Machine")],
   columns: [
     column("distribution", "Library", { isHead: true, cell: (row) => name(row.distribution) }),
-    column("version", "Version", { cell: (row) => row.version && code(row.version) }),
+    column("version", "Version", { isWhole: true, cell: (row) => row.version && code(row.version) }),
     column("state", "State", { value: libraryRank, cell: libraryState, down: true }),
     counted("advisories", "Advisories", (ids) => names(ids, 4)),
-    column("fixed", "Fixed in", { cell: (row) => row.fixed && code(row.fixed) }),
+    column("fixed", "Fixed in", { isWhole: true, cell: (row) => row.fixed && code(row.fixed) }),
     counted("scripts", "Scripts", (ids) => scriptLinks(ids, 2)),
     numbers("runs", "Runs", { minor: true }),
-    counted("machines", "Machines", names, { minor: true }),
+    counted("machines", "Machines", names, { extra: true }),
     days("last_seen", "Last seen", { minor: true }),
   ],
 });
 
-const libraryRank = (row) => (row.state === "vulnerable" ? 10 + rank(row.severity) : row.state === "no known vulnerability" ? 0 : 1);
-const libraryState = (row) => (row.state === "vulnerable" ? [severityMark(row.severity ?? "medium"), " vulnerable"] : row.state ?? "not checked");
+const libraryRank = (row) =>
+  row.state === "vulnerable" ? 10 + rank(row.severity) : row.state === "no known vulnerability" ? 0 : 1;
+const libraryState = (row) =>
+  row.state === "vulnerable"
+    ? [severityMark(row.severity ?? "medium"), " vulnerable"]
+    : (row.state ?? "not checked");
 const scriptWords = (reference) => [reference, scriptOf(reference)?.name ?? ""].join(" ");
 
 const hostsTable = (rows = report.hosts) => ({
-  caption: "Hosts", nouns: "hosts", hint: "Host, service, script, user", rows, sort: ["bytes_out", "down"],
-  search: (row) => [row.host, row.service ?? "", row.category ?? "", row.protocol ?? "", list(row.scripts).map(scriptWords), row.users],
-  filters: [hostFacets, choice("protocol", "Protocol"), choice("category", "Category"), among("users", "User")],
+  caption: "Hosts",
+  nouns: "hosts",
+  hint: "Host, service, script, user",
+  rows,
+  sort: ["bytes_out", "down"],
+  search: (row) => [
+    row.host,
+    row.service ?? "",
+    row.category ?? "",
+    row.protocol ?? "",
+    list(row.scripts).map(scriptWords),
+    row.users,
+  ],
+  filters: [
+    hostFacets,
+    choice("protocol", "Protocol"),
+    choice("category", "Category"),
+    among("users", "User"),
+  ],
   columns: [
     column("host", "Host", { isHead: true, wide: true, cell: hostCell }),
     column("protocol", "Protocol", { cell: (row) => protocolCell(row) }),
     column("category", "What it is", { value: (row) => row.service ?? row.category, cell: hostKind }),
     counted("scripts", "Scripts", (ids) => scriptLinks(ids, 2)),
     counted("users", "Users", names, { minor: true }),
-    numbers("runs", "Runs", { minor: true }),
-    numbers("requests", "Requests", { minor: true }),
+    numbers("runs", "Runs", { extra: true }),
+    numbers("requests", "Requests", { extra: true }),
     sizes("bytes_out", "Sent"),
     sizes("bytes_in", "Received", { minor: true }),
-    numbers("denied", "Denied", { minor: true }),
-    days("last_seen", "Last seen", { minor: true }),
+    numbers("denied", "Denied", { extra: true }),
+    days("last_seen", "Last seen", { extra: true }),
   ],
 });
 
@@ -143,22 +260,54 @@ const hostFacets = facets("Show", {
 });
 
 const hostCell = (row) => [name(row.host), row.port && el("span", { class: "quiet" }, `:${row.port}`)];
-const protocolCell = (row) => [row.protocol ?? "not known", row.is_plain && [" ", tag("not encrypted", "warned")]];
+const protocolCell = (row) => [
+  row.protocol ?? "not known",
+  row.is_plain && [" ", tag("not encrypted", "warned")],
+];
 
 function hostKind(row) {
-  const kinds = [row.service && tag(row.service, "ai"), row.category, row.is_internal && "internal"].filter(Boolean);
-  return kinds.length ? el("span", { class: "kinds" }, kinds.flatMap((kind) => [kind, " "])) : null;
+  const kinds = [row.service && tag(row.service, "ai"), row.category, row.is_internal && "internal"].filter(
+    Boolean,
+  );
+  return kinds.length
+    ? el(
+        "span",
+        { class: "kinds" },
+        kinds.flatMap((kind) => [kind, " "]),
+      )
+    : null;
 }
 
 const aiTable = (rows = report.ai) => ({
-  caption: "AI ledger", nouns: "AI services", hint: "Service, host, user, script", rows, sort: ["bytes_out", "down"],
-  search: (row) => [row.name, row.service, row.hosts, row.sdks, row.endpoints, row.users, list(row.scripts).map(scriptWords)],
+  caption: "AI ledger",
+  nouns: "AI services",
+  hint: "Service, host, user, script",
+  rows,
+  sort: ["bytes_out", "down"],
+  search: (row) => [
+    row.name,
+    row.service,
+    row.hosts,
+    row.sdks,
+    row.endpoints,
+    row.users,
+    list(row.scripts).map(scriptWords),
+  ],
   filters: [among("users", "User"), choice("kind", "Kind")],
   columns: [
-    column("name", "Service", { isHead: true, cell: (row) => [name(row.name), el("span", { class: "under" }, few(list(row.hosts).map((host) => clean(host))))] }),
-    column("is_sanctioned", "Approved", { value: (row) => String(row.is_sanctioned), cell: (row) => approved(row.is_sanctioned) }),
-    counted("sdks", "Libraries", names, { minor: true }),
-    counted("endpoints", "Endpoints", (all) => names(all, 2), { minor: true }),
+    column("name", "Service", {
+      isHead: true,
+      cell: (row) => [
+        name(row.name),
+        el("span", { class: "under" }, few(list(row.hosts).map((host) => clean(host)))),
+      ],
+    }),
+    column("is_sanctioned", "Approved", {
+      value: (row) => String(row.is_sanctioned),
+      cell: approved,
+    }),
+    counted("sdks", "Libraries", names, { extra: true }),
+    counted("endpoints", "Endpoints", (all) => names(all, 2), { extra: true }),
     counted("scripts", "Scripts", (ids) => scriptLinks(ids, 3)),
     counted("users", "Users", names),
     numbers("calls", "Calls"),
@@ -169,39 +318,80 @@ const aiTable = (rows = report.ai) => ({
   ],
 });
 
-const approved = (value) => (value === true ? "yes" : value === false ? tag("no", "warned") : "not decided");
+// Nothing leaves the machine for these.
+const ON_THE_MACHINE = ["local", "local runtime", "model files"];
+const approved = (row) =>
+  row.is_sanctioned === true
+    ? "yes"
+    : row.is_sanctioned === false
+      ? tag("no", "warned")
+      : el("span", { class: "whole" }, ON_THE_MACHINE.includes(row.kind) ? "on the machine" : "not said");
 
 const dataFilesTable = (rows = report.data) => ({
-  caption: "Sensitive data", nouns: "folders", hint: "Folder, kind, script, user", rows, sort: ["severity", "down"],
-  search: (row) => [row.folder, row.label, row.category, row.types, row.examples, row.users, list(row.scripts).map(scriptWords), row.attack ?? ""],
+  caption: "Sensitive data",
+  nouns: "folders",
+  hint: "Folder, kind, script, user",
+  rows,
+  sort: ["severity", "down"],
+  search: (row) => [
+    row.folder,
+    row.label,
+    row.category,
+    row.types,
+    row.examples,
+    row.users,
+    list(row.scripts).map(scriptWords),
+    row.attack ?? "",
+  ],
   filters: [bySeverity, choice("label", "Kind"), among("users", "User")],
   columns: [
     severities(),
     column("label", "Kind", { isHead: true, cell: (row) => row.label }),
     column("folder", "Folder", { wide: true, cell: (row) => code(row.folder) }),
     numbers("files", "Files"),
-    counted("examples", "For example", (all) => names(all, 2), { minor: true }),
+    counted("examples", "For example", fileNames, { extra: true }),
     numbers("reads", "Reads"),
-    numbers("writes", "Writes", { minor: true }),
-    numbers("deletes", "Deletes", { minor: true }),
+    numbers("writes", "Writes", { extra: true }),
+    numbers("deletes", "Deletes", { extra: true }),
     counted("scripts", "Scripts", (ids) => scriptLinks(ids, 2)),
     counted("users", "Users", names, { minor: true }),
-    column("attack", "ATT&CK", { minor: true }),
+    column("attack", "ATT&CK", { extra: true }),
     days("last_seen", "Last seen", { minor: true }),
   ],
 });
 
+/** Without their folders, which stand beside them. */
+const fileNames = (paths) =>
+  names(
+    paths.map((path) => String(path).split("/").pop() || path),
+    2,
+  );
+
 const flowsTable = (rows = report.flows) => ({
-  caption: "Data read before a connection of the same run", nouns: "flows", hint: "Data, script, host, user", rows, sort: ["severity", "down"],
+  caption: "Data read before a connection of the same run",
+  nouns: "flows",
+  hint: "Data, script, host, user",
+  rows,
+  sort: ["severity", "down"],
   search: (row) => [row.label, row.script_name, row.host, row.service ?? "", row.users, row.examples],
-  filters: [bySeverity, choice("label", "Data"), facets("Show", { ai: { label: "To AI services", is: (row) => row.is_ai }, outside: { label: "To outside", is: (row) => !row.is_internal } })],
+  filters: [
+    bySeverity,
+    choice("label", "Data"),
+    facets("Show", {
+      ai: { label: "To AI services", is: (row) => row.is_ai },
+      outside: { label: "To outside", is: (row) => !row.is_internal },
+    }),
+  ],
   columns: [
     severities(),
     column("label", "Data"),
     column("script_name", "Script", { isHead: true, cell: (row) => scriptLink(row.script, row.script_name) }),
-    column("host", "Host", { wide: true, cell: (row) => [name(row.host), row.is_ai && [" ", tag("AI", "ai")]] }),
+    column("host", "Host", {
+      wide: true,
+      cell: (row) => [name(row.host), row.is_ai && [" ", tag("AI", "ai")]],
+    }),
     numbers("files", "Files"),
-    counted("examples", "For example", (all) => names(all, 2), { minor: true }),
+    counted("examples", "For example", fileNames, { extra: true }),
     numbers("runs", "Runs"),
     sizes("bytes_out", "Sent"),
     counted("users", "Users", names, { minor: true }),
@@ -210,64 +400,22 @@ const flowsTable = (rows = report.flows) => ({
 });
 
 const gapsTable = (rows = report.gaps) => ({
-  caption: "Gaps", nouns: "gaps", hint: "Kind, reason, script", rows, sort: ["count", "down"],
+  caption: "Gaps",
+  nouns: "gaps",
+  hint: "Kind, reason, script",
+  rows,
+  sort: ["count", "down"],
   search: (row) => [row.kind, row.reason, row.sentence, list(row.scripts).map(scriptWords), row.machines],
   filters: [choice("kind", "Kind"), among("machines", "Machine")],
   columns: [
     column("kind", "Kind"),
-    column("sentence", "What was not seen, and what that means", { isHead: true, wide: true, cell: (row) => [row.sentence, el("span", { class: "under" }, row.reason)] }),
+    column("sentence", "What was not seen, and what that means", {
+      isHead: true,
+      wide: true,
+      cell: (row) => [prose(row.sentence), el("span", { class: "under" }, row.reason)],
+    }),
     numbers("count", "Times"),
     counted("scripts", "Scripts", (ids) => scriptLinks(ids, 3)),
     counted("machines", "Machines", names, { minor: true }),
   ],
 });
-
-// What the views call the columns of a passport's lists. One that is not named here is shown under its own name.
-const KNOWN = {
-  severity: "Severity", label: "May hold", verdict: "Verdict", distribution: "Library", host: "Host", path: "File", command: "Command",
-  kind: "What", target: "On", rule: "Rule", version: "Version", state: "State", advisories: "Advisories", fixed: "Fixed in",
-  protocol: "Protocol", service: "AI service", category: "What it is", count: "Times", runs: "Runs", requests: "Requests", connects: "Connections",
-  reads: "Reads", writes: "Writes", deletes: "Deletes", bytes_out: "Sent", bytes_in: "Received", bytes_read: "Bytes read", bytes_written: "Bytes written",
-  denied: "Denied", failed: "Failed", is_stopped: "Stopped", is_observed: "Only observed", reason: "Reason", silent_because: "Left no record, because",
-  urls: "Addresses", attack: "ATT&CK", caused_by: "Where in the code", last_seen: "Last seen", evidence: "Evidence",
-};
-const UNTOLD = new Set(["script", "script_name", "sensitivity", "machine_id", "service_name", "is_ai", "is_local", "program", "port", "modules", "first_seen"]);
-
-/** A table of plain rows: the columns that any of them fills, known ones first. */
-function plainRows(caption, rows) {
-  const filled = new Set(rows.flatMap((row) => Object.keys(row).filter((key) => isFilled(row[key]) && row[key] !== 0 && !UNTOLD.has(key))));
-  const keys = [...Object.keys(KNOWN).filter((key) => filled.has(key)), ...[...filled].filter((key) => !Object.hasOwn(KNOWN, key))];
-  return { caption, rows, columns: keys.map((key, index) => plainColumn(key, index)) };
-}
-
-const isFilled = (value) => value !== null && value !== undefined && value !== false && !(Array.isArray(value) && !value.length);
-
-const LEADS = ["distribution", "host", "path", "command", "target"];
-
-function plainColumn(key, index) {
-  const label = KNOWN[key] ?? key.replace(/^is_/, "").replaceAll("_", " ");
-  return column(key, label, { isHead: LEADS.includes(key) || index === 0, wide: LEADS.includes(key), cell: (row) => plainCell(key, row[key], row) });
-}
-
-const SPECIAL = {
-  severity: severityMark,
-  state: (value) => (value === "vulnerable" ? tag("vulnerable", "warned") : value),
-  verdict: (value) => (value === "deny" ? tag("deny", "warned") : value),
-  service: (value) => tag(value, "ai"),
-  host: (value, row) => [name(value), row.port ? el("span", { class: "quiet" }, `:${row.port}`) : null],
-  caused_by: (value) => code(value.line ? `${value.file}:${value.line}` : value.file ?? ""),
-  evidence: (value) => code(`${value.process} ${value.seq}`),
-  last_seen: day,
-};
-const CODED = new Set(["path", "command", "version", "target"]);
-
-function plainCell(key, value, row) {
-  if (!isFilled(value) || (value === 0 && key !== "count")) return null;
-  if (SPECIAL[key]) return SPECIAL[key](value, row);
-  if (key.startsWith("bytes_")) return bytes(value);
-  if (typeof value === "number") return number(value);
-  if (value === true) return "yes";
-  if (Array.isArray(value)) return names(value, 4);
-  if (typeof value === "object") return code(JSON.stringify(value));
-  return CODED.has(key) ? code(value) : name(value);
-}

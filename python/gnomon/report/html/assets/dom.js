@@ -43,7 +43,8 @@ function filled(element, attributes, children) {
 function set(element, name, value) {
   if (value === null || value === undefined || value === false) return;
   if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
-  else if (name === "vars") for (const [key, said] of Object.entries(value)) element.style.setProperty(key, said);
+  else if (name === "vars")
+    for (const [key, said] of Object.entries(value)) element.style.setProperty(key, said);
   else if (name === "href") setLink(element, String(value));
   else element.setAttribute(name, value === true ? "" : clean(value, 2000));
 }

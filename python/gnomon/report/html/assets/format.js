@@ -1,11 +1,21 @@
 // Numbers, sizes and times in words. Times are UTC, as in every other form of the report.
 
 const UTC = { timeZone: "UTC" };
-const DAY_FORMAT = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric", ...UTC });
+const DAY_FORMAT = new Intl.DateTimeFormat("en-GB", {
+  day: "numeric",
+  month: "short",
+  year: "numeric",
+  ...UTC,
+});
 const LONG_DAY = new Intl.DateTimeFormat("en-GB", { dateStyle: "long", ...UTC });
 const SHORT_DAY = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", ...UTC });
 const TIME_FORMAT = new Intl.DateTimeFormat("en-GB", {
-  day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit", ...UTC,
+  day: "numeric",
+  month: "short",
+  year: "numeric",
+  hour: "2-digit",
+  minute: "2-digit",
+  ...UTC,
 });
 const NUMBER_FORMAT = new Intl.NumberFormat("en");
 const ONE_DIGIT = new Intl.NumberFormat("en", { minimumFractionDigits: 1, maximumFractionDigits: 1 });

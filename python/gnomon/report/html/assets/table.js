@@ -4,7 +4,7 @@ const ROWS = 50;
 
 /**
  * A column is {key, label, value(row), cell(row), end, minor}: `value` sorts, `cell` is shown (by default the value),
- * `end` aligns to the end, `minor` columns give way on narrow screens, `extra` ones unless the screen is wide.
+ * `end` aligns to the end, `isWhole` never breaks a line, `isLong` has room for ids and paths, `minor` columns give way on narrow screens, `extra` ones unless the screen is wide.
  * A filter is {key, label, options(rows), matches(row, chosen)}.
  */
 function dataTable(table) {
@@ -20,7 +20,10 @@ function dataTable(table) {
     state.page = Math.min(state.page, Math.max(0, Math.ceil(rows.length / ROWS) - 1));
     replace(head, headRow(table, state, sortBy));
     const first = state.page * ROWS;
-    replace(body, rows.slice(first, first + ROWS).map((row) => bodyRow(table.columns, row)));
+    replace(
+      body,
+      rows.slice(first, first + ROWS).map((row) => bodyRow(table.columns, row)),
+    );
     replace(turning, pager(rows.length, state, turn));
     count(rows.length);
     remember(table, state);
@@ -54,11 +57,19 @@ function dataTable(table) {
   }
 
   const frame = el(
-    "div", { class: "frame", role: "region", tabindex: "0", "aria-label": table.caption },
-    el("table", { class: `data ${table.className ?? ""}`, role: "table" }, el("caption", { class: "aside" }, table.caption), head, body),
+    "div",
+    { class: "frame", role: "region", tabindex: "0", "aria-label": table.caption },
+    el(
+      "table",
+      { class: `data ${table.className ?? ""}`, role: "table" },
+      el("caption", { class: "aside" }, table.caption),
+      head,
+      body,
+    ),
     el("p", { class: "empty unmatched" }, "Nothing matches. Change the search or a filter."),
   );
   show();
+  if (table.search) whenIdle(() => searchTexts(table));
   return el("div", { class: "table" }, controls(table, state, change, counted), frame, turning);
 }
 
@@ -67,13 +78,29 @@ function plainTable({ caption, columns, rows, className }, most = Infinity) {
   const shown = rows.slice(0, most);
   const rest = rows.length - shown.length;
   return el(
-    "div", { class: "table" },
+    "div",
+    { class: "table" },
     el(
-      "div", { class: "frame" },
+      "div",
+      { class: "frame", role: "region", tabindex: "0", "aria-label": `${caption}, table` },
       el(
-        "table", { class: `data ${className ?? ""}`, role: "table" }, el("caption", { class: "aside" }, caption),
-        el("thead", {}, el("tr", { role: "row" }, columns.map((column) => headCell(column)))),
-        el("tbody", {}, shown.map((row) => bodyRow(columns, row))),
+        "table",
+        { class: `data ${className ?? ""}`, role: "table" },
+        el("caption", { class: "aside" }, caption),
+        el(
+          "thead",
+          {},
+          el(
+            "tr",
+            { role: "row" },
+            columns.map((column) => headCell(column)),
+          ),
+        ),
+        el(
+          "tbody",
+          {},
+          shown.map((row) => bodyRow(columns, row)),
+        ),
       ),
     ),
     rest > 0 && el("p", { class: "quiet" }, `${number(rest)} more are not shown here.`),
@@ -83,10 +110,15 @@ function plainTable({ caption, columns, rows, className }, most = Infinity) {
 /** What the address says of the table, over what it starts with. */
 function stateOf(table) {
   const said = new URLSearchParams(location.hash.split("?")[1] ?? "");
-  const own = (key) => said.get(table.prefix ? `${table.prefix}.${key}` : key);
-  const [sort, direction] = (own("sort") ?? `${table.sort[0]}.${table.sort[1] ?? "up"}`).split(".");
-  const state = { q: own("q") ?? "", sort, descending: direction === "down", page: Math.max(0, (Number(own("page")) || 1) - 1) };
-  for (const filter of table.filters ?? []) state[filter.key] = own(filter.key) ?? "";
+  const asked = (key) => said.get(table.prefix ? `${table.prefix}.${key}` : key);
+  const [sort, direction] = (asked("sort") ?? `${table.sort[0]}.${table.sort[1] ?? "up"}`).split(".");
+  const state = {
+    q: asked("q") ?? "",
+    sort,
+    descending: direction === "down",
+    page: Math.max(0, (Number(asked("page")) || 1) - 1),
+  };
+  for (const filter of table.filters ?? []) state[filter.key] = asked(filter.key) ?? "";
   return state;
 }
 
@@ -95,7 +127,8 @@ function remember(table, state) {
   const said = new URLSearchParams();
   const sort = `${state.sort}.${state.descending ? "down" : "up"}`;
   if (state.q) said.set("q", wellFormed(state.q));
-  for (const filter of table.filters ?? []) if (state[filter.key]) said.set(filter.key, wellFormed(state[filter.key]));
+  for (const filter of table.filters ?? [])
+    if (state[filter.key]) said.set(filter.key, wellFormed(state[filter.key]));
   if (sort !== `${table.sort[0]}.${table.sort[1] ?? "up"}`) said.set("sort", sort);
   if (state.page) said.set("page", state.page + 1);
   const query = String(said);
@@ -108,7 +141,9 @@ function matching(table, rows, state) {
   if (!words.length && !filters.length) return rows;
   const texts = words.length ? searchTexts(table) : null;
   return rows.filter(
-    (row) => words.every((word) => texts.get(row).includes(word)) && filters.every((filter) => filter.matches(row, state[filter.key])),
+    (row) =>
+      words.every((word) => texts.get(row).includes(word)) &&
+      filters.every((filter) => filter.matches(row, state[filter.key])),
   );
 }
 
@@ -117,6 +152,9 @@ function searchTexts(table) {
   table.texts ??= new Map(table.rows.map((row) => [row, table.search(row).flat().join("\n").toLowerCase()]));
   return table.texts;
 }
+
+/** So that the first letter that is typed has nothing to prepare. */
+const whenIdle = (task) => (window.requestIdleCallback ?? setTimeout)(task);
 
 /** All rows in order, kept, so that typing in the search sorts nothing anew. */
 function sorter(table) {
@@ -143,45 +181,84 @@ function compare(one, other) {
 }
 
 function headRow(table, state, sortBy) {
-  return el("tr", { role: "row" }, table.columns.map((column) => headCell(column, state, sortBy)));
+  return el(
+    "tr",
+    { role: "row" },
+    table.columns.map((column) => headCell(column, state, sortBy)),
+  );
 }
 
 function headCell(column, state, sortBy) {
   const isSorted = state?.sort === column.key;
   const sort = isSorted ? (state.descending ? "descending" : "ascending") : null;
   const descending = Boolean(column.end || column.down);
-  const label = sortBy ? button([column.label, el("span", { class: "arrow", "aria-hidden": "true" })], () => sortBy(column.key, descending)) : column.label;
+  const label = sortBy
+    ? button([column.label, el("span", { class: "arrow", "aria-hidden": "true" })], () =>
+        sortBy(column.key, descending),
+      )
+    : column.label;
   return el("th", { scope: "col", role: "columnheader", class: cellClass(column), "aria-sort": sort }, label);
 }
 
 function bodyRow(columns, row) {
-  return el("tr", { role: "row" }, columns.map((column, index) => bodyCell(column, row, index)));
+  return el(
+    "tr",
+    { role: "row" },
+    columns.map((column) => bodyCell(column, row)),
+  );
 }
 
-function bodyCell(column, row, index) {
+function bodyCell(column, row) {
   const shown = column.cell ? column.cell(row) : column.value(row);
-  const attributes = { role: column.isHead ? "rowheader" : "cell", scope: column.isHead ? "row" : null, class: cellClass(column), "data-label": column.label };
-  return el(column.isHead ? "th" : "td", attributes, shown ?? el("span", { class: "quiet" }, "–"));
+  const isBlank = shown === null || shown === undefined || shown === "";
+  const classes = [cellClass(column), isBlank && "blank"].filter(Boolean).join(" ");
+  const attributes = {
+    role: column.isHead ? "rowheader" : "cell",
+    scope: column.isHead ? "row" : null,
+    class: classes || null,
+    "data-label": column.label,
+  };
+  return el(column.isHead ? "th" : "td", attributes, isBlank ? el("span", { class: "quiet" }, "–") : shown);
 }
 
-const cellClass = (column) => [column.end && "end", column.minor && "minor", column.extra && "extra", column.wide && "wide", column.isHead && "rowhead"].filter(Boolean).join(" ") || null;
+const cellClass = (column) =>
+  [
+    column.end && "end",
+    column.minor && "minor",
+    column.extra && "extra",
+    column.wide && "wide",
+    column.isHead && "rowhead",
+    column.isWhole && "whole",
+    column.isLong && "long",
+  ]
+    .filter(Boolean)
+    .join(" ") || null;
 
 function controls(table, state, change, counted) {
-  const isSmall = table.rows.length <= 8 && !(table.filters ?? []).some((filter) => state[filter.key]) && !state.q;
+  const isSmall =
+    table.rows.length <= 8 && !(table.filters ?? []).some((filter) => state[filter.key]) && !state.q;
   if (isSmall) return null;
   return el(
-    "div", { class: "controls", role: "search", "aria-label": table.caption },
-    table.search && searchField(table, state, change),
+    "div",
+    { class: "controls", role: "search", "aria-label": table.caption },
+    table.search && searchInput(table, state, change),
     (table.filters ?? []).map((filter) => filterField(filter, table, state, change)),
     counted,
   );
 }
 
-function searchField(table, state, change) {
+function searchInput(table, state, change) {
   return el(
-    "label", { class: "field search" }, el("span", {}, "Search"),
+    "label",
+    { class: "field search" },
+    el("span", {}, "Search"),
     el("input", {
-      type: "search", autocomplete: "off", spellcheck: "false", value: state.q, placeholder: table.hint, "aria-keyshortcuts": "/",
+      type: "search",
+      autocomplete: "off",
+      spellcheck: "false",
+      value: state.q,
+      placeholder: table.hint,
+      "aria-keyshortcuts": "/",
       oninput: (event) => change("q", event.target.value),
     }),
   );
@@ -190,7 +267,12 @@ function searchField(table, state, change) {
 function filterField(filter, table, state, change) {
   const options = filter.options(table.rows);
   if (options.length < 2 && !state[filter.key]) return null;
-  const select = el("select", { onchange: (event) => change(filter.key, event.target.value) }, el("option", { value: "" }, "All"), options.map(optionOf));
+  const select = el(
+    "select",
+    { onchange: (event) => change(filter.key, event.target.value) },
+    el("option", { value: "" }, "All"),
+    options.map(optionOf),
+  );
   select.value = state[filter.key];
   return el("label", { class: "field" }, el("span", {}, filter.label), select);
 }

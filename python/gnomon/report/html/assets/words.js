@@ -4,18 +4,27 @@ const SEVERITIES = ["high", "medium", "low"];
 const SEVERITY_WORDS = { high: "High", medium: "Medium", low: "Low", critical: "Critical" };
 const RANKS = { critical: 4, high: 3, medium: 2, low: 1 };
 
-const rank = (severity) => RANKS[severity] ?? 0;
+const rank = (severity) => own(RANKS, severity) ?? 0;
 
 /** A word and a shape, so that it needs no colour. */
 function severityMark(severity) {
   if (!severity) return el("span", { class: "severity none" }, "None");
   const known = rank(severity) ? severity : "low";
-  return el("span", { class: `severity ${known}` }, shape(known), SEVERITY_WORDS[severity] ?? severity);
+  return el("span", { class: `severity ${known}` }, shape(known), own(SEVERITY_WORDS, severity) ?? severity);
 }
 
 function shape(severity) {
-  const paths = { critical: "M6 0 12 12H0z", high: "M6 0 12 12H0z", medium: "M6 0 12 6 6 12 0 6z", low: "M6 1a5 5 0 1 1 0 10A5 5 0 0 1 6 1z" };
-  return svg("svg", { viewBox: "0 0 12 12", class: "shape", "aria-hidden": "true" }, svg("path", { d: paths[severity] }));
+  const paths = {
+    critical: "M6 0 12 12H0z",
+    high: "M6 0 12 12H0z",
+    medium: "M6 0 12 6 6 12 0 6z",
+    low: "M6 1a5 5 0 1 1 0 10A5 5 0 0 1 6 1z",
+  };
+  return svg(
+    "svg",
+    { viewBox: "0 0 12 12", class: "shape", "aria-hidden": "true" },
+    svg("path", { d: paths[severity] }),
+  );
 }
 
 /** A script's name, leading to its page where it has one. */
@@ -41,8 +50,15 @@ function names(values, most = 3) {
 function several(values, made, most) {
   const items = list(values);
   if (!items.length) return el("span", { class: "quiet" }, "–");
-  const shown = items.slice(0, most).flatMap((value, index) => (index ? [", ", made(value)] : [made(value)]));
-  return el("span", {}, shown, items.length > most && el("span", { class: "quiet" }, ` and ${number(items.length - most)} more`));
+  const shown = items.slice(0, most);
+  const last = shown.length - 1;
+  const rest = items.length - shown.length;
+  return el(
+    "span",
+    {},
+    shown.map((value, index) => [el("span", { class: "item" }, made(value), index < last && ","), " "]),
+    rest > 0 && el("span", { class: "quiet" }, `and ${number(rest)} more`),
+  );
 }
 
 function tag(text, className) {
@@ -51,7 +67,14 @@ function tag(text, className) {
 
 /** What stands where there is nothing to show. */
 function empty(sentence) {
-  return el("p", { class: "empty" }, sentence);
+  return el("p", { class: "empty" }, prose(sentence));
+}
+
+/** A sentence in which what stands between backticks is code. */
+function prose(sentence) {
+  const parts = clean(sentence, 2000).split("`");
+  const isPaired = parts.length % 2 === 1;
+  return isPaired ? parts.map((part, index) => (index % 2 ? el("code", {}, part) : part)) : parts.join("`");
 }
 
 function section(title, ...children) {
@@ -62,7 +85,11 @@ function section(title, ...children) {
 /** Terms and what they are; those without a value are left out. */
 function facts(pairs) {
   const known = pairs.filter(([, value]) => value !== null && value !== undefined && value !== "");
-  return el("dl", { class: "facts" }, known.map(([term, value]) => el("div", {}, el("dt", {}, term), el("dd", {}, value))));
+  return el(
+    "dl",
+    { class: "facts" },
+    known.map(([term, value]) => el("div", {}, el("dt", {}, term), el("dd", {}, value))),
+  );
 }
 
 const yesNo = (value) => (value === true ? "yes" : value === false ? "no" : "not known");

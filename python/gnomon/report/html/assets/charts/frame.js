@@ -4,11 +4,18 @@
 function chart({ title, finding, draw, table, note, className }) {
   const drawing = el("div", { class: "drawing" });
   const asTable = el("div", { class: "astable", hidden: true });
-  const toggle = button("Show as table", () => turnOver(toggle, drawing, asTable, table), { class: "quiet", "aria-pressed": "false" });
+  const toggle = button("Show as table", () => turnOver(toggle, drawing, asTable, table), {
+    class: "quiet",
+    "aria-pressed": "false",
+  });
   const figure = el(
-    "figure", { class: `chart ${className ?? ""}` },
-    el("figcaption", {}, el("h3", {}, title), el("p", {}, finding)),
-    drawing, asTable, note && el("p", { class: "quiet note" }, note), table && el("p", { class: "tools" }, toggle),
+    "figure",
+    { class: `chart ${className ?? ""}` },
+    el("figcaption", {}, el("strong", {}, title), el("p", {}, finding)),
+    drawing,
+    asTable,
+    note && el("p", { class: "quiet note" }, note),
+    table && el("p", { class: "tools" }, toggle),
   );
   drawn(drawing, draw);
   return figure;
@@ -37,11 +44,21 @@ function drawn(place, draw) {
 
 /** The same on paper, where there is nothing to press. */
 function paperChart({ title, finding, draw, note }, width) {
-  return el("figure", { class: "chart" }, el("figcaption", {}, el("h3", {}, title), el("p", {}, finding)), el("div", { class: "drawing" }, draw(width)), note && el("p", { class: "quiet note" }, note));
+  return el(
+    "figure",
+    { class: "chart" },
+    el("figcaption", {}, el("strong", {}, title), el("p", {}, finding)),
+    el("div", { class: "drawing" }, draw(width)),
+    note && el("p", { class: "quiet note" }, note),
+  );
 }
 
 function picture(width, height, label, ...children) {
-  return svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": label }, ...children);
+  return svg(
+    "svg",
+    { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": label },
+    ...children,
+  );
 }
 
 function label(x, y, text, attributes) {

@@ -8,15 +8,31 @@ function processTree(nodes) {
 
 function treeNode(node) {
   const children = list(node.children);
-  return el("li", {}, el("div", { class: `proc ${node.process ? "" : "unseen"}` }, treeWords(node)), children.length > 0 && el("ul", {}, children.map(treeNode)));
+  return el(
+    "li",
+    {},
+    el("div", { class: `proc ${node.process ? "" : "unseen"}` }, treeWords(node)),
+    children.length > 0 && el("ul", {}, children.map(treeNode)),
+  );
 }
 
 function treeWords(node) {
-  const state = STATES[node.state] ?? node.state;
+  const state = own(STATES, node.state) ?? node.state;
   return [
-    el("b", {}, node.script ? scriptLink(node.script, node.name) : name(node.name)), " ",
+    el("b", {}, node.script ? scriptLink(node.script, node.name) : name(node.name)),
+    " ",
     node.command && node.command !== node.name && [code(node.command), " "],
-    el("span", { class: "quiet" }, [node.user && `as ${clean(node.user)}`, node.started && time(node.started), typeof node.status === "number" && node.status !== 0 && `ended with status ${node.status}`].filter(Boolean).join(", ")),
+    el(
+      "span",
+      { class: "quiet" },
+      [
+        node.user && `as ${clean(node.user)}`,
+        node.started && time(node.started),
+        typeof node.status === "number" && node.status !== 0 && `ended with status ${node.status}`,
+      ]
+        .filter(Boolean)
+        .join(", "),
+    ),
     state && [" ", tag(state, "warned")],
   ];
 }

@@ -1,4 +1,4 @@
-"""What a person should know of how findings were made: suppressions without effect, a look that was not taken."""
+"""What a person should know of how findings were made: a suppression without effect, a look not taken."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Note:
-    """One of them; `about` is `suppression` or `bandit`."""
+    """One of them; `about` is `suppression`, `scripts` or `bandit`."""
 
     about: str
     sentence: str
@@ -32,6 +32,4 @@ def add(analysis: Analysis, about: str, sentence: str, hint: str | None = None) 
 
 def notes(analysis: Analysis) -> list[Note]:
     """Those of an analysis, for stderr and for the gaps of a report."""
-    analysis.ensure(["finding_rows"])
-    found = analysis.connection.execute("select about, sentence, hint from note_rows").fetchall()
-    return [Note(*row) for row in found]
+    return [Note(**row) for row in analysis.rows("select about, sentence, hint from note_rows")]

@@ -1,0 +1,364 @@
+"""`gnomon query`: SQL over the views."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from .errors import Failure, UsageError
+from .progress import loading
+from .questions import add_knowledge, analysis, known_errors, write
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from ..analysis import Analysis, View
+
+FORMATS = ("table", "csv", "json", "jsonl", "parquet", "markdown")
+_EPILOG = """\
+examples:
+  gnomon query "select name, risk, users from scripts order by risk desc"
+  gnomon query --spool /var/lib/gnomon/spool --format csv -o hosts.csv \\
+      "select host, sum(bytes_out) as sent from connections group by host order by sent desc"
+  gnomon query --schema connections
+
+The views are documented in docs/views.md. A query reads: it changes neither the spool nor a file.
+"""
+_FETCHED = 2000
+_MAX_TABLE_ROWS = 10_000
+
+
+def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Adds the verb."""
+    parser = verbs.add_parser(
+        "query",
+        help="ask the records in SQL",
+        description="Answers a question in SQL (DuckDB's) over the views of what was recorded.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("query", nargs="?", metavar="SQL", help="one select; - reads it from standard input")
+    parser.add_argument(
+        "--spool",
+        dest="spools",
+        action="append",
+        default=[],
+        metavar="SPOOL",
+        help="a directory or segment file (again for more; default: your own spool)",
+    )
+    parser.add_argument("--format", choices=FORMATS, default="table")
+    parser.add_argument("-o", "--output", metavar="FILE", help="write it there and not to standard output")
+    parser.add_argument(
+        "--schema", nargs="?", const="", metavar="VIEW", help="say what the views have, or one of them"
+    )
+    add_knowledge(parser)
+    parser.set_defaults(main=main)
+
+
+def main(options: argparse.Namespace) -> int:
+    """Runs the verb."""
+    if options.schema is not None:
+        return _tell_schema(options)
+    if options.query is None:
+        raise UsageError("cannot ask without a question", hint='say `gnomon query "select * from scripts"`')
+    if options.format == "parquet" and options.output is None and sys.stdout.isatty():
+        raise UsageError("cannot write Parquet to a terminal", hint="add `-o FILE`")
+    query = sys.stdin.read() if options.query == "-" else options.query
+    with analysis(options, options.spools) as made:
+        query = _one_select(made, query)
+        try:
+            _answer(made, query, options)
+        except Exception as error:
+            raise _explained(error, query) from None
+    return 0
+
+
+def _one_select(made: Analysis, query: str) -> str:
+    """`query` without what ends it.
+
+    Raises:
+        Failure: It is no single question, or does not parse.
+    """
+    import duckdb
+
+    try:
+        found = made.connection.extract_statements(query)
+    except duckdb.Error as error:
+        raise _explained(error, query) from None
+    if len(found) != 1:
+        raise UsageError(f"cannot run {len(found)} statements: one question at a time")
+    # A pivot is several statements until it has been looked at.
+    kinds = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
+    is_pivot = str(found[0].type).endswith("MULTI") and re.match(
+        r"\s*(pivot|with|from|select)\b", query, re.I
+    )
+    if found[0].type not in kinds and not is_pivot:
+        kind = str(found[0].type).rpartition(".")[2].lower()
+        raise UsageError(
+            f"cannot run a statement of the kind `{kind}`: a query only reads",
+            hint="`gnomon query -o FILE --format csv|json|parquet` writes the answer to a file",
+        )
+    return re.sub(r"(?:\s|;)+\Z", "", str(found[0].query))
+
+
+def _answer(made: Analysis, query: str, options: argparse.Namespace) -> None:
+    made.connection.execute("set python_enable_replacements = false")
+    with loading(made, query):
+        made.prepare(query)
+        if options.format == "parquet":
+            _parquet(made, query, options.output)
+            return
+        done = made.connection.execute(_in_utc(made, query))
+        columns = [column[0] for column in done.description or ()]
+        first = done.fetchmany(_FETCHED)
+    rows = _all(done, first)
+    if options.output is None or options.output == "-":
+        _print(columns, rows, options.format)
+        return
+    write("".join(_lines(columns, rows, options.format)), options.output)
+
+
+def _in_utc(made: Analysis, query: str) -> str:
+    """`query` with times of a zone as plain UTC: without pytz Python can have no others."""
+    if not re.match(r"\s*(select|with|from|values|table)\b", query, re.I):
+        return query
+    import duckdb
+
+    try:
+        types = made.connection.execute(f"describe {query}").fetchall()
+    except duckdb.Error:
+        return query  # what is wrong with it shows when it is run itself
+    zoned = [name for name, kind, *_ in types if kind == "TIMESTAMP WITH TIME ZONE"]
+    if not zoned:
+        return query
+    quoted = ['"' + name.replace('"', '""') + '"' for name in zoned]
+    replaced = ", ".join(f"make_timestamp(epoch_us({name})) as {name}" for name in quoted)
+    return f"select * replace ({replaced}) from (\n{query}\n)"
+
+
+def _all(done: duckdb.DuckDBPyConnection, first: list[Any]) -> Iterator[tuple[Any, ...]]:
+    while first:
+        yield from first
+        first = done.fetchmany(_FETCHED)
+
+
+def _print(columns: Sequence[str], rows: Iterable[Sequence[Any]], form: str) -> None:
+    sys.stdout.flush()
+    for text in _lines(columns, rows, form):
+        sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))
+    sys.stdout.buffer.flush()
+
+
+def _lines(columns: Sequence[str], rows: Iterable[Sequence[Any]], form: str) -> Iterator[str]:
+    if form == "csv":
+        yield from _csv(columns, rows)
+    elif form == "jsonl":
+        for row in rows:
+            yield _json(dict(zip(columns, _plain(row)))) + "\n"
+    elif form == "json":
+        between = "[\n  "
+        for row in rows:
+            yield between + _json(dict(zip(columns, _plain(row))))
+            between = ",\n  "
+        yield "[]\n" if between == "[\n  " else "\n]\n"
+    elif form == "markdown":
+        from ..report.markdown import table
+
+        for line in table(columns, ([_word(cell) for cell in row] for row in rows)):
+            yield line + "\n"
+    else:
+        yield _table(columns, rows)
+
+
+def _plain(value: Any) -> Any:
+    from ..report.questions import plain
+
+    return plain(value, timespec="microseconds")
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=True, default=str)
+
+
+def _csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
+    """RFC 4180; lists and structs as JSON. No guard against formulas: another program is to read this."""
+    import csv
+    import io
+
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow(
+            [
+                "" if cell is None else _json(cell) if isinstance(cell, (list, dict, bool)) else cell
+                for cell in _plain(list(row))
+            ]
+        )
+        if out.tell() > 1 << 16:
+            yield out.getvalue()
+            out.seek(0)
+            out.truncate()
+    yield out.getvalue()
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    from itertools import islice
+
+    from ..report.terminal import Column, Screen
+    from .report import width
+    from .spools import is_terminal
+
+    every = iter(rows)
+    shown = list(islice(every, _MAX_TABLE_ROWS))
+    numbers = [
+        all(isinstance(row[at], (int, float, type(None))) for row in shown) for at in range(len(columns))
+    ]
+    screen = Screen(width(), colour=is_terminal(sys.stdout), margin=0)
+    heads = [Column(name, is_number=is_number, can_wrap=True) for name, is_number in zip(columns, numbers)]
+    screen.table(heads, ([_word(cell) for cell in row] for row in shown))
+    text = screen.text() if columns else ""
+    if next(every, None) is not None:
+        text += f"… only the first {_MAX_TABLE_ROWS:,} rows: `--format csv` has all\n"
+    return text
+
+
+def _word(cell: Any) -> str:
+    from ..text import printable
+
+    value = _plain(cell)
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list):
+        return ", ".join(map(_word, value))
+    if isinstance(value, dict):
+        return ", ".join(f"{name}: {_word(one)}" for name, one in value.items())
+    return printable(str(value), 2000)
+
+
+def _parquet(made: Analysis, query: str, output: str | None) -> None:
+    """DuckDB writes it, beside its place first where it has one."""
+    is_stream = output is None or output == "-"
+    directory = None if is_stream else os.path.dirname(os.path.abspath(output or ""))
+    try:
+        descriptor, path = tempfile.mkstemp(prefix=".gnomon-", suffix=".parquet", dir=directory)
+    except OSError as error:
+        raise Failure(f"cannot write `{output}`: {error.strerror}") from None
+    os.close(descriptor)
+    try:
+        quoted = path.replace("'", "''")
+        made.connection.execute(f"copy (\n{query}\n) to '{quoted}' (format parquet, compression zstd)")
+        if is_stream:
+            with open(path, "rb") as file:
+                while chunk := file.read(1 << 20):
+                    sys.stdout.buffer.write(chunk)
+            return
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(path, 0o666 & ~umask)
+        os.replace(path, output or "")
+    finally:
+        if os.path.exists(path):
+            os.unlink(path)
+
+
+def _explained(error: Exception, query: str) -> BaseException:
+    """`error` as a failure with what would help; an interruption, or what is no error of SQL, as it is."""
+    import duckdb
+
+    if isinstance(error, duckdb.InterruptException) or "Query interrupted" in str(error):
+        return KeyboardInterrupt()
+    if not isinstance(error, duckdb.Error):
+        return error
+    text = str(error)
+    # DuckDB guesses among its own tables.
+    text = re.sub(r'\nDid you mean "[^"]*"\?', "", text) if "Table with name" in text else text
+    return Failure(f"cannot answer: {text.rstrip()}", hint=_hint(text, query))
+
+
+def _hint(text: str, query: str) -> str | None:
+    from difflib import get_close_matches
+
+    from ..analysis import views
+
+    known = {view.name: view for view in views()}
+    missing = re.search(r"Table with name ([^\s]+) does not exist", text)
+    if missing:
+        near = get_close_matches(missing[1].lower(), known, n=1)
+        return f"did you mean `{near[0]}`?" if near else f"the views are {_listed(known)}"
+    column = re.search(r"[Cc]olumn(?: with name|:)? \"?([\w.]+)\"?", text)
+    if column or "Candidate bindings" in text:
+        named = [known[name] for name in known if re.search(rf"\b{name}\b", query, re.I)]
+        return (
+            "\n".join(f"the columns of `{view.name}` are {_listed(_columns(view))}" for view in named) or None
+        )
+    return None
+
+
+def _columns(view: View) -> list[str]:
+    return [column.name for column in view.columns]
+
+
+def _listed(names: Iterable[str]) -> str:
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def _tell_schema(options: argparse.Namespace) -> int:
+    from difflib import get_close_matches
+
+    from ..analysis import views
+
+    chosen = [view for view in views() if options.schema in ("", view.name)]
+    if not chosen:
+        names = [view.name for view in views()]
+        near = get_close_matches(options.schema, names, n=1)
+        hint = f"did you mean `{near[0]}`?" if near else f"the views are {_listed(names)}"
+        raise UsageError(f"cannot describe `{options.schema}`: there is no such view", hint=hint)
+    forms = {"table": _schema_text, "json": _schema_json, "markdown": _schema_markdown}
+    if options.format not in forms:
+        raise UsageError(f"cannot describe views as {options.format}", hint="say table, json or markdown")
+    with known_errors():
+        write(forms[options.format](chosen), options.output)
+    return 0
+
+
+def _schema_text(chosen: Sequence[View]) -> str:
+    from ..report.terminal import Column, Screen
+    from .report import width
+    from .spools import is_terminal
+
+    screen = Screen(width(), colour=is_terminal(sys.stdout))
+    for view in chosen:
+        screen.section(view.name)
+        screen.line((view.row, ""), margin=2)
+        columns = (Column("column"), Column("type", can_wrap=True), Column("meaning", can_wrap=True))
+        screen.table(columns, ((column.name, column.type, column.meaning) for column in view.columns))
+    return screen.text().lstrip("\n")
+
+
+def _schema_json(chosen: Sequence[View]) -> str:
+    from dataclasses import asdict
+
+    found = [asdict(view) for view in chosen]
+    return json.dumps([{name: view[name] for name in ("name", "row", "columns")} for view in found], indent=2)
+
+
+def _schema_markdown(chosen: Sequence[View]) -> str:
+    lines = []
+    for view in chosen:
+        lines += [f"## {view.name}", "", view.row, "", "| column | type | meaning |", "|---|---|---|"]
+        lines += [
+            f"| {column.name} | {column.type} | {column.meaning.replace('|', chr(92) + '|')} |"
+            for column in view.columns
+        ]
+        lines.append("")
+    return "\n".join(lines)

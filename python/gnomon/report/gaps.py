@@ -1,0 +1,130 @@
+"""What a report cannot tell, as sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from ..coverage import absence
+from ..findings import notes
+from ..text import printable
+from .model import Gap
+from .questions import Row, ask
+from .words import counted
+
+if TYPE_CHECKING:
+    from ..analysis import Analysis
+
+
+def gaps(analysis: Analysis) -> list[Gap]:
+    """One for each kind and reason, those first that may hide the most."""
+    found = [_gap(row) for row in ask(analysis, "gaps")]
+    (ends,) = ask(analysis, "ends")
+    if ends["count"]:
+        many = counted(ends["count"], "process", "processes")
+        sentence = (
+            f"{many} {'has' if ends['count'] == 1 else 'have'} no end in the records, as what was killed or "
+            "still goes on: what happened last may be missing."
+        )
+        found.append(
+            Gap("no end", "", ends["count"], ends["scripts"] or [], ends["machines"] or [], sentence)
+        )
+    found += [Gap("note", note.about, 1, [], [], _note(note.sentence)) for note in notes(analysis)]
+    order = list(_SENTENCES)
+    return sorted(found, key=lambda gap: order.index(gap.kind) if gap.kind in order else len(order))
+
+
+def _note(sentence: str) -> str:
+    """What was noted while findings were made, as a sentence of its own."""
+    text = printable(sentence, 500).rstrip(".")
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def _gap(row: Row) -> Gap:
+    say = _SENTENCES.get(row["kind"], _other)
+    return Gap(row["kind"], row["reason"] or "", row["count"], row["scripts"], row["machines"], say(row))
+
+
+def _silent(row: Row) -> str:
+    which = f"`{_shown(row)}`"
+    many = which if row["count"] == 1 else f"{row['count']:,} Pythons, as {which},"
+    return (
+        f"{many} left no record of what it did: {_reason(row)}."
+        if row["count"] == 1
+        else (f"{many} left no record of what they did: {_reason(row)}.")
+    )
+
+
+def _unproven(row: Row) -> str:
+    return f"In {_runs(row['runs'])} it is not proven that gnomon saw what happened: {_reason(row)}."
+
+
+def _unwatched(row: Row) -> str:
+    why = absence(row["reason"] or "unknown")
+    return (
+        f"In {_runs(row['runs'])} native code was not watched ({why}): "
+        "bytes, and what native libraries do by themselves, are not known there."
+    )
+
+
+def _forged(row: Row) -> str:
+    return f"{_runs(row['runs']).capitalize()} of {_shown(row)} may be forged: {_reason(row)}."
+
+
+def _evicted(row: Row) -> str:
+    return f"{row['count']:,} files of records were removed by `gnomon keep`: {_reason(row)}."
+
+
+def _lost(row: Row) -> str:
+    return f"{counted(row['count'], 'record')} of {_runs(row['runs'])} lost: {_reason(row)}."
+
+
+def _fault(row: Row) -> str:
+    return f"{counted(row['count'], 'file')} could not be read in full: {_reason(row)}."
+
+
+def _blind(row: Row) -> str:
+    reason = row["reason"] or ""
+    kind, _, detail = reason.partition(": ")
+    words = {
+        "go": "a Go runtime acts without the C library",
+        "system calls": f"it makes system calls of its own ({detail})",
+        "not redirected": f"its calls could not be redirected ({detail})",
+        "not examined": f"it was not examined ({detail})",
+        "io_uring": "operations that are queued there pass by",
+    }
+    why = printable(words.get(kind, reason), 120)
+    return f"{_shown(row)} can act unseen in {_runs(row['runs'])}: {why}."
+
+
+def _other(row: Row) -> str:
+    return f"{row['kind']}: {_reason(row)} ({row['count']:,} times)."
+
+
+_SENTENCES: dict[str, Callable[[Row], str]] = {
+    "unproven hook": _unproven,
+    "forged": _forged,
+    "silent child": _silent,
+    "native code unwatched": _unwatched,
+    "blind library": _blind,
+    "lost": _lost,
+    "fault": _fault,
+    "evicted": _evicted,
+    "no end": _other,
+}
+
+
+def _shown(row: Row) -> str:
+    names = [
+        printable(name if " " in name else name.rpartition("/")[2] or name, 60)
+        for name in row["subjects"] or ()
+    ]
+    return ", ".join(names) or "something"
+
+
+def _reason(row: Row) -> str:
+    return printable(row["reason"] or "the reason is not known", 200)
+
+
+def _runs(count: int) -> str:
+    return counted(count, "run")

@@ -1,0 +1,328 @@
+"""The report as Markdown, for tickets and wikis: what a watched program chose is escaped."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from ..text import bytes_in_words, printable
+from .passport_screen import facts
+from .terminal import why
+from .words import Names, approved, checked, counted, looked_at, minute, period, some
+
+if TYPE_CHECKING:
+    from .model import FindingRow, Report, ScriptPage
+
+# What means something in Markdown wherever it stands, or in the HTML that Markdown may hold; what begins a
+# list; what makes a link of what is around it, or tells a person of it.
+_MEANT = re.compile(r"([\\`*_{}\[\]|~$#@]|^[-+!]|(?<=^\d)\.|:(?=//)|(?<=\bwww)\.)")
+_SHOWN = 50
+
+
+def escaped(text: object, limit: int = 300) -> str:
+    """`text` as Markdown shows it literally, on one line."""
+    return html.escape(_MEANT.sub(r"\\\1", printable(str(text), limit)), quote=False)
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
+    """The lines of a table (GitHub's); a column whose name ends in `:` holds numbers."""
+    yield f"| {' | '.join(name.rstrip(':') for name in columns)} |"
+    yield f"|{'|'.join('---:' if name.endswith(':') else '---' for name in columns)}|"
+    for row in rows:
+        yield f"| {' | '.join(escaped(cell) for cell in row)} |"
+
+
+def as_markdown(report: Report) -> str:
+    """The whole report."""
+    names = Names(report.scripts)
+    return (
+        "\n".join(
+            [*_head(report), *_findings(report), *_scripts(report), *_more(report, names), *_end(report)]
+        )
+        + "\n"
+    )
+
+
+def _head(report: Report) -> Iterator[str]:
+    summary = report.summary
+    yield f"# {escaped(report.title)}"
+    yield ""
+    yield f"{escaped(period(report.first, report.last))}. {escaped(looked_at(report))}."
+    yield f"Made by gnomon {escaped(report.gnomon)} on {minute(report.made)} UTC."
+    yield ""
+    yield from table(
+        (
+            "high:",
+            "medium:",
+            "low:",
+            "suppressed:",
+            "AI services:",
+            "hosts:",
+            "sent:",
+            "vulnerable libraries:",
+        ),
+        [
+            (
+                summary.high,
+                summary.medium,
+                summary.low,
+                summary.suppressed,
+                summary.ai_services,
+                summary.hosts,
+                bytes_in_words(summary.bytes_out),
+                summary.vulnerable_libraries if report.vulnerability_database else "not checked",
+            )
+        ],
+    )
+    yield ""
+    yield "## What matters most"
+    yield ""
+    yield from (f"- {escaped(said, 2000)}" for said in report.headlines or ["No rule found anything."])
+    yield ""
+
+
+def _findings(report: Report) -> Iterator[str]:
+    if not report.findings:
+        return
+    yield "## Findings"
+    yield ""
+    yield from table(
+        ("severity", "what", "script", "sentence", "remedy", "who"), map(_finding, report.findings[:_SHOWN])
+    )
+    yield from _left_out(len(report.findings), "finding")
+    if report.suppressed:
+        yield ""
+        yield f"{counted(len(report.suppressed), 'finding')} {_is(len(report.suppressed))} accepted for now."
+    yield ""
+
+
+def _finding(finding: FindingRow) -> tuple[object, ...]:
+    return (
+        finding.severity,
+        finding.title,
+        finding.script_name or finding.subject,
+        finding.sentence,
+        finding.remedy,
+        some(finding.users),
+    )
+
+
+def _scripts(report: Report) -> Iterator[str]:
+    yield "## Scripts by risk"
+    yield ""
+    rows = (
+        (
+            page.risk,
+            page.name,
+            why(page, report.findings),
+            some(page.users),
+            page.runs,
+            page.schedule or "by hand",
+        )
+        for page in report.scripts[:_SHOWN]
+    )
+    yield from table(("risk:", "script", "why", "who", "runs:", "started"), rows)
+    yield from _left_out(len(report.scripts), "script")
+    yield ""
+
+
+def _more(report: Report, names: Names) -> Iterator[str]:
+    if report.ai:
+        yield from _section(
+            "AI services and models",
+            ("service", "approved", "calls:", "sent:", "scripts", "who", "data read before"),
+            (
+                (
+                    line.name,
+                    approved(line),
+                    line.calls,
+                    bytes_in_words(line.bytes_out) if line.hosts else "",
+                    names.some(line.scripts),
+                    some(line.users),
+                    some(line.data_before, 5),
+                )
+                for line in report.ai[:_SHOWN]
+            ),
+        )
+    if report.flows:
+        yield from _section(
+            "Data read, then something sent",
+            ("data", "severity", "files:", "script", "sent to", "sent:", "who"),
+            (
+                (
+                    flow.label,
+                    flow.severity,
+                    flow.files,
+                    names.of(flow.script),
+                    flow.service or flow.host,
+                    bytes_in_words(flow.bytes_out),
+                    some(flow.users),
+                )
+                for flow in report.flows[:_SHOWN]
+            ),
+        )
+    if report.data:
+        yield from _section(
+            "Sensitive data that was used",
+            ("data", "severity", "folder", "files:", "read:", "written:", "scripts", "who"),
+            (
+                (
+                    row.label,
+                    row.severity,
+                    row.folder,
+                    row.files,
+                    row.reads,
+                    row.writes,
+                    names.some(row.scripts),
+                    some(row.users),
+                )
+                for row in report.data[:_SHOWN]
+            ),
+        )
+    vulnerable = [library for library in report.libraries if library.state == "vulnerable"]
+    if vulnerable:
+        yield from _section(
+            "Vulnerable libraries",
+            ("library", "severity", "fixed in", "advisories", "scripts"),
+            (
+                (
+                    f"{library.distribution} {library.version or ''}",
+                    library.severity or "not rated",
+                    library.fixed or "no version yet",
+                    some(library.advisories),
+                    names.some(library.scripts),
+                )
+                for library in vulnerable[:_SHOWN]
+            ),
+        )
+    if report.hosts:
+        yield from _section(
+            "Hosts",
+            ("host", "by", "what", "sent:", "received:", "scripts"),
+            (
+                (
+                    host.host,
+                    host.protocol or host.port or "",
+                    ", ".join(
+                        filter(
+                            None,
+                            (
+                                host.service or host.category,
+                                "inside" if host.is_internal else None,
+                                "not encrypted" if host.is_plain else None,
+                            ),
+                        )
+                    ),
+                    bytes_in_words(host.bytes_out),
+                    bytes_in_words(host.bytes_in),
+                    names.some(host.scripts),
+                )
+                for host in report.hosts[:_SHOWN]
+            ),
+        )
+
+
+def _section(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
+    yield f"## {title}"
+    yield ""
+    yield from table(columns, rows)
+    yield ""
+
+
+def _end(report: Report) -> Iterator[str]:
+    yield "## What this cannot tell"
+    yield ""
+    gaps = [gap.sentence for gap in report.gaps] or ["Nothing is known to be missing."]
+    yield from (f"- {escaped(said, 2000)}" for said in gaps)
+    yield ""
+    yield "## How it was checked"
+    yield ""
+    yield from (f"- {escaped(said, 2000)}" for said in checked(report))
+
+
+def _left_out(count: int, what: str) -> Iterator[str]:
+    if count > _SHOWN:
+        yield ""
+        yield f"And {counted(count - _SHOWN, f'more {what}')}."
+
+
+def _is(count: int) -> str:
+    return "is" if count == 1 else "are"
+
+
+def page_as_markdown(page: ScriptPage, findings: Sequence[FindingRow]) -> str:
+    """One passport."""
+    return "\n".join([*_page_head(page, findings), *_page_lists(page)]) + "\n"
+
+
+def _page_head(page: ScriptPage, findings: Sequence[FindingRow]) -> Iterator[str]:
+    yield f"# {escaped(page.name)}"
+    yield ""
+    said = f"Risk {page.risk} of 100 ({page.severity})." if page.risk else "No finding."
+    yield f"{said} Script `{page.script}`, seen {period(page.first_seen, page.last_seen)}."
+    yield ""
+    yield from table(("", ""), facts(page))
+    yield ""
+    if page.points:
+        rows = [(f"{point.points:+}", point.because) for point in page.points]
+        yield from _section("Why this risk", ("points:", "because"), rows)
+    if findings:
+        yield "## Findings"
+        yield ""
+        for finding in findings:
+            accepted = " (accepted)" if finding.is_suppressed else ""
+            said = escaped(f"{finding.sentence} {finding.remedy}", 2000)
+            yield f"- **{finding.severity}**{accepted} {said}"
+        yield ""
+    if page.changes:
+        yield "## New in the last seven days"
+        yield ""
+        yield from (f"- {escaped(said, 2000)}" for said in page.changes)
+        yield ""
+
+
+def _page_lists(page: ScriptPage) -> Iterator[str]:
+    if page.hosts:
+        columns = ("host", "by", "what", "sent:", "last")
+        rows = (
+            (
+                host["host"],
+                host["protocol"] or host["port"] or "",
+                host["service"] or host["category"] or "",
+                bytes_in_words(host["bytes_out"]),
+                minute(host["last_seen"]),
+            )
+            for host in page.hosts[:_SHOWN]
+        )
+        yield from _section("Hosts", columns, rows)
+    if page.files:
+        files = (
+            (file["path"], file["label"] or "", file["reads"], file["writes"], file["deletes"])
+            for file in page.files[:_SHOWN]
+        )
+        yield from _section("Files", ("file", "may hold", "read:", "written:", "deleted:"), files)
+    if page.libraries:
+        libraries = (
+            (
+                library["distribution"],
+                library["version"] or "",
+                library["state"],
+                some(library["advisories"], 5),
+            )
+            for library in page.libraries[:_SHOWN]
+        )
+        yield from _section("Libraries", ("library", "version", "state", "advisories"), libraries)
+    if page.children:
+        children = (
+            (child["command"], child["count"], child["silent_because"] or "")
+            for child in page.children[:_SHOWN]
+        )
+        yield from _section("Programs started", ("command", "times:", "left no record"), children)
+    if page.verdicts:
+        verdicts = (
+            (one["verdict"], f"{one['kind']} {one['target'] or ''}", one["rule"] or "", one["count"])
+            for one in page.verdicts[:_SHOWN]
+        )
+        yield from _section("What policy said", ("verdict", "of", "rule", "times:"), verdicts)

@@ -1,0 +1,40 @@
+-- Services that answer as AI services do, by what the catalogue knows of the host, else by the path of a request.
+with calls as (
+    select
+        r.script, r.user, r.machine, c.*,
+        if(n.is_ai, coalesce(n.service, c.host), concat('self-hosted ', c.host, if(c.port is null, '', concat(':', c.port))))
+            as id,
+        coalesce(n.service_name, concat(c.host, if(c.port in (80, 443) or c.port is null, '', concat(':', c.port)))) as name,
+        n.is_ai,
+        n.is_local,
+        n.is_internal,
+        n.is_sanctioned
+    from base.contacts c
+    join base.runs r using (process)
+    join base.host_facts n on n.host = c.host and n.port is not distinct from c.port
+    where (n.is_ai or len(list_filter(c.urls, lambda url: regexp_matches(url, $paths))) > 0)
+        and coalesce(c.connects, 0) + coalesce(c.requests, 0) + coalesce(c.datagrams, 0) + coalesce(c.denied, 0) > 0
+)
+select
+    id,
+    any_value(name) as name,
+    bool_or(is_ai) as is_known,
+    bool_and(is_local) as is_local,
+    bool_and(is_internal) as is_internal,
+    any_value(is_sanctioned) as is_sanctioned,
+    list_sort(list(distinct host)) as hosts,
+    list_sort(list_distinct(coalesce(flatten(list(distributions)), []))) as distributions,
+    list_sort(list_distinct(list_transform(coalesce(flatten(list(urls)), []),
+        lambda url: regexp_extract(url, '^[a-z0-9+.-]+://[^/]*(/.*)?$', 1))))[:20] as endpoints,
+    list_sort(list(distinct script)) as scripts,
+    list_sort(list(distinct user)) as users,
+    list_sort(list(distinct machine)) as machines,
+    count(distinct process) as runs,
+    coalesce(sum(if(coalesce(requests, 0) > 0, requests, connects)), 0)::bigint as calls,
+    coalesce(sum(bytes_out), 0)::bigint as bytes_out,
+    coalesce(sum(bytes_in), 0)::bigint as bytes_in,
+    min(first_seen) as first_seen,
+    max(last_seen) as last_seen
+from calls
+group by id
+order by any_value(is_sanctioned) is true, coalesce(sum(bytes_out), 0) desc, id

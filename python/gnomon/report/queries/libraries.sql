@@ -1,0 +1,17 @@
+-- What was imported, by distribution and version.
+select
+    distribution,
+    version,
+    list_sort(list(distinct script)) as scripts,
+    list_sort(list(distinct machine)) as machines,
+    sum(runs)::bigint as runs,
+    any_value(state) as state,
+    any_value(severity) as severity,
+    coalesce(any_value(advisories), []) as advisories,
+    any_value(fixed) as fixed,
+    min(first_seen) as first_seen,
+    max(last_seen) as last_seen
+from libraries
+where is_imported and distribution is not null
+group by distribution, version
+order by any_value(state) <> 'vulnerable', severity_rank(any_value(severity)), distribution, version

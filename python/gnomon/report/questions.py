@@ -1,0 +1,55 @@
+"""The report's questions to the views: SQL files beside this one, and rows as JSON has them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from functools import cache
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..analysis import Analysis
+
+Row = dict[str, Any]
+
+_DIRECTORY = Path(__file__).parent / "queries"
+_RANK = """
+create or replace temp macro severity_rank(said) as
+case said when 'high' then 0 when 'medium' then 1 when 'low' then 2 else 3 end
+"""
+
+
+@cache
+def query(name: str) -> str:
+    """The query `name`."""
+    return (_DIRECTORY / f"{name}.sql").read_text(encoding="utf-8")
+
+
+def ask(analysis: Analysis, name: str, /, **parameters: object) -> list[Row]:
+    """The rows of the query `name`: times as ISO 8601 texts in UTC, plain data otherwise."""
+    analysis.connection.execute(_RANK)
+    return [plain(row) for row in analysis.rows(query(name), parameters)]
+
+
+def by_script(analysis: Analysis, name: str, /, **parameters: object) -> Mapping[str, list[Row]]:
+    """The same for a query whose rows are ordered by script, without that column."""
+    found = ask(analysis, name, **parameters)
+    return {
+        script: [{key: value for key, value in row.items() if key != "script"} for row in rows]
+        for script, rows in groupby(found, lambda row: str(row["script"]))
+    }
+
+
+def plain(value: Any, *, timespec: str = "seconds") -> Any:
+    """`value` as JSON has it, times to the precision that `datetime.isoformat` calls `timespec`."""
+    if isinstance(value, datetime):
+        return f"{value.replace(tzinfo=None).isoformat(timespec=timespec)}Z"
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, dict):
+        return {key: plain(one, timespec=timespec) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(one, timespec=timespec) for one in value]
+    return value

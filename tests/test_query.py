@@ -1,0 +1,179 @@
+"""`gnomon query`: the same rows in every form, errors that help, and no way to change anything."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from commands import events, gnomon, here
+from gnomon.analysis import views
+from gnomon.cli import main
+from watching import environment
+from weeks import Week, golden
+
+duckdb = pytest.importorskip("duckdb")
+pytest.importorskip("rich")
+
+DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "views.md"
+HOSTS = "select host, sum(requests)::bigint as requests from connections group by host order by host"
+
+
+@pytest.fixture(scope="module")
+def week(tmp_path_factory: pytest.TempPathFactory) -> Week:
+    return golden(tmp_path_factory.mktemp("week"))
+
+
+def _query(week: Week, *arguments: str) -> str:
+    return here("query", "--spool", week.spool, *arguments).checked().stdout.decode()
+
+
+def test_every_form_has_the_rows_that_the_records_give(week: Week, tmp_path: Path) -> None:
+    expected: dict[str, int] = {}
+    for record in events(week.spool, "--kind", "http,request"):
+        expected[record["host"]] = expected.get(record["host"], 0) + record["count"]
+    rows = json.loads(_query(week, HOSTS, "--format", "json"))
+    assert {row["host"]: row["requests"] for row in rows if row["requests"]} == expected
+    assert [json.loads(line) for line in _query(week, HOSTS, "--format", "jsonl").splitlines()] == rows
+    read = list(csv.DictReader(io.StringIO(_query(week, HOSTS, "--format", "csv"))))
+    assert [{"host": row["host"], "requests": int(row["requests"])} for row in read] == rows
+    parquet = tmp_path / "hosts.parquet"
+    _query(week, HOSTS + " -- all of them", "--format", "parquet", "-o", str(parquet))
+    assert duckdb.sql(f"from '{parquet}'").fetchall() == [tuple(row.values()) for row in rows]
+    assert not list(tmp_path.glob(".gnomon-*"))
+    lines = _query(week, HOSTS).splitlines()
+    assert len(lines) == len(rows) + 1 and lines[0].split() == ["host", "requests"]
+    assert _query(week, HOSTS, "--format", "markdown").splitlines()[0] == "| host | requests |"
+
+
+def test_a_question_from_standard_input_and_times_of_a_zone(week: Week) -> None:
+    done = gnomon(
+        "query", "--spool", week.spool, "--format", "json", "-", stdin=b"select now() as n, 1 as x;\n"
+    )
+    (row,) = json.loads(done.checked().stdout)
+    assert row["x"] == 1 and re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", row["n"])
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("select nam from scripts", "hint: the columns of `scripts` are script, name,"),
+        ("select * from script", "hint: did you mean `scripts`?"),
+        ("select * from conections", "hint: did you mean `connections`?"),
+        ("select * from zzz", "hint: the views are processes, events,"),
+        ("select name fro scripts", "LINE 1: select name fro scripts"),
+        ("select 1; select 2", "one question at a time"),
+        ("", "cannot run 0 statements"),
+    ],
+)
+def test_errors_say_where_and_what_would_help(
+    week: Week, capsys: pytest.CaptureFixture[str], query: str, said: str
+) -> None:
+    assert main(["query", "--spool", str(week.spool), query]) != 0
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "copy (select 1) to '{place}/x.csv'",
+        "export database '{place}/x'",
+        "attach '{place}/x.db'",
+        "create table x as select 1",
+        "drop view scripts",
+        "delete from scripts",
+        "install httpfs",
+        "set memory_limit = '1GB'",
+        "pragma database_list",
+        "select 1; copy (select 1) to '{place}/x.csv'",
+    ],
+)
+def test_nothing_but_a_question_is_run(
+    week: Week, capsys: pytest.CaptureFixture[str], tmp_path: Path, query: str
+) -> None:
+    assert main(["query", "--spool", str(week.spool), query.format(place=tmp_path)]) == 2
+    assert "error: cannot run" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_ends_a_long_question(week: Week) -> None:
+    endless = "select count(*) from range(1000000000) a, range(1000000) b, events"
+    command = [sys.executable, "-m", "gnomon", "query", "--spool", str(week.spool), endless]
+    process = subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    # It is within the question once DuckDB's threads work, or never: then this waits for its end in vain.
+    deadline = time.monotonic() + 60
+    while len(os.listdir(f"/proc/{process.pid}/task")) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    while process.poll() is None and time.monotonic() < deadline:
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.2)
+    assert process.wait(10) in (130, -signal.SIGINT)
+    process.communicate()
+
+
+def test_schema_is_told_as_text_json_and_in_the_documentation() -> None:
+    told = json.loads(here("query", "--schema", "--format", "json").checked().stdout)
+    assert [view["name"] for view in told] == [view.name for view in views()]
+    assert told[0]["columns"][0] == {
+        "name": "process",
+        "type": "VARCHAR",
+        "meaning": views()[0].columns[0].meaning,
+    }
+    text = here("query", "--schema", "gaps").checked().stdout.decode()
+    assert text.startswith("gaps\n") and "subject" in text
+    missing = here("query", "--schema", "gap")
+    assert missing.status == 2 and b"did you mean `gaps`?" in missing.stderr
+    markdown = here("query", "--schema", "--format", "markdown").checked().stdout.decode()
+    assert DOCUMENT.read_text().endswith(markdown), "`gnomon query --schema --format markdown` is its end"
+
+
+def test_the_questions_of_the_documentation_have_answers(week: Week) -> None:
+    from gnomon.analysis import Analysis
+
+    questions = re.findall(r"```sql\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
+    assert len(questions) >= 12
+    with Analysis([week.spool], leavers=week.beside / "leavers.csv") as analysis:
+        found: dict[str, list[dict[str, Any]]] = {query: analysis.rows(query) for query in questions}
+    silent = [query for query, rows in found.items() if not rows and "vulnerable" not in query]
+    assert len(silent) <= 2, silent
+
+
+def test_who_names_people_scripts_and_records(week: Week) -> None:
+    path = "/srv/hr/salaries.csv"
+    done = here("who", path, week.spool, "--format", "json", HOME="/nonexistent")
+    found = json.loads(done.checked().stdout)
+    expected = [record for record in events(week.spool) if path in (record["target"], record["destination"])]
+    shown = {(row["process"], seq) for row in found["accesses"] for seq in row["records"]}
+    assert shown == {(record["process"], record["seq"]) for record in expected}
+    assert found["people"] == sorted({week.processes[record["process"]].user for record in expected})
+    assert found["gaps"]
+    text = here("who", "/srv/**/salar*", week.spool).checked().stdout.decode()
+    assert "What this cannot tell" in text and path in text
+    rows = csv.DictReader(
+        io.StringIO(here("who", "openai.com", week.spool, "--format", "csv").stdout.decode())
+    )
+    assert {row["subject"] for row in rows} == {"api.openai.com"}
+    assert "Nobody" in here("who", "/srv/hr/salaries", week.spool).checked().stdout.decode()
+
+
+def test_all_about_a_person_is_about_nobody_else(week: Week) -> None:
+    done = here("who", "--person", "carol", week.spool, "--format", "json", HOME="/nonexistent")
+    found = json.loads(done.checked().stdout)
+    own = {process.id for process in week.processes.values() if process.user == "carol"}
+    assert {run["process"] for run in found["runs"]} == own
+    files = {record["target"] for record in events(week.spool, "--kind", "open") if record["process"] in own}
+    assert files <= {file["path"] for file in found["files"]}
+    assert not re.search(r"\b(alice|bob|erin|frank)\b", json.dumps(found))
+    text = here("who", "--person", "carol", week.spool).checked().stdout.decode()
+    assert text.startswith("What is recorded about carol\n")
+    assert b"select distinct user" in here("who", "--person", "nobody-there", week.spool).stderr

@@ -1,0 +1,377 @@
+"""`gnomon report` over the golden week: its figures against the records themselves, without SQL."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from commands import events, gnomon, here
+from watching import armed
+from weeks import Week, golden
+
+pytest.importorskip("duckdb")
+pytest.importorskip("rich")
+
+from gnomon.analysis import Analysis
+from gnomon.catalog import Catalog
+from gnomon.cli.errors import Failure
+from gnomon.cli.report import _fails
+from gnomon.cli.script import chosen
+from gnomon.report.documents import as_csv
+from gnomon.report.gather import gather
+from gnomon.report.html import as_html
+from gnomon.report.markdown import as_markdown
+from gnomon.report.model import Report
+from gnomon.report.pseudonyms import People, Pseudonyms, people
+from gnomon.report.sarif import as_sarif
+from gnomon.report.terminal import as_text
+
+PEOPLE = ("alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "peggy", "svc-jobs")
+SUPPRESSION = """
+[[suppress]]
+rule = "host-plain"
+script = "partner_upload.py"
+owner = "frank"
+reason = "The partner moves to SFTP."
+until = {until}
+"""
+
+
+@pytest.fixture(scope="module")
+def week(tmp_path_factory: pytest.TempPathFactory) -> Week:
+    return golden(tmp_path_factory.mktemp("week"))
+
+
+@pytest.fixture(scope="module")
+def knowledge(week: Week) -> tuple[str, ...]:
+    """What goes with the week, but for an OSV database: none of this machine's is to be found either."""
+    beside = week.beside
+    return ("--catalog", str(beside / "catalog.toml"), "--leavers", str(beside / "leavers.csv"))
+
+
+@pytest.fixture(scope="module")
+def report(week: Week, knowledge: tuple[str, ...]) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(_report(week, knowledge, "--format", "json"))
+    return found
+
+
+@pytest.fixture(scope="module")
+def records(week: Week) -> list[dict[str, Any]]:
+    return events(week.spool)
+
+
+@pytest.fixture(scope="module")
+def gathered(week: Week) -> Iterator[Report]:
+    """What every form shows, and the analysis while it lasts."""
+    with _analysis(week) as analysis:
+        yield gather(analysis)
+
+
+def _analysis(week: Week, **more: Any) -> Analysis:
+    catalog = Catalog.load([week.beside / "catalog.toml"], own=False)
+    return Analysis([week.spool], catalog=catalog, leavers=week.beside / "leavers.csv", **more)
+
+
+def _report(week: Week, knowledge: tuple[str, ...], *options: str, home: str = "/nonexistent") -> bytes:
+    return here("report", week.spool, *knowledge, *options, HOME=home).checked().stdout
+
+
+def _of(report: dict[str, Any], name: str) -> dict[str, Any]:
+    (found,) = [page for page in report["scripts"] if page["name"] == name]
+    return found
+
+
+def test_summary_counts_what_the_records_say(
+    week: Week, report: dict[str, Any], records: list[dict[str, Any]]
+) -> None:
+    runs = [process for process in week.processes.values() if process.role == "python"]
+    summary = report["summary"]
+    assert summary["users"] == len({run.user for run in runs})
+    assert summary["machines"] == len({run.host for run in runs})
+    assert summary["records"] == sum(run.records for run in runs)
+    verdicts = Counter(record["verdict"] for record in records for _ in range(record["count"]))
+    assert (summary["denied"], summary["warned"], summary["justified"]) == (
+        verdicts["deny"],
+        verdicts["warn"],
+        verdicts["justify"],
+    )
+    talked = {
+        record["host"] or record["address"]
+        for record in records
+        if record["kind"] in ("connect", "http") and record["outcome"] != "denied" and record["port"]
+    }
+    named = {host for host in talked if host and not host.startswith("127.")}
+    assert {row["host"] for row in report["hosts"] if row["requests"] or row["bytes_out"]} <= named
+    assert summary["hosts"] == len(named)
+    assert summary["scripts"] == len(report["scripts"])
+
+
+def test_files_of_scripts_are_counted_as_recorded(
+    week: Week, report: dict[str, Any], records: list[dict[str, Any]]
+) -> None:
+    reads: dict[str, Counter[str]] = defaultdict(Counter)
+    for record in records:
+        if record["kind"] == "open" and "read" in (record["access"] or "") and record["outcome"] != "denied":
+            name = (week.processes[record["process"]].script_file or "").rpartition("/")[2]
+            reads[name][record["target"]] += record["count"] - (record["failed"] or 0)
+    for name in ("enrich_customers.py", "share_salaries.py", "month_end_close.py"):
+        listed = {file["path"]: file["reads"] for file in _of(report, name)["files"] if file["reads"]}
+        assert listed == {path: count for path, count in reads[name].items() if count}
+
+
+def test_the_ai_ledger_has_calls_bytes_people_and_what_was_read_before(
+    report: dict[str, Any], records: list[dict[str, Any]]
+) -> None:
+    services = {row["service"]: row for row in report["ai"]}
+    openai = services["openai"]
+    asked = [record for record in records if record["kind"] == "http" and record["host"] == "api.openai.com"]
+    sent = [record for record in records if record["host"] == "api.openai.com"]
+    assert openai["calls"] == sum(record["count"] for record in asked)
+    assert openai["bytes_out"] == sum(record["bytes_out"] or 0 for record in sent)
+    assert openai["users"] == ["carol"]
+    assert openai["endpoints"] == ["/v1/chat/completions"]
+    assert openai["data_before"] == ["customer data"]
+    assert any(row["kind"] == "model files" for row in report["ai"])
+
+
+def test_findings_and_risk_add_up(report: dict[str, Any]) -> None:
+    summary = report["summary"]
+    severities = Counter(finding["severity"] for finding in report["findings"])
+    assert (summary["high"], summary["medium"], summary["low"]) == tuple(
+        severities[name] for name in ("high", "medium", "low")
+    )
+    for page in report["scripts"]:
+        assert page["risk"] == sum(point["points"] for point in page["points"]) <= 100
+    risks = [page["risk"] for page in report["scripts"]]
+    assert risks == sorted(risks, reverse=True)
+    assert report["headlines"][0].startswith("enrich_customers.py read ")
+
+
+def test_the_timeline_adds_up(week: Week, report: dict[str, Any]) -> None:
+    runs = Counter(week.when(run.started)[:3] for run in week.processes.values() if run.parent is None)
+    assert [day["day"] for day in report["timeline"]] == sorted({day["day"] for day in report["timeline"]})
+    assert sum(day["runs"] for day in report["timeline"]) == report["summary"]["runs"]
+    assert len(report["timeline"]) == len(runs)
+
+
+def test_text_says_the_same_without_colours_and_fits(gathered: Report, report: dict[str, Any]) -> None:
+    for columns in (60, 80, 120):
+        text = as_text(gathered, width=columns)
+        assert "\x1b" not in text
+        assert max(map(len, text.splitlines())) <= columns
+        assert not any(line != line.rstrip() for line in text.splitlines())
+        for heading in (
+            "What matters most",
+            "Scripts by risk",
+            "What this cannot tell",
+            "How it was checked",
+        ):
+            assert f"\n{heading}\n" in text
+        assert "enrich_customers.py read " in text.replace("\n    ", " ")
+        assert f"{report['summary']['high']} high" in text
+    assert "\x1b[" in as_text(gathered, colour=True)
+
+
+def test_the_command_says_it_in_plain_text(week: Week, knowledge: tuple[str, ...], gathered: Report) -> None:
+    said = _report(week, knowledge).decode().splitlines()
+    assert said[4:] == as_text(gathered).splitlines()[4:]
+
+
+def test_fail_on_is_about_what_nobody_accepted(week: Week, gathered: Report, tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    assert [_fails(gathered, name) for name in (None, "high", "medium", "low")] == [False, True, True, True]
+    lows = [finding for finding in gathered.findings if finding.severity == "low"]
+    assert [_fails(replace(gathered, findings=lows), name) for name in ("high", "medium", "low")] == [0, 0, 1]
+    accepted = tmp_path / "accepted.toml"
+    accepted.write_text(
+        '[[suppress]]\nrule = "*"\nowner = "ciso"\nreason = "known"\nuntil = ' + _soon() + "\n"
+    )
+    done = here("report", week.spool, "--fail-on", "low", "--suppressions", accepted, HOME="/nonexistent")
+    assert done.status == 0
+    assert here("report", week.spool, "--fail-on", "medium", HOME="/nonexistent").status == 1
+    assert gnomon("report", week.spool, "--fail-on", "grave").status == 2
+
+
+def _soon() -> str:
+    from datetime import date, timedelta
+
+    return (date.today() + timedelta(days=30)).isoformat()
+
+
+def test_sarif_is_valid_and_keeps_what_was_accepted(week: Week, gathered: Report, tmp_path: Path) -> None:
+    jsonschema = pytest.importorskip("jsonschema")
+    accepted = tmp_path / "accepted.toml"
+    accepted.write_text(SUPPRESSION.format(until=_soon()))
+    with _analysis(week, suppressions=[accepted]) as analysis:
+        document = json.loads(as_sarif(gather(analysis)))
+    schema = json.loads((Path(__file__).parent / "sarif-2.1.0.json").read_text())
+    jsonschema.Draft7Validator(schema).validate(document)
+    results = document["runs"][0]["results"]
+    assert len(results) == len(gathered.findings)
+    (suppressed,) = [result for result in results if "suppressions" in result]
+    assert suppressed["suppressions"][0]["justification"] == "The partner moves to SFTP."
+    uris = {
+        result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
+        for result in results
+        if "physicalLocation" in result["locations"][0]
+    }
+    assert "file:///home/carol/scripts/enrich_customers.py" in uris
+
+
+def test_csv_has_every_row_of_its_part(gathered: Report, report: dict[str, Any]) -> None:
+    for part in ("findings", "scripts", "libraries", "hosts", "ai", "data", "flows", "gaps", "timeline"):
+        rows = list(csv.DictReader(io.StringIO(as_csv(gathered, part))))
+        assert len(rows) == len(report[part])
+
+
+def test_pseudonyms_leave_no_name_in_any_form(
+    week: Week, knowledge: tuple[str, ...], gathered: Report, tmp_path: Path
+) -> None:
+    key, html = tmp_path / "key", tmp_path / "report.html"
+    key.write_bytes(bytes(range(64, 96)))
+    with _analysis(week) as analysis:
+        told = Pseudonyms(key.read_bytes(), people(analysis)).report(gathered)
+    options = ("--pseudonyms", str(key), "--html", str(html), "--format", "json")
+    texts = [_report(week, knowledge, *options).decode(), html.read_text(), as_text(told, width=200)]
+    texts += [
+        as_markdown(told),
+        as_csv(told, "scripts"),
+        as_csv(told, "findings"),
+        as_sarif(told),
+        as_html(told),
+    ]
+    machines = {process.host for process in week.processes.values()}
+    numbers = {str(process.uid) for process in week.processes.values()}
+    for text in texts:
+        for name in (*PEOPLE, *machines):
+            assert not re.search(rf"(?<![A-Za-z]){re.escape(name)}(?![A-Za-z])", text, re.IGNORECASE), name
+        assert not re.search(rf"(?:uid|number|user) (?:{'|'.join(numbers)})\b", text)
+    found = json.loads(texts[0])
+    assert found["is_pseudonymous"]
+    (page,) = [page for page in found["scripts"] if page["name"] == "enrich_customers.py"]
+    (pseudonym,) = page["users"]
+    assert page["paths"] == [f"/home/{pseudonym}/scripts/enrich_customers.py"]
+    done = here("report", week.spool, "--pseudonyms", key, "--reveal", pseudonym[:9]).checked()
+    assert f"{pseudonym}  carol" in done.stdout.decode().splitlines()
+
+
+def test_a_short_key_and_none_are_refused(week: Week, tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    for prepared in (False, True):
+        if prepared:
+            key.write_bytes(b"short")
+        done = here("report", week.spool, "--pseudonyms", key)
+        assert done.status == 1
+        assert b"/dev/urandom" in done.stderr
+
+
+def test_names_stay_where_they_are_part_of_another_word() -> None:
+    known = People(frozenset(("mark", "ab", "user")), ((1007, "mark"),), frozenset(("ws-1",)))
+    told = Pseudonyms(b"k" * 32, known)
+    mark, ab = told.user("mark"), told.user("ab")
+    assert told.text("/srv/marketing/mark_budget.xlsx") == f"/srv/marketing/{mark}_budget.xlsx"
+    assert told.text("MarkBudget.xlsx, mark2, MARK") == f"{mark}Budget.xlsx, {mark}2, {mark}"
+    assert (
+        told.text("/home/mark/x on ws-1, uid 1007") == f"/home/{mark}/x on {told.machine('ws-1')}, uid {mark}"
+    )
+    assert told.text("mail mark@corp.example") == f"mail {mark}@corp.example"
+    assert told.text(ab) == ab, "a pseudonym stays, though a person is called `user`"
+    assert told.text(told.text("ab saw mark")) == f"{ab} saw {mark}"
+    assert told.revealed(mark) == [(mark, "mark")]
+
+
+HOSTILE = ("<img src=x onerror=alert(1)>.py", "=cmd|' !A0'.py", "a\x1b[31m|b`c`\n# d.py")
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Scripts with names that somebody chose to do harm with."""
+    place = tmp_path_factory.mktemp("hostile")
+    spool = place / "spool"
+    spool.mkdir(mode=0o700)
+    for name in HOSTILE:
+        script = place / name
+        script.write_text(f"open({str(place / ('customers ' + name + '.csv'))!r}, 'w').write({name!r})\n")
+        armed([sys.executable, str(script)], spool).checked()
+    return spool
+
+
+def test_hostile_names_move_no_cursor_and_calculate_nothing(hostile: Path) -> None:
+    def said(*options: str) -> str:
+        return here("report", hostile, *options, HOME="/nonexistent").checked().stdout.decode()
+
+    text = said()
+    assert "\x1b" not in text and "\\x1b[31m" in text
+    markdown = said("--format", "markdown")
+    assert "<img" not in markdown and "&lt;img" in markdown and "\n# d.py" not in markdown
+    assert all(re.search(r"(?<!\\)\|$", line) for line in markdown.splitlines() if line.startswith("|"))
+    rows = list(csv.DictReader(io.StringIO(said("--csv-of", "scripts"))))
+    assert {row["name"] for row in rows} == {HOSTILE[0], "'" + HOSTILE[1], HOSTILE[2]}
+    assert {page["name"] for page in json.loads(said("--format", "json"))["scripts"]} == set(HOSTILE)
+
+
+def test_a_passport_is_found_by_name_path_and_hash(gathered: Report) -> None:
+    pages = gathered.scripts
+    page = chosen(pages, "enrich_customers.py")
+    assert page.name == "enrich_customers.py"
+    for wanted in (
+        "/home/carol/scripts/enrich_customers.py",
+        (page.sha256 or "")[:10],
+        page.script,
+        "enrich",
+    ):
+        assert chosen(pages, wanted) is page
+    with pytest.raises(Failure, match="fit") as several:
+        chosen(pages, "srv/finance")
+    assert "say one of these" in (several.value.hint or "") and "reconcile.py" in (several.value.hint or "")
+    with pytest.raises(Failure, match="cannot find"):
+        chosen(pages, "no such")
+
+
+def test_a_passport_is_told_as_text_and_json(week: Week, knowledge: tuple[str, ...]) -> None:
+    def said(*options: str) -> str:
+        done = here("script", "enrich", week.spool, *knowledge, *options, HOME="/nonexistent")
+        return done.checked().stdout.decode()
+
+    text, page = said(), json.loads(said("--format", "json"))
+    assert page["runs"] == 4 and page["findings"]
+    assert "Why this risk" in text and f"risk {page['risk']} of 100, high" in text
+    assert f"{page['runs']} runs on {page['days']} days" in text
+
+
+def test_changes_are_told_against_what_was_before(tmp_path: Path) -> None:
+    from gnomon.report.passports import _changes
+
+    rows = [
+        {"kind": "host", "name": "a.example"},
+        {"kind": "host", "name": "b.example"},
+        {"kind": "version", "name": "1"},
+        {"kind": "user", "name": "bob"},
+    ]
+    assert _changes(rows) == [
+        "Its content changed once.",
+        "New hosts: a.example, b.example.",
+        "New user: bob.",
+    ]
+    assert _changes([{"kind": "script", "name": "x"}]) == [
+        "It ran for the first time in the last seven days."
+    ]
+
+
+def test_an_empty_spool_and_a_missing_one_have_an_answer(tmp_path: Path) -> None:
+    empty = tmp_path / "spool"
+    empty.mkdir(mode=0o700)
+    text = here("report", empty, HOME="/nonexistent").checked().stdout.decode()
+    assert "nothing recorded" in text
+    missing = here("report", tmp_path / "none")
+    assert missing.status == 1 and b"hint:" in missing.stderr
