@@ -109,14 +109,12 @@ def test_a_category_is_as_grave_as_the_catalogue_says(scene: Scene) -> None:
         scene.host(f"{severity}.example", category="paste site", severity=severity, attack="T1567.003")
 
     scene.contact(process, "mail.inside")
-    scene.host(
-        "mail.inside", category="mail service", severity="medium", attack="T1567.003", is_internal=True
-    )
+    scene.host("mail.inside", category="mail service", severity="medium", is_internal=True)
 
     found = {(row["subject"], row["severity"], row["attack"]) for row in scene.found("host-risky")}
 
     outside = {(f"{severity}.example", severity, "T1567.003") for severity in SEVERITIES}
-    assert found == outside | {("mail.inside", "low", "T1567.003")}
+    assert found == outside
 
 
 PLAIN = [
@@ -1047,7 +1045,7 @@ def test_bandit_as_it_is(tmp_path: Path, here: Path) -> None:
     made = _ran(tmp_path, here, uses_bandit=True)
 
     assert made.one("static-B602")["severity"] in SEVERITIES
-    assert findings.notes(made.analysis) == []
+    assert not [note for note in findings.notes(made.analysis) if note.about == "bandit"]
 
 
 def test_nothing_recorded_is_nothing_found(tmp_path: Path) -> None:

@@ -85,8 +85,15 @@ def loading(analysis: Analysis, query: str) -> Iterator[None]:
         for table in wanted:
             progress.step(f"reading {_WORDS.get(table, table.replace('_', ' '))}")
             analysis.ensure([table])
-        progress.step("reading events" if "events" in query.lower() else "putting together", within=analysis)
+        progress.step(_last_step(analysis, query), within=analysis)
         yield
+
+
+def _last_step(analysis: Analysis, query: str) -> str:
+    if "events" not in analysis.named(query):
+        return "putting together"
+    (found,) = analysis.rows("select coalesce(sum(records), 0)::bigint as records from base.runs")
+    return f"reading {found['records']:,} records"
 
 
 def steps(analysis: Analysis, query: str) -> Sequence[str]:

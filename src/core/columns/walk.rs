@@ -95,14 +95,15 @@ fn walk(
         if is_description && segment.identity.number > 0 {
             continue; // said again at the start of each segment
         }
-        if depth == Depth::Head {
-            matching(&records.head_view(&raw));
-            continue;
-        }
-        match records.view(&raw) {
-            Ok(view) if is_description => with_description(view, raw.payload, &mut matching),
-            Ok(view) => matching(&view),
-            Err(fault) => faults.push(fault),
+        let mut view = records.head_view(&raw);
+        if depth == Depth::Payload
+            && let Err(fault) = records.complete(&mut view, &raw)
+        {
+            faults.push(fault);
+        } else if depth == Depth::Payload && is_description {
+            with_description(view, raw.payload, &mut matching);
+        } else {
+            matching(&view);
         }
     }
     records.offset()

@@ -19,7 +19,7 @@ use gnomon_core::process::{Description, Script, hex};
 use gnomon_core::record::{Draft, encoded};
 use gnomon_core::spool::format::{EXTENSION, NATIVE, TALLIED};
 use gnomon_core::spool::listing;
-use gnomon_core::spool::seal::seal;
+use gnomon_core::spool::reader::SegmentFile;
 use gnomon_core::spool::segment::{Change, Head};
 use gnomon_core::spool::writer::Writer;
 use gnomon_core::startup::{Hook, HookFile, Inventory};
@@ -340,7 +340,10 @@ impl<'a> Run<'a> {
     fn seal(self) -> usize {
         let id = self.writer.process().as_simple().to_string();
         let last = self.writer.current().map_or(0, |segment| segment.identity().number);
-        let _ = seal(&self.company.spool.join(format!("{id}-{last:04}.{EXTENSION}")));
+        let path = self.company.spool.join(format!("{id}-{last:04}.{EXTENSION}"));
+        let used = SegmentFile::load(&path).expect("a segment").used_bytes();
+        let file = std::fs::File::options().write(true).open(path).expect("a segment");
+        file.set_len(used as u64).expect("a segment that can be cut");
         last as usize + 1
     }
 }

@@ -87,7 +87,7 @@ impl Summary {
     pub fn read(spool: &Path, filter: &Filter) -> io::Result<Self> {
         let (paths, mut faults) = list(spool, filter)?;
         let (mut found, mut startups, mut startup_faults) = (Found::default(), Vec::new(), Vec::new());
-        for (path, part) in paths.iter().zip(in_parallel(&paths, |path| Part::read(path))) {
+        for (path, part) in paths.iter().zip(in_parallel(&paths, Part::read)) {
             match part {
                 Ok(Part::Process(part)) => found.add(*part, &mut faults),
                 Ok(Part::Shared(created, inventory, damage)) => {

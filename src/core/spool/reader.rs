@@ -303,6 +303,12 @@ fn read_whole(file: &File, length: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Whether all of `bytes` are 0: half a segment may be unused, so many at a time.
+fn is_zero(bytes: &[u8]) -> bool {
+    const ZEROS: [u8; 4096] = [0; 4096];
+    bytes.chunks(ZEROS.len()).all(|chunk| ZEROS.starts_with(chunk))
+}
+
 /// Whether these bytes are a segment's before its magic is stored, which comes last of the header.
 fn is_unbegun(bytes: &[u8]) -> bool {
     let (magic, rest) = (bytes.iter().take(MAGIC.len()), bytes.iter().skip(HEADER_BYTES));
@@ -429,6 +435,7 @@ impl<'a> Records<'a> {
 
     /// The record without what its payload says.
     #[must_use]
+    #[inline]
     pub fn head_view(&self, raw: &Raw<'a>) -> View<'a> {
         View {
             time: raw.time,
@@ -448,9 +455,19 @@ impl<'a> Records<'a> {
     /// The payload makes no sense, or refers to text that is not there.
     pub fn view(&self, raw: &Raw<'a>) -> Result<View<'a>, Fault> {
         let mut view = self.head_view(raw);
+        self.complete(&mut view, raw)?;
+        Ok(view)
+    }
+
+    /// Adds to `view`, which has the head of `raw`, what its payload says.
+    ///
+    /// # Errors
+    /// As for [`Records::view`].
+    #[inline] // a view is large: it stays where it is
+    pub fn complete(&self, view: &mut View<'a>, raw: &Raw<'a>) -> Result<(), Fault> {
         let is_map = |kind| matches!(kind, Kind::Process | Kind::Script | Kind::Startup);
         if Kind::from_number(raw.kind).is_some_and(is_map) {
-            return Ok(view);
+            return Ok(());
         }
         let text = |place| self.text(place);
         let origin = |place| self.origins.get(&place).copied();
@@ -460,8 +477,7 @@ impl<'a> Records<'a> {
                 BadPayload::DanglingReference => FaultKind::DanglingReference,
             };
             Fault::new(&self.segment.path, raw.offset, kind)
-        })?;
-        Ok(view)
+        })
     }
 
     fn text(&self, place: u32) -> Option<&'a [u8]> {
@@ -528,7 +544,7 @@ impl<'a> Records<'a> {
         let offset = self.offset;
         let bytes = &self.segment.bytes;
         let length = read_u32(bytes, offset)?;
-        if length == 0 && bytes.get(offset..)?.iter().all(|byte| *byte == 0) {
+        if length == 0 && is_zero(bytes.get(offset..)?) {
             return None; // the unused rest
         }
         match self.read_at(offset) {
