@@ -103,11 +103,11 @@ def _finding(one: Found, points: int, suppression: Suppression | None) -> Findin
 
 
 def _because(one: Found, place: int) -> str:
-    words = {2: "the second of its rule, half", 3: "the third of its rule, a quarter"}
+    words = {2: "the second of its rule, half of", 3: "the third of its rule, a quarter of"}
     if place == 1:
         return f"{one.title} ({one.severity})"
-    part = words.get(place, f"number {place} of its rule, halved {place - 1} times")
-    return f"{one.title} ({one.severity}): {part} of {one.most}"
+    part = words.get(place, f"number {place} of its rule, one {1 << (place - 1)}th of")
+    return f"{one.title} ({one.severity}): {part} {one.most}"
 
 
 def _by_weight(finding: Finding) -> tuple[int, int, str, str, str]:

@@ -119,7 +119,11 @@ def person(analysis: Analysis, name: str) -> dict[str, Any]:
         "scripts": _scripts(runs),
         **parts,
         # What is not known of others is not for them to read.
-        "gaps": [gap.sentence for gap in gaps(analysis) if not gap.scripts or own.intersection(gap.scripts)],
+        "gaps": [
+            gap.sentence
+            for gap in gaps(analysis)
+            if gap.kind != "note" and (not gap.scripts or own.intersection(gap.scripts))
+        ],
     }
 
 

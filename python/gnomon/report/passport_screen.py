@@ -53,7 +53,7 @@ def page_as_text(
 
 def _risk(page: ScriptPage) -> list[tuple[str, str]]:
     if not page.risk:
-        return [("no finding", "dim")]
+        return [("no finding that adds to its risk", "dim")]
     return [(f"risk {page.risk} of 100, {page.severity}", severity_style(page.severity))]
 
 
@@ -72,7 +72,7 @@ def facts(page: ScriptPage) -> list[tuple[str, str]]:
         ("who", some(page.users, 8)),
         ("owner", _owner(page)),
         ("how often", _often(page)),
-        ("started", printable(page.schedule or "by hand, as far as parents and times tell", 120)),
+        ("started", printable(page.schedule or "by hand, as far as its starts tell", 120)),
         ("repository", _repository(page)),
         ("content", _content(page)),
         ("sent", f"{bytes_in_words(page.bytes_out)}, received {bytes_in_words(page.bytes_in)}"),
@@ -126,9 +126,15 @@ def _findings(screen: Screen, findings: Sequence[FindingRow]) -> None:
         return
     screen.section("Findings")
     for finding in findings:
-        accepted = f" Accepted by {finding.suppressed_by or '?'}." if finding.is_suppressed else ""
+        accepted = f" {_accepted(finding)}" if finding.is_suppressed else ""
         style = "dim" if finding.is_suppressed else severity_style(finding.severity)
         screen.sentences([f"{finding.sentence} {finding.remedy}{accepted}"], mark="●", style=style)
+
+
+def _accepted(finding: FindingRow) -> str:
+    who, until = finding.suppressed_by or "somebody", finding.suppressed_until or "further notice"
+    because = (finding.suppressed_because or "no reason given").rstrip(". ")
+    return f"Accepted by {who} until {until}: {because}."
 
 
 def _changes(screen: Screen, page: ScriptPage) -> None:
