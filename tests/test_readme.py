@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import shlex
 import sys
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -52,7 +54,7 @@ def test_the_main_command_prints_what_the_readme_shows(spool: Path) -> None:
 
 
 def test_the_policy_example_prints_what_the_readme_shows(spool: Path) -> None:
-    (shown,) = _blocks("console")
+    shown = _blocks("console")[0]
     command, _, expected = shown.partition("\n")
     done = gnomon("run", "--spool", spool, *command.split("gnomon run ")[1].split(), cwd=ROOT).checked()
     said = done.stdout.decode()
@@ -99,7 +101,24 @@ def test_every_link_leads_somewhere() -> None:
 
 def test_the_documented_fields_are_the_columns() -> None:
     page = (ROOT / "docs" / "records.md").read_text()
-    table = page[page.index("| field |") : page.index("## Kinds")]
+    table = page[page.index("| field |") : page.index("## As tables")]
     first = [line.split("|")[1] for line in table.splitlines()[2:] if line.startswith("|")]
     named = [name for cell in first for name in re.findall(r"`(\w+)`", cell)]
     assert sorted(named) == sorted(package.columns())
+
+
+def test_the_report_says_what_the_readme_shows(tmp_path: Path) -> None:
+    pytest.importorskip("duckdb")
+    for name in ("spool", "beside"):
+        with tarfile.open(ROOT / "tests" / "demo_week" / f"{name}.tar.xz") as archive:
+            archive.extractall(tmp_path / ("week" if name == "spool" else "week.d"))
+    for shown in _blocks("console")[1:]:
+        for command, expected in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", shown, re.MULTILINE):
+            words = shlex.split(command)
+            if words[0] != ".venv/bin/gnomon":
+                continue  # the demonstration itself: tests/test_demo_week.py
+            done = gnomon(*words[1:], cwd=tmp_path, COLUMNS="100", TZ="UTC").checked()
+            said = done.stdout.decode().splitlines()
+            for line in expected.splitlines():
+                assert line in ("…", *said), line
+    assert (tmp_path / "risk.html").stat().st_size > 100_000
