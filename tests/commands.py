@@ -33,6 +33,8 @@ def here(*arguments: str | Path, **more: str) -> Ended:
         changed = stack.enter_context(pytest.MonkeyPatch.context())
         stack.enter_context(contextlib.redirect_stdout(streams[0]))
         stack.enter_context(contextlib.redirect_stderr(streams[1]))
+        # pytest-xdist has its own idea of the screen.
+        changed.delenv("COLUMNS", raising=False)
         for name, value in more.items():
             changed.setenv(name, value)
         status = main([*map(str, arguments)])
