@@ -153,7 +153,7 @@ def test_the_option_is_stronger_than_the_environment(a_python: str, spool: Path)
 
 
 def _blind(name: str, detail: str, **more: Any) -> Any:
-    known = {"target": name, "detail": detail, "distribution": None, "object": None}
+    known = {"time": 0, "target": name, "detail": detail, "distribution": None, "object": None}
     return SimpleNamespace(**{**known, **more})
 
 
