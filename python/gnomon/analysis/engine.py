@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,8 +14,8 @@ class MissingLibrary(ImportError):
     """A library of the extra `gnomon[report]` is not installed."""
 
 
-def connect(*, memory_bytes: int = MEMORY_BYTES) -> duckdb.DuckDBPyConnection:
-    """A database in memory that goes to a temporary directory of the user's own rather than beyond its limit.
+def connect(*, memory_bytes: int, directory: str) -> duckdb.DuckDBPyConnection:
+    """A database in memory that goes to `directory` rather than beyond its limit.
 
     Raises:
         MissingLibrary: DuckDB is not installed.
@@ -26,7 +24,6 @@ def connect(*, memory_bytes: int = MEMORY_BYTES) -> duckdb.DuckDBPyConnection:
         import duckdb
     except ImportError as error:
         raise MissingLibrary(f"cannot import duckdb: {error}", name="duckdb") from error
-    directory = os.path.join(tempfile.gettempdir(), f"gnomon-duckdb-{os.getuid()}-{os.getpid()}")
     return duckdb.connect(
         config={
             "memory_limit": f"{memory_bytes >> 20}MiB",

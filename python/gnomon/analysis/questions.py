@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -71,7 +72,9 @@ class Analysis:
         self.uses_bandit = uses_bandit
         for path in self.paths:
             Spool(path)  # that it can be read is said now
-        self.connection = connect(memory_bytes=memory_bytes)
+        # Nobody else may read, or foresee, where records go that memory does not hold.
+        self._directory = tempfile.TemporaryDirectory(prefix="gnomon-")
+        self.connection = connect(memory_bytes=memory_bytes, directory=self._directory.name)
         self._made: set[str] = set()
         self._events: frozenset[str] = frozenset()
         self.connection.execute("create schema base")
@@ -167,6 +170,7 @@ class Analysis:
     def close(self) -> None:
         """Ends the connection. What went to disk is gone."""
         self.connection.close()
+        self._directory.cleanup()
 
     def __enter__(self) -> Analysis:
         return self
