@@ -215,7 +215,7 @@ class Learner:
             _note(self.programs, name, name, process)
 
     def _add_import(self, record: Record, process: _Process) -> None:
-        from .libraries import libraries
+        from .libraries import libraries, normalised
 
         if not record.target:
             return
@@ -223,8 +223,7 @@ class Learner:
         module, file = record.target, record.destination or ""
         found = libraries([(module, file, 1)], installed)
         if found and found[0].version:
-            name = re.sub(r"[-_.]+", "-", found[0].name).lower()
-            _note(self.distributions, name, module, process)
+            _note(self.distributions, normalised(found[0].name), module, process)
         elif module.partition(".")[0] not in standard_library():
             _note(self.modules, module.partition(".")[0], module, process)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Optional
 
+from ..libraries import normalised
 from . import loading, patterns
 from .addresses import address_of, is_within, plain_host, range_of
 from .entries import (
@@ -216,7 +217,7 @@ class Catalog:
         """What the module or distribution `name` is in AI; a module within a known one is that one."""
         return (
             self._ai_modules.get(name)
-            or self._ai_distributions.get(plain_distribution(name))
+            or self._ai_distributions.get(normalised(name))
             or next((self._ai_modules[outer] for outer in _outer(name) if outer in self._ai_modules), None)
         )
 
@@ -245,7 +246,7 @@ class Catalog:
     @cached_property
     def _ai_distributions(self) -> Mapping[str, AiLibrary]:
         libraries = reversed(self.ai_libraries)
-        return {plain_distribution(name): one for one, _, names in libraries for name in names}
+        return {normalised(name): one for one, _, names in libraries for name in names}
 
     @cached_property
     def _capabilities(self) -> Mapping[str, Capability]:
@@ -270,11 +271,6 @@ def plain_path(path: str) -> str:
         elif part not in ("", ".", ".."):
             kept.append(part)
     return (start.group().replace("\\", "/") if start else "") + "/".join(kept)
-
-
-def plain_distribution(name: str) -> str:
-    """The name of a distribution as they are compared (PEP 503)."""
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _outer(module: str) -> Iterable[str]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..libraries import normalised
 from . import macros, patterns
-from .catalog import Catalog, plain_distribution
+from .catalog import Catalog
 from .entries import Sensitivity
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ def _ai_modules(catalog: Catalog) -> Iterable[_Row]:
         for module in modules:
             yield module, None, *facts
         for name in distributions:
-            yield None, plain_distribution(name), *facts
+            yield None, normalised(name), *facts
 
 
 def _capabilities(catalog: Catalog) -> Iterable[_Row]:
