@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
+import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from ..catalog.addresses import address_of
+from ..catalog.catalog import is_loopback
 from ..catalog.entries import Service
 from .sources import load_rows
 
@@ -24,11 +26,13 @@ _PROTOCOLS = {
     5671: "amqps", 5672: "amqp", 6379: "redis", 8080: "http", 9092: "kafka", 9200: "elasticsearch",
     27017: "mongodb",
 }  # fmt: skip
-# Paths that say that a host speaks as OpenAI, Anthropic or Ollama do, whatever its name is.
+# URLs that programs for language models ask for, whatever the host is called: OpenAI's, which most copy,
+# Anthropic's, Google's, Ollama's and KServe's. For Python and DuckDB alike.
 SPOKEN = (
-    "/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/embeddings", "/v1/messages",
-    "/api/generate", "/api/chat", "/api/embed", "/api/embeddings",
-)  # fmt: skip
+    r"^[a-z]+://[^?]*/(v\d+\w*/(chat/completions|completions|embeddings|responses|messages)"
+    r"|v\d+\w*/models/[^/]+:(generate|stream|embed)\w+|openai/deployments/[^?]+"
+    r"|api/(generate|chat|embed|embeddings)|v2/models/[^?]+/(infer|generate))/?$"
+)
 _COLUMNS = """
     host VARCHAR, port USMALLINT, is_local BOOLEAN, is_internal BOOLEAN, port_protocol VARCHAR,
     service VARCHAR, service_name VARCHAR, is_ai BOOLEAN, is_sanctioned BOOLEAN,
@@ -55,8 +59,7 @@ def install(connection: duckdb.DuckDBPyConnection, catalog: Catalog) -> None:
 def _facts(
     catalog: Catalog, own_names: set[str], host: str, port: int | None, addresses: list[str], urls: list[str]
 ) -> dict[str, Any]:
-    paths = sorted({urlsplit(url).path for url in urls})
-    service = _service(catalog, host, port, paths)
+    service = _service(catalog, host, port, urls)
     egresses = catalog.egress_of(host, port)
     egress = egresses[0] if egresses else None
     is_own = is_local(host, own_names)
@@ -80,13 +83,13 @@ def _facts(
     }
 
 
-def _service(catalog: Catalog, host: str, port: int | None, paths: list[str]) -> Service | Server | None:
+def _service(catalog: Catalog, host: str, port: int | None, urls: list[str]) -> Service | Server | None:
     """The AI service that it is, by its name, its port, or what was asked of it."""
-    for path in (None, *paths):
+    for path in (None, *sorted({urlsplit(url).path for url in urls})):
         found = catalog.service_of(host, path, port=port)
         if found is not None:
             return found
-    if any(path.rstrip("/").endswith(SPOKEN) for path in paths):
+    if any(re.match(SPOKEN, url) for url in urls):
         return Service(id=f"self-hosted:{host}", name=f"AI service at {host}")
     return None
 
@@ -96,22 +99,10 @@ def is_local(host: str, own_names: set[str]) -> bool:
     name = host.lower().rstrip(".")
     if host.startswith(("/", "\0", "@")) or name in own_names or name.endswith(".localhost"):
         return True
-    address = _address(host)
+    address = address_of(host)
     return address is not None and (address.is_loopback or address.is_unspecified)
 
 
 def _is_inside(catalog: Catalog, addresses: list[str]) -> bool:
     """Whether these are addresses of the organisation's own networks."""
-    return bool(addresses) and all(not _is_loopback(text) and catalog.is_internal(text) for text in addresses)
-
-
-def _is_loopback(text: str) -> bool:
-    address = _address(text)
-    return address is not None and address.is_loopback
-
-
-def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        return ipaddress.ip_address(text.partition("%")[0])
-    except ValueError:
-        return None
+    return bool(addresses) and all(not is_loopback(text) and catalog.is_internal(text) for text in addresses)

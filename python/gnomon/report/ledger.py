@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from ..analysis.hosts import SPOKEN
 from .model import AiRow
 from .questions import Row, ask
 
@@ -12,19 +13,12 @@ if TYPE_CHECKING:
     from ..analysis import Analysis
     from ..catalog import AiLibrary
 
-# Paths of requests that programs for language models speak: OpenAI's, which most others copy, Anthropic's,
-# Google's, Ollama's and KServe's.
-PATHS = (
-    r"^[a-z]+://[^?]*/(v\d+\w*/(chat/completions|completions|embeddings|responses|messages)"
-    r"|v\d+\w*/models/[^/]+:(generate|stream|embed)\w+|openai/deployments/[^?]+|api/generate"
-    r"|v2/models/[^?]+/(infer|generate))$"
-)
 _LABELS = {"pth": "PyTorch", "ckpt": "checkpoint", "onnx": "ONNX", "tflite": "TensorFlow Lite"}
 
 
 def ledger(analysis: Analysis) -> list[AiRow]:
     """One line for each service or local model, those first that the organisation has not approved."""
-    calls = ask(analysis, "ai_calls", paths=PATHS)
+    calls = ask(analysis, "ai_calls", paths=SPOKEN)
     known = _libraries(analysis)
     data = {(row["script"], row["host"]): row["labels"] for row in ask(analysis, "ai_data")}
     services = [_service(analysis, row, known, data) for row in calls]
