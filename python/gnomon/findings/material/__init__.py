@@ -134,6 +134,11 @@ def _hook_rows(analysis: Analysis) -> None:
     )
 
 
+def _hook_findings(analysis: Analysis) -> None:
+    _hook_rows(analysis)
+    analysis.connection.execute((_DIRECTORY / "hook_findings.sql").read_text(encoding="utf-8"))
+
+
 def _credential_rows(analysis: Analysis) -> None:
     from ..credentials import rows
     from ..present import present
@@ -205,7 +210,7 @@ MATERIAL: dict[str, Callable[[Analysis], None]] = {
     "clock_rows": _clock_rows,
     "sign_rows": _sign_rows,
     "blind_rows": _blind_rows,
-    "hook_rows": _hook_rows,
+    "hook_findings": _hook_findings,
     "credential_rows": _credential_rows,
     "static_rows": _static_rows,
     "suppression_rows": _suppression_rows,
