@@ -19,7 +19,7 @@ MAX_RISK = 100
 
 @dataclass(frozen=True)
 class Finding:
-    """A row of `finding_rows`."""
+    """A finding, as the view `findings` has it. `records` are (process, seq)."""
 
     finding: str
     rule: str
@@ -39,9 +39,9 @@ class Finding:
     records: list[tuple[str, int]]
     points: int
     is_suppressed: bool
-    suppressed_by: str | None
-    suppressed_because: str | None
-    suppressed_until: str | None
+    suppressed_by: str | None = None
+    suppressed_because: str | None = None
+    suppressed_until: str | None = None
 
 
 @dataclass(frozen=True)

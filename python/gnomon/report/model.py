@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ..finding import Severity
+from ..findings.risk import Finding
 
 SCHEMA = 1
 
@@ -62,31 +63,7 @@ class Point:
     because: str
 
 
-@dataclass(frozen=True)
-class FindingRow:
-    """A finding, as the view `findings` has it. `records` are (process, seq)."""
-
-    finding: str
-    rule: str
-    severity: Severity
-    title: str
-    sentence: str
-    remedy: str
-    script: str | None
-    script_name: str | None
-    subject: str
-    users: list[str]
-    machines: list[str]
-    attack: str | None
-    count: int
-    first_seen: str | None
-    last_seen: str | None
-    records: list[tuple[str, int]]
-    points: int
-    is_suppressed: bool
-    suppressed_by: str | None = None
-    suppressed_because: str | None = None
-    suppressed_until: str | None = None
+FindingRow = Finding
 
 
 @dataclass(frozen=True)
