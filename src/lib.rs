@@ -15,6 +15,7 @@ mod enforcement;
 mod environment;
 mod errors;
 mod explained;
+mod fold;
 mod fork;
 mod frames;
 mod hook;
@@ -63,6 +64,8 @@ mod _native {
     use crate::explained::{
         ExampleOutcome, Explanation, PolicyCheck, RuleOutcome, explain_policies, test_policy,
     };
+    #[pymodule_export]
+    use crate::fold::{FileUses, Fold};
     #[pymodule_export]
     use crate::inventories::{Hook, HookFile, Startup};
     #[pymodule_export]

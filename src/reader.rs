@@ -329,6 +329,13 @@ pub struct Spool {
     filter: Filter,
 }
 
+impl Spool {
+    /// Where it is, and which of its records count.
+    pub(crate) fn source(&self) -> (PathBuf, Filter) {
+        (self.path.clone(), self.filter.clone())
+    }
+}
+
 #[pymethods]
 impl Spool {
     /// Opens nothing yet: each use lists the directory anew.

@@ -6,6 +6,7 @@ use arrow_array::ffi_stream::FFI_ArrowArrayStream;
 use arrow_array::{RecordBatch, RecordBatchIterator};
 use gnomon_core::columns::{BatchStream, Form, Projection, names};
 use gnomon_core::filter::Filter;
+use gnomon_core::fold::Rows;
 use gnomon_core::tables;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -94,7 +95,8 @@ impl Tables {
         let found = py
             .detach(|| tables::Tables::read(path, filter))
             .map_err(|error| cannot("read spool", path, &error))?;
-        let table = |batch| Py::new(py, Table(batch));
+        let table =
+            |batch: RecordBatch| Py::new(py, Table(Rows { schema: batch.schema(), batches: vec![batch] }));
         Ok(Self {
             processes: table(found.processes)?,
             distributions: table(found.distributions)?,
@@ -108,18 +110,25 @@ impl Tables {
 
 /// Rows in memory, which may be read any number of times.
 #[pyclass(frozen, module = "gnomon")]
-pub struct Table(RecordBatch);
+pub struct Table(Rows);
+
+impl Table {
+    /// A table of what was folded.
+    pub fn of(rows: Rows) -> Self {
+        Self(rows)
+    }
+}
 
 #[pymethods]
 impl Table {
     /// The names of its columns, in their order.
     #[getter]
     fn columns(&self) -> Vec<String> {
-        self.0.schema_ref().fields().iter().map(|field| field.name().clone()).collect()
+        self.0.schema.fields().iter().map(|field| field.name().clone()).collect()
     }
 
     fn __len__(&self) -> usize {
-        self.0.num_rows()
+        self.0.batches.iter().map(RecordBatch::num_rows).sum()
     }
 
     /// A new stream at each call.
@@ -130,11 +139,12 @@ impl Table {
         requested_schema: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyCapsule>> {
         let _ = requested_schema; // the interface lets a producer ignore it
-        let rows = RecordBatchIterator::new([Ok(self.0.clone())], self.0.schema());
+        let batches: Vec<_> = self.0.batches.iter().cloned().map(Ok).collect();
+        let rows = RecordBatchIterator::new(batches, self.0.schema.clone());
         PyCapsule::new_with_value(py, FFI_ArrowArrayStream::new(Box::new(rows)), c"arrow_array_stream")
     }
 
     fn __repr__(&self) -> String {
-        format!("<gnomon.Table of {} rows: {}>", self.0.num_rows(), self.columns().join(", "))
+        format!("<gnomon.Table of {} rows: {}>", self.__len__(), self.columns().join(", "))
     }
 }

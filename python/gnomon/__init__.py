@@ -21,6 +21,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ._native import (
         Fault,
+        FileUses,
+        Fold,
         Hook,
         HookFile,
         Live,
@@ -48,6 +50,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Fault",
+    "FileUses",
+    "Fold",
     "Hook",
     "HookFile",
     "Live",

@@ -389,6 +389,67 @@ class Tables:
     hooks: Table
 
 @final
+class Fold:
+    """What the records of spools come to, in one pass: what reports count, and would have to group by its text.
+
+    Args:
+        spools: Each record of each of them counts.
+        runs: Whose records count for scripts: process, actor, script, and the file that holds that.
+        places: What paths may stand for: id, expression, and what it does not stand for.
+        words: The same for words in paths, which count in files of some types.
+        word_types: What finds such a file.
+        word_exceptions: What finds a path whose words do not count.
+        endings: Files called so are in `files`, too.
+        top: And so are as many of each script, those that it used most.
+
+    Attributes:
+        files: What each actor did with each file that has a class or such an ending, or was used much.
+        file_counts: How many files each script used.
+        classes: What paths stand for.
+        reads: What each process read of files that have a class.
+        imports: What each actor imported.
+        contacts: What each process had to do with each other end.
+        acts: Records of programs, code, tampering, native calls, listeners.
+        verdicts: Records that policy said something of.
+        all_files: What each actor did with each file.
+
+    Raises:
+        OSError: A spool cannot be read.
+        ValueError: An expression or a process's id is none.
+    """
+
+    def __init__(
+        self,
+        spools: Sequence[Spool],
+        runs: Sequence[tuple[str, int, str, str | None]],
+        *,
+        places: Sequence[tuple[str, str, str | None]] | None = None,
+        words: Sequence[tuple[str, str, str | None]] | None = None,
+        word_types: str | None = None,
+        word_exceptions: str | None = None,
+        endings: Sequence[str] | None = None,
+        top: int = 100,
+    ) -> None: ...
+
+    files: Table
+    file_counts: Table
+    classes: Table
+    reads: Table
+    imports: Table
+    contacts: Table
+    acts: Table
+    verdicts: Table
+    all_files: FileUses
+
+@final
+class FileUses:
+    """What each actor did with each file, for whoever reads Arrow."""
+
+    columns: list[str]
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> CapsuleType:
+        """A new stream at each call, which folds the spools anew."""
+
+@final
 class Table:
     """Rows in memory, for whoever reads Arrow."""
 

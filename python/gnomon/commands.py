@@ -79,6 +79,34 @@ def pythons(
     ]
 
 
+def may_start_python(program: str, folders: tuple[str, ...] = ()) -> bool:
+    """Whether some command line of `program` may lead to a Python: for most, one look answers for all.
+
+    Args:
+        program: The file that is executed.
+        folders: As for `pythons`.
+    """
+    name = os.path.basename(program)
+    if _PYTHON.fullmatch(name) or name == "env" or name in _WRAPPERS or name in _SHELLS:
+        return True
+    return any(_may_be_python(place) for place in _places(program, folders))
+
+
+def _may_be_python(place: str) -> bool:
+    if _PYTHON.fullmatch(os.path.basename(os.path.realpath(place))):
+        return True
+    try:
+        with open(place, "rb") as file:
+            start = file.read(4)
+    except OSError:
+        return False
+    return start.startswith(b"#!") or (start == b"\x7fELF" and frozen(place) is not None)
+
+
+def _places(program: str, folders: tuple[str, ...]) -> list[str]:
+    return [program] if program.startswith("/") else [f"{folder}/{program}" for folder in folders]
+
+
 def _follow(argv: list[str], program: str, folders: tuple[str, ...], depth: int) -> Iterator[Python]:
     if not argv or depth == 0:
         return
@@ -252,8 +280,7 @@ def _words(text: str) -> list[str]:
 
 def _script(argv: list[str], program: str, folders: tuple[str, ...], depth: int) -> Iterator[Python]:
     """A script that names its interpreter in its first line."""
-    places = [program] if program.startswith("/") else [f"{folder}/{program}" for folder in folders]
-    for place in places:
+    for place in _places(program, folders):
         renamed = _PYTHON.fullmatch(os.path.basename(os.path.realpath(place)))
         if renamed:  # a link under another name
             yield from _python(argv, place, renamed)

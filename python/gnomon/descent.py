@@ -208,7 +208,7 @@ class _Builder:
         last = max(starts, key=lambda start: start.last_time)
         if last.has_failed or process.ended is not None or process.last_seen > last.last_time:
             return [Node(last.argv, "exec", "failed", cause=last.cause, time=last.time)]
-        found = pythons(last.argv, program=last.program, folders=_folders(process), managed=process.managed)
+        found = pythons(last.argv, program=last.program, folders=folders_of(process), managed=process.managed)
         if not found:
             return [Node(last.argv, "exec", "other", cause=last.cause, time=last.time)]
         node = Node(last.argv, "exec", "silent", cause=last.cause, time=last.time)
@@ -216,13 +216,13 @@ class _Builder:
         return [node]
 
     def _spawned(self, process: Process, children: list[Process], starts: list[Start]) -> list[Node]:
-        folders = _folders(process)
+        places = folders_of(process)
         failed = [start for start in starts if start.has_failed]
         starts = [start for start in starts if not start.has_failed]
         expected = [
             _Expected(start, python, start.count)
             for start in starts
-            for python in pythons(start.argv, program=start.program, folders=folders, managed=process.managed)
+            for python in pythons(start.argv, program=start.program, folders=places, managed=process.managed)
         ]
         leading = {id(entry.start) for entry in expected}
         others = [start for start in starts if id(start) not in leading]
@@ -293,10 +293,14 @@ def _is_of_multiprocessing(child: Process) -> bool:
     return any("multiprocessing" in word for word in child.argv[1:])
 
 
-def _folders(process: Process) -> tuple[str, ...]:
+def folders_of(process: Process) -> tuple[str, ...]:
     """Where programs of the same installation are."""
-    places = [f"{process.environment}/bin" if process.environment else None]
-    places.append(os.path.dirname(process.executable) or None)
+    return folders(process.environment, process.executable)
+
+
+def folders(environment: str | None, executable: str) -> tuple[str, ...]:
+    """The same for an interpreter, and its virtual environment."""
+    places = [f"{environment}/bin" if environment else None, os.path.dirname(executable) or None]
     return tuple(place for place in places if place)
 
 

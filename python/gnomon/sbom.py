@@ -257,8 +257,9 @@ def _natives(analysis: Analysis, scripts: dict[str, list[str]]) -> list[Componen
     """Read past the view `events`: the reader skips all other kinds long before SQL would."""
     from .analysis.sources import stream
 
-    spools = analysis.spools(kinds=["native"])
-    with stream(analysis.connection, "native_records", spools, ["process", "target", "detail"]):
+    columns = ["process", "target", "detail"]
+    streams = [spool.stream(columns) for spool in analysis.spools(kinds=["native"])]
+    with stream(analysis.connection, "native_records", streams):
         return [_native(row) for row in analysis.rows(_NATIVE, scripts)]
 
 

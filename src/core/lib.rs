@@ -35,4 +35,6 @@ pub mod columns;
 #[cfg(feature = "read")]
 pub mod filter;
 #[cfg(feature = "read")]
+pub mod fold;
+#[cfg(feature = "read")]
 pub mod tables;

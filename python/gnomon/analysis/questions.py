@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import Fault, Process, Spool
 from ..findings.hours import WorkingHours
-from . import schema
+from . import folding, schema
 from .engine import MEMORY_BYTES, can_scan_again, connect
 from .tables import NEEDS, TABLES, Loading
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from ..catalog import Catalog
+    from .sources import Stream
 
 
 class Analysis:
@@ -76,6 +77,7 @@ class Analysis:
         self._directory = tempfile.TemporaryDirectory(prefix="gnomon-")
         self.connection = connect(memory_bytes=memory_bytes, directory=self._directory.name)
         self._made: set[str] = set()
+        self._fold: dict[str, Stream] | None = None
         self._events: frozenset[str] = frozenset()
         self.connection.execute("create schema base")
 
@@ -101,6 +103,13 @@ class Analysis:
             for process in processes:
                 found.setdefault(process.id, process)
         return sorted(found.values(), key=lambda process: (process.started, process.id)), faults
+
+    def folded(self, part: str) -> list[Stream]:
+        """That part of what the records come to, given out once, so that it is freed. Needs `base.runs`."""
+        if self._fold is None:
+            fold = folding.fold(self)
+            self._fold = {name: getattr(fold, name) for name in folding.PARTS}
+        return [self._fold.pop(part)]
 
     def sql(
         self, query: str, parameters: Sequence[object] | Mapping[str, object] = ()
@@ -164,7 +173,8 @@ class Analysis:
         chosen = [name for name in own if name in wanted]
         form = "view" if can_scan_again(self.connection) else "table"
         self.connection.execute(f"drop {form} if exists events")
-        register(self.connection, "event_stream", self.spools(), chosen)
+        streams = [spool.stream(chosen) for spool in self.spools()]
+        register(self.connection, "event_stream", streams)
         self.connection.execute(f"create {form} events as {schema.view('events').sql}")
 
     def close(self) -> None:

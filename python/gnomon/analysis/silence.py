@@ -1,38 +1,90 @@
-"""Pythons that were started and never reported: what `descent` finds, as rows."""
+"""Pythons that were started and never reported: what `descent` finds, as rows.
+
+Of the programs that were started most can be no Python, and what they were needs no further look.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
 
-from ..causes import Cause
-from ..descent import Node, Start, tree
-from .sources import moment
+from ..commands import may_start_python
+from ..descent import Node, Start, folders, tree
+from .sources import load_rows, moment
 
 if TYPE_CHECKING:
+    from .. import Process
     from .questions import Analysis
+
+# Programs, by the installations that started them: one look into each tells for all of its command lines.
+_PROGRAMS = """
+select distinct coalesce(s.program, s.argv[1], ''), p.environment, p.executable
+from base.starts s join process_stream p on p.id = s.process
+"""
+# What a process became is told by the last program that it was replaced with, whatever that is.
+_STARTS = """
+select s.argv, s.count, s.kind, s.process, s.time, s.last_time, s.program, null, s.has_failed
+from base.starts s
+join (select distinct on (id) id, environment, executable from process_stream) p on p.id = s.process
+left join python_programs q
+    on q.environment is not distinct from p.environment and q.executable is not distinct from p.executable
+    and q.program = coalesce(s.program, s.argv[1], '')
+where s.kind = 'exec' or q.program is not null
+order by s.process, s.seq
+"""
+# Processes that started such, and their children.
+_PROCESSES = """
+with parents as (
+    select id from process_stream where role = 'run' or id in (select unnest(?::varchar[]))
+)
+select distinct on (id) id, parent, role, run, pid, started_ticks, boot, forked, managed, executable,
+    environment, argv, started_ns, ended_ns, last_seen_ns
+from process_stream
+where id in (select id from parents) or parent in (select id from parents)
+order by started_ns, id
+"""
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What `descent` asks of a process."""
+
+    id: str
+    parent: str | None
+    role: str
+    run: str | None
+    pid: int
+    started_ticks: int
+    boot: str
+    forked: bool
+    managed: bool
+    executable: str
+    environment: str | None
+    argv: list[str]
+    started: int
+    ended: int | None
+    last_seen: int
 
 
 def silent(analysis: Analysis) -> Iterator[dict[str, Any]]:
-    """One row for each start that led to nobody."""
-    known = {process.id for process in analysis.processes[0]}
-    starts = [
-        Start(
-            argv=record.argv or ([record.target] if record.target else []),
-            count=record.count,
-            kind=record.kind,
-            process=record.process,
-            time=record.time,
-            last_time=record.last_time,
-            program=record.target,
-            cause=Cause.of(record),
-            has_failed=record.outcome == "failed",
-        )
-        for spool in analysis.spools(kinds=["spawn", "exec"])
-        for record in spool.records()
-        if record.outcome != "denied" and record.process in known
-    ]
-    yield from _rows(tree(analysis.processes[0], starts), None)
+    """One row for each start that led to nobody. `base.starts` must be there."""
+    connection = analysis.connection
+    asked = connection.execute(_PROGRAMS).fetchall()
+    load_rows(
+        connection,
+        "python_programs",
+        "program VARCHAR, environment VARCHAR, executable VARCHAR",
+        (
+            {"program": program, "environment": environment, "executable": executable}
+            for program, environment, executable in asked
+            if may_start_python(program, folders(environment, executable or ""))
+        ),
+    )
+    starts = [Start(*row) for row in connection.execute(_STARTS).fetchall()]
+    concerned = sorted({start.process for start in starts})
+    processes = [_Known(*row) for row in connection.execute(_PROCESSES, [concerned]).fetchall()]
+    yield from _rows(tree(cast("list[Process]", processes), starts), None)
 
 
 def _rows(nodes: list[Node], parent: str | None) -> Iterator[dict[str, Any]]:

@@ -8,26 +8,39 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
-
-from .. import Spool
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     import duckdb
 
-RECORD_TIMES = ("time", "last_time")
+RECORD_TIMES = (
+    "time", "last_time", "first_seen", "last_seen", "first_connected", "last_connected", "first_read",
+    "last_read",
+)  # fmt: skip
 PROCESS_TIMES = ("started", "ended", "last_seen", "script_modified")
 
 
+class Stream(Protocol):
+    """What an Arrow stream is made of."""
+
+    columns: list[str]
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
+
+
 def register(
-    connection: duckdb.DuckDBPyConnection, name: str, spools: Sequence[Spool], columns: Sequence[str]
+    connection: duckdb.DuckDBPyConnection, name: str, streams: Sequence[Stream], *, is_exact: bool = False
 ) -> None:
-    """Records as the view `name`: `columns` of all `spools`, times in UTC. Each use reads them again."""
+    """All rows of `streams` as the view `name`, times in UTC. Each use reads them again.
+
+    Where it `is_exact`, times are numbers of nanoseconds instead.
+    """
     parts = []
-    for number, spool in enumerate(spools):
+    for number, one in enumerate(streams):
         part = f"{name}_{number}"
-        connection.register(part, spool.stream(columns))
-        parts.append(f"select {', '.join(_column(column) for column in columns)} from {part}")
+        connection.register(part, one)
+        shown = _exact if is_exact else _column
+        parts.append(f"select {', '.join(map(shown, one.columns))} from {part}")
     connection.execute(f"create or replace temp view {name} as {' union all '.join(parts)}")
 
 
@@ -39,12 +52,17 @@ def copy(
     *,
     times: Sequence[str] = (),
 ) -> None:
-    """Makes the temporary table `name` of what `streams` have in these columns."""
+    """Makes the temporary table `name` of what `streams` have in these columns.
+
+    Beside each of `times` is the same in nanoseconds, as `started_ns`.
+    """
     parts = []
     for number, one in enumerate(streams):
         part = f"{name}_{number}"
         connection.register(part, one)
-        parts.append(f"select {', '.join(_column(column, times) for column in columns)} from {part}")
+        selected = [_column(column, times) for column in columns]
+        selected += [f"{_exact(column)}_ns" for column in times]
+        parts.append(f"select {', '.join(selected)} from {part}")
     connection.execute(f"create or replace temp table {name} as {' union all '.join(parts)}")
     for number in range(len(streams)):
         connection.unregister(f"{name}_{number}")
@@ -52,15 +70,15 @@ def copy(
 
 @contextmanager
 def stream(
-    connection: duckdb.DuckDBPyConnection, name: str, spools: Sequence[Spool], columns: Sequence[str]
+    connection: duckdb.DuckDBPyConnection, name: str, streams: Sequence[Stream], *, is_exact: bool = False
 ) -> Iterator[None]:
     """The same while the block runs."""
-    register(connection, name, spools, columns)
+    register(connection, name, streams, is_exact=is_exact)
     try:
         yield
     finally:
         connection.execute(f"drop view if exists {name}")
-        for number in range(len(spools)):
+        for number in range(len(streams)):
             connection.unregister(f"{name}_{number}")
 
 
@@ -68,6 +86,10 @@ def _column(name: str, times: Sequence[str] = RECORD_TIMES) -> str:
     # From nanoseconds: DuckDB 1.4 and 2.0 differ in what they make of the stream, and a cast would take
     # the session's time zone.
     return f"make_timestamp_ns(epoch_ns({name}))::timestamp as {name}" if name in times else f'"{name}"'
+
+
+def _exact(name: str) -> str:
+    return f"epoch_ns({name}) as {name}" if name in (*RECORD_TIMES, *PROCESS_TIMES) else f'"{name}"'
 
 
 def load_rows(

@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..libraries import normalised
 from . import schema
-from .sources import PROCESS_TIMES, copy, load_rows, stream
+from .engine import can_scan_again
+from .sources import PROCESS_TIMES, copy, load_rows, register, stream
 
 if TYPE_CHECKING:
     from .questions import Analysis
-
-
-def _words(text: str) -> list[str]:
-    return text.split()
-
-
-_CONTACTS = _words("connect resolve http request send transfer")
-_MADE = _words("rename copy")
-_FILES = _words("open delete rename link symlink mkdir chmod truncate utime copy chown xattr map transfer")
-_ACTS = _words(
-    "spawn exec code unpickle native database kill limit setenv registry tamper "
-    "bind blind evict policy standby"
-)
 
 
 class Loading:
@@ -34,13 +22,16 @@ class Loading:
         self.analysis = analysis
         self.connection = analysis.connection
 
-    def from_streams(self, table: str, **streams: Sequence[Any]) -> None:
-        """Makes `base.table` by its SQL, of streams that are each (filters, columns)."""
+    def make(self, table: str) -> None:
+        """Makes `base.table` by its SQL, of tables that there are."""
+        self.connection.execute(schema.base(table))
+
+    def make_of(self, table: str, **parts: str) -> None:
+        """The same of parts of the fold, each under the name that the SQL has for it; then they are freed."""
         with ExitStack() as stack:
-            for name, (filters, columns) in streams.items():
-                spools = self.analysis.spools(**filters)
-                stack.enter_context(stream(self.connection, name, spools, columns))
-            self.connection.execute(schema.base(table))
+            for name, part in parts.items():
+                stack.enter_context(stream(self.connection, name, self.analysis.folded(part)))
+            self.make(table)
 
 
 def _processes(loading: Loading) -> None:
@@ -54,7 +45,8 @@ def _processes(loading: Loading) -> None:
     ):
         streams = [getattr(part, table) for part in parts]
         columns = streams[0].columns if streams else []
-        copy(connection, name, streams, columns, times=PROCESS_TIMES)
+        times = [column for column in PROCESS_TIMES if column in columns]
+        copy(connection, name, streams, columns, times=times)
     connection.execute(schema.base("process_rows"))
 
 
@@ -74,11 +66,6 @@ def _runs(loading: Loading) -> None:
         ({"process": key, "script": script, "name": name} for key, (script, name) in named.items()),
     )
     loading.connection.execute(schema.base("runs"))
-
-
-def _imports(loading: Loading) -> None:
-    columns = _words("time last_time count process seq target destination outcome")
-    loading.from_streams("imports", import_stream=({"kinds": ["import"]}, columns))
 
 
 def _library_uses(loading: Loading) -> None:
@@ -110,14 +97,6 @@ def _library_uses(loading: Loading) -> None:
     connection.execute(schema.base("library_uses"))
 
 
-def _contacts(loading: Loading) -> None:
-    columns = _words(
-        "time last_time count process seq kind target host port address detail file line "
-        "function distribution outcome failed bytes_out bytes_in"
-    )
-    loading.from_streams("contacts", contact_stream=({"kinds": list(_CONTACTS)}, columns))
-
-
 def _host_facts(loading: Loading) -> None:
     from .hosts import install
 
@@ -125,44 +104,27 @@ def _host_facts(loading: Loading) -> None:
 
 
 def _file_uses(loading: Loading) -> None:
-    columns = _words(
-        "time last_time count process seq kind access target destination distribution "
-        "outcome failed bytes_out bytes_in"
-    )
-    made = _words("time last_time count process seq destination distribution outcome failed")
-    loading.from_streams(
-        "file_uses",
-        file_stream=({"kinds": list(_FILES)}, columns),
-        made_stream=({"kinds": list(_MADE)}, made),
-    )
+    """All files: each use folds the spools again, as there may be more of them than memory holds."""
+    connection = loading.connection
+    register(connection, "file_use_stream", loading.analysis.folded("all_files"))
+    form = "view" if can_scan_again(connection) else "table"
+    connection.execute(f"create {form} base.file_uses as {schema.base('file_uses')}")
 
 
 def _path_facts(loading: Loading) -> None:
     from .paths import install
 
+    streams = loading.analysis.folded("classes")
+    copy(loading.connection, "class_rows", streams, streams[0].columns)
     install(loading.connection, loading.analysis.catalog)
 
 
-def _sensitive_reads(loading: Loading) -> None:
-    columns = _words("time last_time count process seq kind access target outcome failed bytes_in")
-    loading.from_streams("sensitive_reads", read_stream=({"kinds": ["open", "copy", "map"]}, columns))
-
-
-def _verdicts(loading: Loading) -> None:
-    columns = _words(
-        "time last_time count process seq kind target host verdict rule reason "
-        "shadow_verdict shadow_rule outcome file line function"
-    )
-    chosen = {"verdicts": ["allow", "warn", "justify", "deny"]}
-    loading.from_streams("verdicts", verdict_stream=(chosen, columns))
-
-
 def _acts(loading: Loading) -> None:
-    columns = _words(
-        "time last_time count process seq kind target detail argv size sha256 file line "
-        "function distribution outcome failed"
-    )
-    loading.from_streams("acts", act_stream=({"kinds": list(_ACTS)}, columns))
+    streams = loading.analysis.folded("acts")
+    with stream(loading.connection, "act_stream", streams):
+        loading.make("acts")
+    with stream(loading.connection, "act_stream", streams, is_exact=True):
+        loading.make("starts")
 
 
 def _silent_rows(loading: Loading) -> None:
@@ -197,27 +159,34 @@ def _nothing(loading: Loading) -> None:
 
 
 def _plain(table: str) -> Callable[[Loading], None]:
-    return lambda loading: loading.from_streams(table)
+    return lambda loading: loading.make(table)
+
+
+def _folded(table: str, **parts: str) -> Callable[[Loading], None]:
+    return lambda loading: loading.make_of(table, **parts)
 
 
 TABLES: dict[str, Callable[[Loading], None]] = {
     "process_rows": _processes,
     "runs": _runs,
     "actors": _plain("actors"),
-    "imports": _imports,
+    "imports": _folded("imports", import_rows="imports"),
     "library_uses": _library_uses,
     "checked_rows": _checked,
     "advisories": _nothing,  # these come with `checked_rows`
     "checked_distributions": _nothing,
     "vulnerability_database": _nothing,
-    "contacts": _contacts,
+    "contacts": _folded("contacts", contact_rows="contacts"),
     "host_facts": _host_facts,
+    "notable_files": _folded("notable_files", file_rows="files"),
+    "file_counts": _folded("file_counts", count_rows="file_counts"),
     "file_uses": _file_uses,
     "path_facts": _path_facts,
-    "sensitive_reads": _sensitive_reads,
+    "sensitive_reads": _folded("sensitive_reads", read_rows="reads"),
     "flows": _plain("flows"),
-    "verdicts": _verdicts,
+    "verdicts": _folded("verdicts", verdict_stream="verdicts"),
     "acts": _acts,
+    "starts": _nothing,  # these come with `acts`
     "silent_rows": _silent_rows,
     "script_marks": _script_marks,
     "script_facts": _plain("script_facts"),
@@ -240,15 +209,18 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "contacts": ("runs",),
     "host_facts": ("contacts",),
     "file_uses": ("runs",),
-    "path_facts": ("file_uses",),
+    "notable_files": ("runs",),
+    "file_counts": ("runs",),
+    "path_facts": ("notable_files",),
     "sensitive_reads": ("runs", "path_facts"),
     "flows": ("sensitive_reads", "contacts", "host_facts", "runs"),
     "verdicts": ("runs",),
     "acts": ("runs",),
-    "silent_rows": ("runs",),
+    "starts": ("acts",),
+    "silent_rows": ("runs", "starts"),
     "script_marks": ("runs",),
     "script_facts": (
-        "actors", "library_uses", "contacts", "host_facts", "file_uses", "acts", "verdicts", "script_marks",
+        "actors", "library_uses", "contacts", "host_facts", "file_counts", "acts", "verdicts", "script_marks",
     ),
     "gap_rows": ("process_rows", "runs", "acts", "silent_rows"),
     "risk_rows": ("finding_rows",),

@@ -19,8 +19,10 @@ _BAR = 24
 _WORDS = {
     "process_rows": "processes", "runs": "scripts", "imports": "imports", "library_uses": "libraries",
     "checked_rows": "known vulnerabilities", "contacts": "connections", "host_facts": "hosts",
-    "file_uses": "files", "path_facts": "what files may hold", "sensitive_reads": "sensitive files",
-    "verdicts": "verdicts", "acts": "programs", "silent_rows": "children", "finding_rows": "findings",
+    "notable_files": "files", "file_counts": "files", "file_uses": "files",
+    "path_facts": "what files may hold", "sensitive_reads": "sensitive files",
+    "verdicts": "verdicts", "acts": "programs", "starts": "programs", "silent_rows": "children",
+    "finding_rows": "findings",
 }  # fmt: skip
 
 

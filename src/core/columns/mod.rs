@@ -3,7 +3,7 @@
 //! [`walk`] gives the records of a segment, [`fill`] makes columns of them, [`stream`] does so for many segments
 //! on worker threads.
 
-mod fill;
+pub(crate) mod fill;
 mod stream;
 pub(crate) mod walk;
 
@@ -108,7 +108,7 @@ impl Projection {
         }
     }
 
-    fn of(form: Form, is_wanted: impl Fn(&str) -> bool) -> Self {
+    pub(crate) fn of(form: Form, is_wanted: impl Fn(&str) -> bool) -> Self {
         let columns: Vec<_> = COLUMNS.iter().filter(|(name, ..)| is_wanted(name)).collect();
         let fields: Vec<Field> = columns.iter().map(|(name, kind, _)| field(name, *kind, form)).collect();
         Self { columns, form, schema: Arc::new(Schema::new(fields)) }

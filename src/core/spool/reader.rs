@@ -127,15 +127,45 @@ impl SegmentFile {
     /// # Errors
     /// The file cannot be read, or is no segment of ours.
     pub fn load(path: &Path) -> Result<Self, Fault> {
+        Self::load_into(Vec::new(), path)
+    }
+
+    /// The same into `room`, which an earlier segment had ([`SegmentFile::into_room`]).
+    ///
+    /// # Errors
+    /// The file cannot be read, or is no segment of ours.
+    pub fn load_into(room: Vec<u8>, path: &Path) -> Result<Self, Fault> {
         let unreadable = |error: io::Error| Fault::unreadable(path, &error);
         let folder = Folder::at(parent_of(path)).map_err(unreadable)?;
         let name = path.file_name().unwrap_or(OsStr::new("."));
         let opened = folder.open(name, OFlags::RDONLY).map_err(unreadable)?;
-        Self::read(path, &opened.ok_or_else(|| Fault::new(path, 0, FaultKind::Foreign))?)
+        Self::read(path, &opened.ok_or_else(|| Fault::new(path, 0, FaultKind::Foreign))?, room)
     }
 
-    fn read(path: &Path, opened: &Opened) -> Result<Self, Fault> {
-        let segment = Self::read_file(path, &opened.file, &opened.stat)?;
+    /// The memory that it takes, for another segment.
+    #[must_use]
+    pub fn into_room(self) -> Vec<u8> {
+        self.bytes
+    }
+
+    /// Reads no more than the header of the segment at `path`, and how many bytes the file has.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is no segment of ours.
+    pub fn load_header(path: &Path) -> Result<(Identity, u64), Fault> {
+        let unreadable = |error: io::Error| Fault::unreadable(path, &error);
+        let folder = Folder::at(parent_of(path)).map_err(unreadable)?;
+        let name = path.file_name().unwrap_or(OsStr::new("."));
+        let opened = folder.open(name, OFlags::RDONLY).map_err(unreadable)?;
+        let opened = opened.ok_or_else(|| Fault::new(path, 0, FaultKind::Foreign))?;
+        let mut bytes = Vec::with_capacity(HEADER_BYTES);
+        opened.file.take(HEADER_BYTES as u64).read_to_end(&mut bytes).map_err(unreadable)?;
+        let identity = read_identity(&bytes).map_err(|kind| Fault::new(path, 0, kind))?;
+        Ok((identity, u64::try_from(opened.stat.st_size).unwrap_or(0)))
+    }
+
+    fn read(path: &Path, opened: &Opened, room: Vec<u8>) -> Result<Self, Fault> {
+        let segment = Self::read_into(room, path, &opened.file, &opened.stat)?;
         Ok(Self { owner: Some(opened.owner), ..segment })
     }
 
@@ -144,11 +174,15 @@ impl SegmentFile {
     /// # Errors
     /// The file cannot be read, or is no segment of ours.
     pub fn read_file(path: &Path, file: &File, stat: &Stat) -> Result<Self, Fault> {
+        Self::read_into(Vec::new(), path, file, stat)
+    }
+
+    fn read_into(room: Vec<u8>, path: &Path, file: &File, stat: &Stat) -> Result<Self, Fault> {
         let length = u64::try_from(stat.st_size).unwrap_or(u64::MAX);
         if length > MAX_SEGMENT_BYTES {
             return Err(Fault::new(path, 0, FaultKind::TooLarge));
         }
-        let bytes = read_whole(file, length).map_err(|error| Fault::unreadable(path, &error))?;
+        let bytes = read_whole(room, file, length).map_err(|error| Fault::unreadable(path, &error))?;
         Self::parse(path, bytes)
     }
 
@@ -285,9 +319,10 @@ impl SegmentFile {
     }
 }
 
-/// The content of a file of `length` bytes: of what cannot be a segment, only as much as tells that.
-fn read_whole(file: &File, length: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
+/// The content of a file of `length` bytes, in `room`: of what cannot be a segment, only as much as tells that.
+fn read_whole(room: Vec<u8>, file: &File, length: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = room;
+    bytes.clear();
     file.take(HEADER_BYTES as u64).read_to_end(&mut bytes)?;
     let magic = bytes.get(..MAGIC.len().min(bytes.len())).unwrap_or_default();
     // No magic yet: its process just makes it, unless it is larger than those are.

@@ -40,13 +40,6 @@ contacted as (
     where coalesce(c.connects, 0) + coalesce(c.requests, 0) + coalesce(c.datagrams, 0) > 0
     group by r.script
 ),
-touched as (
-    select a.script,
-        count(distinct path) filter (reads > 0) as files_read,
-        count(distinct path) filter (writes > 0) as files_written,
-        count(distinct path) filter (deletes > 0) as files_deleted
-    from base.file_uses join base.actors a using (actor) group by a.script
-),
 started as (
     select r.script, sum(a.count)::bigint as children
     from base.acts a join base.runs r using (process)
@@ -82,6 +75,6 @@ from places p
 left join script_marks m using (script)
 left join imported i using (script)
 left join contacted c using (script)
-left join touched t using (script)
+left join base.file_counts t using (script)
 left join started s using (script)
 left join judged j using (script)

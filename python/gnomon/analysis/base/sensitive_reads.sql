@@ -1,20 +1,17 @@
 -- Which run read which file that the catalogue calls sensitive, and when.
 create table base.sensitive_reads as
 select
-    e.process,
-    e.target as path,
+    e.reader as process,
+    e.path,
     p.id,
     p.label,
     p.category,
     p.severity,
     p.attack,
-    sum(e.count - coalesce(e.failed, 0))::bigint as reads,
-    sum(e.bytes_in)::bigint as bytes_read,
-    min(e.time) as first_read,
-    max(e.last_time) as last_read,
-    arg_min({'process': e.process, 'seq': e.seq}, e.time) as evidence
-from read_stream e
-join base.path_facts p on p.path = e.target
-where e.outcome is distinct from 'denied' and e.count > coalesce(e.failed, 0)
-    and (e.kind <> 'open' or e.access like '%read%')
-group by all
+    e.reads,
+    e.bytes_read,
+    e.first_read,
+    e.last_read,
+    {'process': e.process, 'seq': e.seq} as evidence
+from read_rows e
+join base.path_facts p using (path)

@@ -1,7 +1,7 @@
 -- Models opened from disk, by how their files are called.
 with weights as (
     select a.script, a.user, a.machine, u.*, regexp_extract(lower(u.path), '\.([a-z]+)$', 1) as type
-    from base.file_uses u
+    from base.notable_files u
     join base.actors a using (actor)
     where u.reads > 0 and (ends_with(u.path, '.gguf') or ends_with(u.path, '.ggml')
         or ends_with(u.path, '.safetensors') or ends_with(u.path, '.onnx') or ends_with(u.path, '.tflite')

@@ -31,7 +31,7 @@ used as (
         list_sort(list(distinct a.user)) as users,
         max(u.last_seen) as last_seen,
         list_sort(list_distinct(arg_max(u.path, coalesce(u.reads, 0) + coalesce(u.writes, 0), 20)))[:5] as examples
-    from base.file_uses u
+    from base.notable_files u
     join facts f using (path)
     join base.actors a using (actor)
     where coalesce(u.reads, 0) + coalesce(u.writes, 0) + coalesce(u.changes, 0) + coalesce(u.renames, 0)
