@@ -390,7 +390,9 @@ class Tables:
 
 @final
 class Fold:
-    """What the records of spools come to, in one pass: what reports count, and would have to group by its text.
+    """What the records of spools come to, in one pass: what reports count.
+
+    Rows are held in memory until nobody has their table any more: of files that have a class, all.
 
     Args:
         spools: Each record of each of them counts.

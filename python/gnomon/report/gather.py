@@ -30,8 +30,8 @@ def gather(analysis: Analysis, *, title: str = TITLE, top: int = TOP, version: s
     Args:
         analysis: The views.
         title: What stands above it.
-        top: How many files, hosts, libraries and children a script's page lists at most; of files that hold nothing
-            sensitive, no more than `folding.HEAVY_FILES`.
+        top: How many files, hosts, libraries and children a script's page lists at most; of files that hold
+            nothing sensitive, no more than `folding.HEAVY_FILES`.
         version: That of gnomon.
     """
     (figures,) = ask(analysis, "summary")

@@ -1,5 +1,5 @@
 //! What is folded is what one gets by looking at record after record.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
