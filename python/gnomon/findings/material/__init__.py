@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from ...analysis.sources import load_rows, moment
@@ -105,7 +106,19 @@ def _hook_rows(analysis: Analysis) -> None:
     """What `gnomon startup` finds, over all spools."""
     from ...startup import environments
 
-    processes = analysis.processes[0]
+    analysis.ensure(["process_rows"])
+    # Of the processes that found the same hooks the first of each user stands for all.
+    found = analysis.connection.execute(
+        """
+        select startup, machine, host, user, uid, min(epoch_ns(started)) as started, arg_min(id, started) as id,
+            arg_min(script_file, started) as script_file, arg_min(script, started) as script,
+            arg_min(python, started) as python, false as forked
+        from base.process_rows where startup is not null and not forked
+        group by startup, machine, host, user, uid
+        """
+    )
+    names = [column[0] for column in found.description or ()]
+    processes: list[Any] = [SimpleNamespace(**dict(zip(names, row))) for row in found.fetchall()]
     startups = {path: startup for spool in analysis.spools() for path, startup in spool.startups()[0].items()}
     uses: dict[str, set[tuple[str, str]]] = {}
     for process in processes:
