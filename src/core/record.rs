@@ -92,11 +92,13 @@ struct OriginWire<'a> {
 }
 
 impl<'a> Wire<'a> {
-    /// What serde reads in `payload`, if that has no more than the common fields in their order.
-    fn unpacked(payload: &'a [u8]) -> Option<Self> {
+    /// Fills this, which is empty, with what serde reads in `payload`, if that has no more than the common fields in
+    /// their order. Where it is `None`, something may be filled in already.
+    #[inline] // it is large: it stays where it is
+    fn unpack(&mut self, payload: &'a [u8]) -> Option<()> {
         const ORDER: &[u8] = b"atdqhiwpoyrm";
         let mut unpacker = Unpacker(payload);
-        let mut wire = Self::default();
+        let wire = self;
         let mut expected = ORDER.iter();
         for _ in 0..unpacker.map()? {
             let key = unpacker.key()?;
@@ -130,7 +132,7 @@ impl<'a> Wire<'a> {
                 }
             }
         }
-        Some(wire)
+        Some(())
     }
 
     /// What [`encoded`] gives, put together in `room`; `None` where that is too small, and for the rarer
@@ -565,10 +567,10 @@ impl<'a> View<'a> {
         lookup: impl Fn(u32) -> Option<&'a [u8]>,
         origin: impl Fn(u32) -> Option<OriginView<'a>>,
     ) -> Result<(), BadPayload> {
-        let wire = match Wire::unpacked(payload) {
-            Some(wire) => wire,
-            None => rmp_serde::from_slice(payload).map_err(|_| BadPayload::Malformed)?,
-        };
+        let mut wire = Wire::default();
+        if wire.unpack(payload).is_none() {
+            wire = rmp_serde::from_slice(payload).map_err(|_| BadPayload::Malformed)?;
+        }
         let pieces = |text: &Text<'a>| pieces_of(text, &lookup);
         self.access = Access(wire.access);
         self.target = wire.target.as_ref().map(pieces).transpose()?;
@@ -690,6 +692,11 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn unpacked(payload: &[u8]) -> Option<Wire<'_>> {
+        let mut wire = Wire::default();
+        wire.unpack(payload).map(|()| wire)
+    }
+
     fn text() -> impl Strategy<Value = Option<Text<'static>>> {
         let bytes = prop_oneof![
             proptest::collection::vec(any::<u8>(), 0..300),
@@ -735,7 +742,7 @@ mod tests {
             let expected = encoded(&wire);
             prop_assert_eq!(wire.packed(&mut room), fits.then_some(&expected[..]));
             prop_assert_eq!(wire.packed(&mut [0; 1]).is_some(), expected.len() == 1);
-            prop_assert_eq!(Wire::unpacked(&expected), fits.then_some(wire));
+            prop_assert_eq!(unpacked(&expected), fits.then_some(wire));
         }
 
         #[test]
@@ -749,7 +756,7 @@ mod tests {
                 0..24,
             ),
         ) {
-            if let Some(wire) = Wire::unpacked(&bytes) {
+            if let Some(wire) = unpacked(&bytes) {
                 prop_assert_eq!(rmp_serde::from_slice::<Wire<'_>>(&bytes).ok(), Some(wire));
             }
         }

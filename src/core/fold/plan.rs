@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::paths::Share;
 use super::{Question, Run};
 use crate::spool::place;
+use crate::spool::processes::in_parallel;
 use crate::spool::reader::SegmentFile;
 
 /// What is folded on one thread, at a time.
@@ -62,8 +63,10 @@ fn shares(processes: Vec<Process>, share_bytes: u64) -> impl Iterator<Item = Tas
 fn processes(question: &Question) -> io::Result<Vec<Process>> {
     let mut found: BTreeMap<Uuid, Process> = BTreeMap::new();
     for (source, (spool, filter)) in question.sources.iter().enumerate() {
-        for path in place::list(spool, filter)?.0 {
-            let Ok((identity, bytes)) = SegmentFile::load_header(&path) else { continue };
+        let paths = place::list(spool, filter)?.0;
+        let headers = in_parallel(&paths, SegmentFile::load_header);
+        for (path, header) in paths.into_iter().zip(headers) {
+            let Ok((identity, bytes)) = header else { continue };
             let id = identity.process;
             if id.is_nil() {
                 continue;

@@ -115,7 +115,7 @@ pub fn read_processes(spool: &Path, filter: &Filter) -> io::Result<(Vec<ProcessS
 }
 
 /// What `each` gives for every path, in their order.
-fn in_parallel<T: Send>(paths: &[PathBuf], each: impl Fn(&Path) -> T + Sync) -> Vec<T> {
+pub(crate) fn in_parallel<T: Send>(paths: &[PathBuf], each: impl Fn(&Path) -> T + Sync) -> Vec<T> {
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let threads = threads.min(paths.len().div_ceil(TAKEN)).max(1);
     let next = AtomicUsize::new(0);
