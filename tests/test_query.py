@@ -64,6 +64,17 @@ def test_a_question_from_standard_input_and_times_of_a_zone(week: Week) -> None:
     assert row["x"] == 1 and re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", row["n"])
 
 
+def test_a_question_may_ask_the_catalogue(week: Week) -> None:
+    """Its macros and tables are there without any view that needs them."""
+    asked = "select service_of('api.openai.com') as service, sensitivities_of('/home/a/.ssh/id_rsa') as paths"
+    (row,) = json.loads(_query(week, asked, "--format", "json"))
+    assert row == {"service": "openai", "paths": ["ssh_private_key"]}
+    (row,) = json.loads(
+        _query(week, "select name from catalog_services where id = 'openai'", "--format", "json")
+    )
+    assert row == {"name": "OpenAI"}
+
+
 @pytest.mark.parametrize(
     ("query", "said"),
     [
