@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from commands import events, gnomon, here
+from scenes import Scene
 from watching import armed
 from weeks import Week, golden
 
@@ -26,6 +27,7 @@ from gnomon.catalog import Catalog
 from gnomon.cli.errors import Failure
 from gnomon.cli.report import _fails
 from gnomon.cli.script import chosen
+from gnomon.report.access import person
 from gnomon.report.documents import as_csv
 from gnomon.report.gather import gather
 from gnomon.report.html import as_html
@@ -352,6 +354,17 @@ def test_a_passport_is_told_as_text_and_json(week: Week, knowledge: tuple[str, .
     assert page["runs"] == 4 and page["findings"]
     assert "Why this risk" in text and f"risk {page['risk']} of 100, high" in text
     assert f"{page['runs']} runs on {page['days']} days" in text
+
+
+def test_a_name_does_not_stand_for_its_number_on_another_machine(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    own = scene.run(user="ann", uid=1000)
+    other = scene.run(user="bob", uid=1000, machine="desk-2", machine_id="m2", script_owner="bob")
+
+    by_name, by_number = person(scene.analysis, "ann"), person(scene.analysis, "1000")
+
+    assert [run["process"] for run in by_name["runs"]] == [own] and by_name["others"] == []
+    assert {run["process"] for run in by_number["runs"]} == {own, other}
 
 
 def test_changes_are_told_against_what_was_before(tmp_path: Path) -> None:

@@ -94,14 +94,11 @@ def who(analysis: Analysis, asked: Subject) -> dict[str, Any]:
 
 
 def person(analysis: Analysis, name: str) -> dict[str, Any]:
-    """Everything about the account `name`, or of that number, that was recorded."""
-    uid = int(name) if name.isdigit() else None
-    known: Row = {"name": name, "uid": uid}
-    if uid is None:
-        found = analysis.rows(
-            "select any_value(uid) as uid from base.runs where user = $name", {"name": name}
-        )
-        known["uid"] = found[0]["uid"]
+    """Everything about the account `name`, or of that number, that was recorded.
+
+    A name does not stand for its number: on another machine that may be somebody else's.
+    """
+    known: Row = {"name": name, "uid": int(name) if name.isdigit() else None}
     parts = {
         part: ask(analysis, f"person_{part}", **known)
         for part in ("runs", "files", "hosts", "verdicts", "others")
