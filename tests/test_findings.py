@@ -525,6 +525,17 @@ def test_an_orphaned_script(scene: Scene) -> None:
     assert not found
 
 
+def test_an_owner_whose_account_went_is_not_the_one_that_there_was(scene: Scene) -> None:
+    scene.run(machine_id="elsewhere")
+    scene.run(started=MONDAY + timedelta(days=1), machine_id="elsewhere", script_owner=None)
+    scene.run("kept", machine_id="elsewhere", script_owner=None)
+    scene.run("kept", started=MONDAY + timedelta(days=1), machine_id="elsewhere")
+
+    found = scene.one("script-orphaned")
+
+    assert (found["script"], found["subject"]) == ("a", "uid 1000")
+
+
 @pytest.mark.parametrize(
     "rule, column", [("user-forged", "is_forged"), ("recording-unproven", "hook_proven")]
 )

@@ -44,7 +44,7 @@ def install(connection: duckdb.DuckDBPyConnection, leavers: str | os.PathLike[st
         select script, list(distinct started_by), list(distinct user),
             list(started order by started) filter (started_by <> 'script'),
             arg_max(script_path, started), arg_max(machine_id, started),
-            arg_max(script_owner, started) filter (script_owner_uid is not null),
+            arg_max_null(script_owner, started) filter (script_owner_uid is not null),
             arg_max(script_owner_uid, started)
         from base.runs group by script
         """

@@ -13,7 +13,8 @@ with places as (
         arg_max(directory, started) as directory,
         arg_max(script_sha256, started) as sha256,
         arg_max(machine_id, started) as last_machine_id,
-        arg_max(script_owner, started) filter (script_owner_uid is not null) as owner,
+        -- Null where the number had no name any more, whatever it was called before.
+        arg_max_null(script_owner, started) filter (script_owner_uid is not null) as owner,
         arg_max(script_owner_uid, started) as owner_uid,
         arg_max(script_modified, started) as modified,
         count(*) filter (is_start) as runs,
