@@ -458,7 +458,7 @@ def test_what_comes_at_regular_times_is_not_after_hours(scene: Scene) -> None:
 
 def test_hours_are_those_of_the_zone_on_that_day(tmp_path: Path) -> None:
     pytest.importorskip("zoneinfo")
-    hours = WorkingHours.parse("mon-fri 08:00-17:00", "Europe/Berlin")
+    hours = WorkingHours.parse("Mon-Fri 08:00-17:00 Europe/Berlin")
     made = Scene(tmp_path, working_hours=hours)
     # 07:30 in UTC is 09:30 in summer and 08:30 in winter; 15:30 is 17:30 in summer and 16:30 in winter.
     summer, winter = datetime(2026, 7, 1), datetime(2026, 12, 1)
@@ -481,7 +481,7 @@ def test_hours_that_are_none_are_refused(text: str) -> None:
 
 def test_a_zone_that_is_none_is_refused() -> None:
     with pytest.raises(FindingsError, match="time zone"):
-        WorkingHours.parse("mon-fri 07:00-19:00", "Middle/Earth")
+        WorkingHours.parse("mon-fri 07:00-19:00 Middle/Earth")
 
 
 @given(some.datetimes(datetime(2020, 1, 1), datetime(2027, 1, 1)), some.integers(1, 700))
