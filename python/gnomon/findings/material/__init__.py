@@ -110,9 +110,9 @@ def _hook_rows(analysis: Analysis) -> None:
     # Of the processes that found the same hooks the first of each user stands for all.
     found = analysis.connection.execute(
         """
-        select startup, machine, host, user, uid, min(epoch_ns(started)) as started, arg_min(id, started) as id,
-            arg_min(script_file, started) as script_file, arg_min(script, started) as script,
-            arg_min(python, started) as python, false as forked
+        select startup, machine, host, user, uid, min(epoch_ns(started)) as started,
+            arg_min(id, started) as id, arg_min(script_file, started) as script_file,
+            arg_min(script, started) as script, arg_min(python, started) as python, false as forked
         from base.process_rows where startup is not null and not forked
         group by startup, machine, host, user, uid
         """
