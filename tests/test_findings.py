@@ -209,6 +209,23 @@ FLOWS = [
 ]
 
 
+def test_what_the_catalogue_merely_tells_of_is_no_sensitive_data(tmp_path: Path) -> None:
+    spool = tmp_path / "spool"
+    spool.mkdir(mode=0o700)
+    names = ("small.gguf", "customers.csv")
+    for name in names:
+        (tmp_path / name).write_text("x")
+    code = f"for name in {names!r}: open(name).read()"
+    armed([sys.executable, "-c", code], spool, cwd=tmp_path).checked()
+
+    with Analysis([spool]) as analysis:
+        files = dict(analysis.sql("select name, severity from files where severity is not null").fetchall())
+        read = analysis.sql("select distinct path from base.sensitive_reads").fetchall()
+
+    assert files == {"small.gguf": "info", "customers.csv": "high"}
+    assert [os.path.basename(path) for (path,) in read] == ["customers.csv"]
+
+
 def test_sensitive_data_before_an_upload_weighs_by_where_it_may_have_gone(scene: Scene) -> None:
     process = scene.run()
     for number, (flow, facts, _) in enumerate(FLOWS):
