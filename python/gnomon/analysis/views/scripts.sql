@@ -31,7 +31,7 @@
 -- files_written BIGINT: how many it wrote
 -- files_deleted BIGINT: how many it deleted
 -- children BIGINT: how many programs it started
--- denied BIGINT: how often policy stopped it, or would have in observe mode
+-- denied BIGINT: how often policy denied it something; what observed rules would have denied stands in `events`
 -- warned BIGINT: how often policy warned
 -- justified BIGINT: how often policy asked for a justification
 -- findings BIGINT: how many findings there are about it that are not suppressed
