@@ -147,6 +147,7 @@ def test_a_host_is_new_to_a_script_that_is_known(scene: Scene) -> None:
     runs = scene.days(8)
     for day, process in enumerate(runs):
         scene.contact(process, "old.example", at=MONDAY + timedelta(days=day, hours=1))
+        scene.run(started=MONDAY + timedelta(days=day), parent=process, is_start=False)  # a worker
     scene.contact(runs[-1], "new.example", at=MONDAY + timedelta(days=8, hours=1), bytes_out=5000)
     (stranger,) = scene.days(1, "b", script_name="b.py")
     scene.contact(stranger, "new.example", at=MONDAY + timedelta(days=8))
