@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from commands import events, gnomon, here
-from scenes import Scene
+from scenes import MONDAY, Scene
 from watching import armed
 from weeks import Week, golden
 
@@ -31,6 +31,7 @@ from gnomon.report.access import person
 from gnomon.report.documents import as_csv
 from gnomon.report.gather import gather
 from gnomon.report.html import as_html
+from gnomon.report.ledger import ledger
 from gnomon.report.markdown import as_markdown
 from gnomon.report.model import Report
 from gnomon.report.pseudonyms import People, Pseudonyms, people
@@ -365,6 +366,22 @@ def test_a_name_does_not_stand_for_its_number_on_another_machine(tmp_path: Path)
 
     assert [run["process"] for run in by_name["runs"]] == [own] and by_name["others"] == []
     assert {run["process"] for run in by_number["runs"]} == {own, other}
+
+
+def test_what_only_speaks_as_an_ai_service_is_told_with_the_sdks_of_others(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    process = scene.run(script="a")
+    scene.add("actors", actor=1, script="a", script_name="a.py", user="ann", machine="desk-1")
+    known = {"is_imported": True, "runs": 1, "first_seen": MONDAY, "last_seen": MONDAY, "actor": 1}
+    scene.add("library_uses", distribution="openai", version="1.0", modules=["openai"], **known)
+    for host, service in (("llm.example", "self-hosted:llm.example"), ("api.anthropic.com", "anthropic")):
+        scene.contact(process, host)
+        scene.host(host, is_ai=True, service=service, service_name=service)
+
+    lines = {line.service: (line.kind, line.sdks) for line in ledger(scene.analysis)}
+
+    assert lines["self-hosted:llm.example"] == ("self-hosted", ["openai 1.0"])
+    assert lines["anthropic"] == ("api", [])
 
 
 def test_changes_are_told_against_what_was_before(tmp_path: Path) -> None:
