@@ -35,6 +35,7 @@ from gnomon.report.ledger import ledger
 from gnomon.report.markdown import as_markdown
 from gnomon.report.model import Report
 from gnomon.report.pseudonyms import People, Pseudonyms, people
+from gnomon.report.questions import by_script
 from gnomon.report.sarif import as_sarif
 from gnomon.report.terminal import as_text
 
@@ -382,6 +383,27 @@ def test_what_only_speaks_as_an_ai_service_is_told_with_the_sdks_of_others(tmp_p
 
     assert lines["self-hosted:llm.example"] == ("self-hosted", ["openai 1.0"])
     assert lines["anthropic"] == ("api", [])
+
+
+def test_programs_count_as_started_where_they_did_and_long_ones_may_be_silent(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    process = scene.run()
+    argv = ["python3", "-c", "x" * 2000]
+    seen = {"first_seen": MONDAY, "last_seen": MONDAY, "is_denied": False}
+    for number, (program, failed) in enumerate((("python3", 0), ("missing", 2), ("unheard", None))):
+        given = argv if number == 0 else [program]
+        scene.add(
+            "acts", process=process, kind="spawn", target=program, argv=given, count=2, failed=failed, **seen
+        )
+    cut = " ".join(argv)[:1000]
+    scene.add(
+        "silent_rows", process=process, command=cut, reason="-S", is_evasive=False, count=2, time=MONDAY
+    )
+
+    children = by_script(scene.analysis, "script_children", top=9)["a"]
+
+    assert scene.analysis.sql("select children from scripts").fetchone() == (4,)
+    assert [row["silent_because"] for row in children] == ["-S", None, None]
 
 
 def test_changes_are_told_against_what_was_before(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ contacted as (
     group by r.script
 ),
 started as (
-    select r.script, sum(a.count)::bigint as children
+    select r.script, sum(a.count - coalesce(a.failed, 0))::bigint as children
     from base.acts a join base.runs r using (process)
     where a.kind in ('spawn', 'exec') and not a.is_denied group by r.script
 ),
