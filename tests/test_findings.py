@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import os
@@ -362,6 +363,18 @@ def test_native_code_that_can_act_unseen_is_told(scene: Scene) -> None:
 
     assert "a.py loaded polars.so, which can act unseen" in found["/lib/polars.so"]
     assert set(found) == {"/lib/polars.so", "/lib/libc.so"}, "the second is not here to be examined"
+
+
+def test_a_large_library_that_can_do_nothing_unseen_is_not_told(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gnomon.blindness.came_to", lambda target, detail, loaded: None)
+    process = scene.run()
+    evidence = {"process": process, "seq": 2}
+    scene.add("acts", process=process, kind="blind", target="/lib/large.so", detail="not examined: 9",
+              count=1, first_seen=MONDAY, last_seen=MONDAY, evidence=evidence)  # fmt: skip
+
+    assert scene.found("library-blind") == []
 
 
 # ---- credentials
@@ -1005,8 +1018,6 @@ def here(tmp_path: Path) -> Path:
 
 
 def _ran(tmp_path: Path, script: Path, **options: Any) -> Scene:
-    import hashlib
-
     from gnomon.analysis import marks
 
     made = Scene(tmp_path, **options)
