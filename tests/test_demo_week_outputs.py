@@ -266,6 +266,7 @@ def test_bill_of_materials(week: Week, database: Path, capsys: pytest.CaptureFix
         if one.get("purl", "").startswith("pkg:pypi/")
     }
     assert libraries == set(week.expected["libraries"])
+    assert not {"<process>", "io_uring"} & {one["name"] for one in bill["components"]}
     advisories = {one["id"] for one in bill["vulnerabilities"]}
     named = {name for one in week.expected["vulnerable"].values() for name in one["advisories"]}
     aliases = {r["id"] for one in bill["vulnerabilities"] for r in one.get("references", ())}
