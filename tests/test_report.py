@@ -27,7 +27,7 @@ from gnomon.catalog import Catalog
 from gnomon.cli.errors import Failure
 from gnomon.cli.report import _fails
 from gnomon.cli.script import chosen
-from gnomon.report.access import person
+from gnomon.report.access import person, subject
 from gnomon.report.documents import as_csv
 from gnomon.report.gather import gather
 from gnomon.report.html import as_html
@@ -356,6 +356,21 @@ def test_a_passport_is_told_as_text_and_json(week: Week, knowledge: tuple[str, .
     assert page["runs"] == 4 and page["findings"]
     assert "Why this risk" in text and f"risk {page['risk']} of 100, high" in text
     assert f"{page['runs']} runs on {page['days']} days" in text
+
+
+@pytest.mark.parametrize(
+    ("asked", "path", "is_meant"),
+    [
+        ("/srv/**/*customer*", "/srv/customers.csv", True),
+        ("/srv/**/*customer*", "/srv/a/b/old_customers.csv", True),
+        ("/srv/**/*customer*", "/srvx/customers.csv", False),
+        ("/srv/*.csv", "/srv/a/b.csv", False),
+        ("/srv/hr", "/srv/hr/a/b.csv", True),
+        ("/srv/hr", "/srv/hr.csv", False),
+    ],
+)
+def test_a_glob_means_the_same_as_in_the_catalogue(asked: str, path: str, is_meant: bool) -> None:
+    assert bool(re.fullmatch(subject(asked).pattern, path, re.DOTALL)) == is_meant
 
 
 def test_a_name_does_not_stand_for_its_number_on_another_machine(tmp_path: Path) -> None:

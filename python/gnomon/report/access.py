@@ -44,7 +44,7 @@ class Subject:
 def subject(wanted: str) -> Subject:
     """A path where there is a slash in it or a file of that name is here, else a host.
 
-    Globs are `*` and `?` within a directory or a label, and `**` for anything.
+    Globs are `*` and `?` within a directory or a label, `**/` for any directories or none, `**` for anything.
     A host stands for those below it, too; a directory for all that is in it. What no host of the records is
     called may be the name of a file (`who`).
     """
@@ -62,8 +62,8 @@ def _by_name(wanted: str) -> Subject:
 
 
 def _glob(glob: str, *, within: str) -> str:
-    parts = re.split(r"(\*\*|\*|\?)", glob)
-    words = {"**": ".*", "*": within, "?": within[:-1]}
+    parts = re.split(r"(\*\*/|\*\*|\*|\?)", glob)
+    words = {"**/": "(?:.*/)?", "**": ".*", "*": within, "?": within[:-1]}
     return "".join(words.get(part) or _literal(part) for part in parts)
 
 
