@@ -529,7 +529,16 @@ def test_spans_of_the_clocks_are_gapless(first: datetime, days: int) -> None:
 
 OWNERS = [
     ({"owner_exists": False, "owner": None, "owner_uid": 1017}, "medium", "has no account (“uid 1017”)"),
-    ({"owner_exists": True, "is_leaver": True}, "medium", "is on the list of leavers (ann)"),
+    (
+        {"owner_exists": True, "is_leaver": True, "is_owner_leaver": True},
+        "medium",
+        "the owner of its file is on the list of leavers (ann)",
+    ),
+    (
+        {"owner_exists": True, "owner": "root", "is_leaver": True, "is_owner_leaver": False},
+        "medium",
+        "everybody who ran it is on the list of leavers (ann)",
+    ),
     ({"owner_exists": False, "schedule": "cron, daily at 06:00 (UTC)"}, "high", "cron, daily at 06:00 (UTC)"),
     ({"owner_exists": True, "is_leaver": False}, None, ""),
     ({"owner_exists": None, "is_leaver": None}, None, ""),

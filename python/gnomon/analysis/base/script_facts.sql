@@ -57,6 +57,7 @@ select
     p.* replace (coalesce(p.owner, m.former_owner) as owner),
     m.owner_exists,
     m.is_leaver,
+    m.is_owner_leaver,
     m.repository,
     m.is_in_repository,
     m.schedule,

@@ -20,6 +20,7 @@
 -- owner_uid UINTEGER: the number of its file's owner
 -- owner_exists BOOLEAN: whether the owner has an account; null where that is not known
 -- is_leaver BOOLEAN: whether the owner, or everybody who ran it, is on the list of leavers; null without such a list
+-- is_owner_leaver BOOLEAN: whether the owner is on it
 -- repository VARCHAR: the git repository that its file is in
 -- is_in_repository BOOLEAN: null where nobody could look, as the file is on another machine
 -- libraries BIGINT: how many distributions it imported
@@ -57,6 +58,7 @@ select
     f.owner_uid,
     f.owner_exists,
     f.is_leaver,
+    f.is_owner_leaver,
     f.repository,
     f.is_in_repository,
     f.libraries,
