@@ -9,6 +9,7 @@ import re
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ from gnomon.report.documents import as_csv
 from gnomon.report.gather import gather
 from gnomon.report.html import as_html
 from gnomon.report.ledger import ledger
-from gnomon.report.markdown import as_markdown
+from gnomon.report.markdown import as_markdown, page_as_markdown
 from gnomon.report.model import Report
 from gnomon.report.pseudonyms import People, Pseudonyms, people
 from gnomon.report.questions import by_script
@@ -419,6 +420,16 @@ def test_programs_count_as_started_where_they_did_and_long_ones_may_be_silent(tm
 
     assert scene.analysis.sql("select children from scripts").fetchone() == (4,)
     assert [row["silent_because"] for row in children] == ["-S", None, None]
+
+
+def test_markdown_says_what_it_leaves_out_and_what_was_only_observed(gathered: Report) -> None:
+    (page,) = [page for page in gathered.scripts if page.name == "train_forecast.py"]
+    many = replace(gathered, hosts=gathered.hosts * 5)
+
+    assert f"And {len(many.hosts) - 50} more hosts." in as_markdown(many)
+    passport = page_as_markdown(replace(page, more_files=7), [])
+    assert "And 7 more files." in passport and "would deny" in passport
+    assert "And 8 more files." in page_as_markdown(replace(page, files=page.files[:1] * 51, more_files=7), [])
 
 
 def test_changes_are_told_against_what_was_before(tmp_path: Path) -> None:
