@@ -1,14 +1,15 @@
-"""What `gnomon report` costs over many records: `python benches/report.py [--records 100000 10000000]`.
+"""What `gnomon report` costs over many records: `python benches/report.py [--records 100000]`.
 
-The spools are made by the engine's own writer (src/core/examples/make_spool.rs, built if it is not there): 200
-scripts of 50 users through one week. Prints wall and processor time of the whole command, start included, and
-its memory.
+The spools are made by the engine's own writer (src/core/examples/make_spool.rs, built if it is not there):
+200 scripts of 50 users through one week. Prints wall and processor time of the whole command, start included,
+and its memory.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,7 @@ LIMITS = {100_000: (1.0, 1 << 30), 10_000_000: (5.0, 1 << 30)}
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--records", type=int, nargs="+", default=sorted(LIMITS))
+    parser.add_argument("--rounds", type=int, default=5, help="of which the median is told")
     options = parser.parse_args()
     maker = _maker()
     print(f"{'records':>12} {'wall':>8} {'processor':>10} {'memory':>10}")
@@ -30,29 +32,19 @@ def main() -> int:
         with tempfile.TemporaryDirectory(prefix="gnomon-bench-") as place:
             made = [maker, f"{place}/spool", str(records), str(max(records // 1000, 1))]
             subprocess.run(made, check=True, stdout=subprocess.DEVNULL)
-            wall, processor, memory = _measured([sys.executable, "-m", "gnomon", "report", f"{place}/spool"])
-        print(
-            f"{records:>12,} {wall:>6.2f} s {processor:>8.2f} s {memory >> 20:>6} MiB{_judged(records, wall, memory)}"
-        )
+            argv = [sys.executable, "-m", "gnomon", "report", f"{place}/spool"]
+            rounds = [_measured(argv) for _ in range(options.rounds)]
+        wall, processor, memory = (statistics.median(figures) for figures in zip(*rounds))
+        figures = f"{records:>12,} {wall:>6.2f} s {processor:>8.2f} s {int(memory) >> 20:>6} MiB"
+        print(figures + _judged(records, wall, memory))
     return 0
 
 
 def _maker() -> str:
-    command = [
-        "cargo",
-        "build",
-        "--release",
-        "--locked",
-        "--quiet",
-        "-p",
-        "gnomon-core",
-        "--example",
-        "make_spool",
-    ]
-    subprocess.run(command, check=True, cwd=ROOT)
-    return str(
-        Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release" / "examples" / "make_spool"
-    )
+    command = "cargo build --release --locked --quiet -p gnomon-core --example make_spool"
+    subprocess.run(command.split(), check=True, cwd=ROOT)
+    target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+    return str(target / "release" / "examples" / "make_spool")
 
 
 def _measured(argv: list[str]) -> tuple[float, float, int]:
@@ -69,7 +61,7 @@ def _measured(argv: list[str]) -> tuple[float, float, int]:
     return time.perf_counter() - begin, used.ru_utime + used.ru_stime, used.ru_maxrss << 10
 
 
-def _judged(records: int, wall: float, memory: int) -> str:
+def _judged(records: int, wall: float, memory: float) -> str:
     if records not in LIMITS:
         return ""
     seconds, most = LIMITS[records]

@@ -44,6 +44,7 @@ mod redirect;
 #[path = "redirect/elsewhere.rs"]
 mod redirect;
 mod replayed;
+mod rows;
 mod session;
 mod stack;
 mod start;

@@ -13,6 +13,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
 
 use crate::errors::cannot;
+use crate::rows::made;
 
 /// The records of the spool at `path` as an Arrow stream, which reads nothing before it is asked for a batch.
 pub fn records<'py>(
@@ -121,6 +122,13 @@ impl Table {
 
 #[pymethods]
 impl Table {
+    /// The rows that Python has.
+    #[staticmethod]
+    #[pyo3(name = "of")]
+    fn of_rows(columns: Vec<(String, String)>, rows: &Bound<'_, PyAny>) -> PyResult<Self> {
+        made(columns, rows).map(Self)
+    }
+
     /// The names of its columns, in their order.
     #[getter]
     fn columns(&self) -> Vec<String> {

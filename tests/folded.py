@@ -38,7 +38,7 @@ STREAMS: dict[str, dict[str, tuple[str, str]]] = {
 
 def make_oracle(analysis: Analysis) -> None:
     """Makes the tables by SQL, in the schema `oracle`."""
-    analysis.ensure(["runs", *STREAMS])
+    analysis.ensure(["runs", "catalog_macros", *STREAMS])
     analysis.connection.execute("create schema oracle")
     for table, streams in STREAMS.items():
         text = (ORACLE / f"{table}.sql").read_text(encoding="utf-8")

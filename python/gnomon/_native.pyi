@@ -1,7 +1,7 @@
 """What the Rust extension offers; `gnomon` exports it. Times are nanoseconds since 1970, UTC."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, final
 
 from typing_extensions import CapsuleType
@@ -456,6 +456,18 @@ class Table:
     """Rows in memory, for whoever reads Arrow."""
 
     columns: list[str]
+    @staticmethod
+    def of(columns: Sequence[tuple[str, str]], rows: Iterable[Mapping[str, object]]) -> Table:
+        """The `rows` as `columns`, each with its name and kind; what a row does not have is null.
+
+        Args:
+            columns: The kinds are text, texts (a list), integer, unsigned, real, boolean; of 64 bits.
+            rows: By name.
+
+        Raises:
+            TypeError: A value is not of its column's kind.
+            ValueError: There is no such kind.
+        """
     def __len__(self) -> int: ...
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> CapsuleType:
         """A new stream at each call."""

@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 # Top-level modules of distributions that are called otherwise; used only if that distribution is installed.
 _KNOWN = {
@@ -49,6 +50,7 @@ class Library:
     modules: dict[str, int]
 
 
+@lru_cache(maxsize=8192)
 def normalised(name: str) -> str:
     """The name as PEP 503 compares it."""
     return re.sub(r"[-_.]+", "-", name).lower()

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from ..catalog.addresses import address_of
 from ..catalog.catalog import is_loopback
 from ..catalog.entries import Service
-from .sources import load_rows
+from ..rows import load_rows
 
 if TYPE_CHECKING:
     import duckdb

@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .sources import load_rows
+from ..rows import load_rows
 
 if TYPE_CHECKING:
     import duckdb

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from .. import Fault, Process, Spool
+from ..catalog import macros
 from ..findings.hours import WorkingHours
 from . import folding, schema
 from .engine import MEMORY_BYTES, can_scan_again, connect
@@ -129,6 +130,8 @@ class Analysis:
     def prepare(self, query: str) -> None:
         """Loads what `query` reads."""
         names = self.named(query)
+        if not macros.NAMES.isdisjoint(re.findall(r"(\w+)\s*\(", query.lower())):
+            self.ensure(["catalog_macros"])
         if "events" in names:
             self._bring_events(query)
         self.ensure(name for name in (*schema.NAMES, *TABLES) if name in names and name != "events")

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ..commands import may_start_python
 from ..descent import Node, Start, folders, tree
-from .sources import load_rows, moment
+from ..rows import load_rows
+from .sources import moment
 
 if TYPE_CHECKING:
     from .. import Process

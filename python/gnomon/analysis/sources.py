@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import os
-import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     import duckdb
@@ -90,34 +87,6 @@ def _column(name: str, times: Sequence[str] = RECORD_TIMES) -> str:
 
 def _exact(name: str) -> str:
     return f"epoch_ns({name}) as {name}" if name in (*RECORD_TIMES, *PROCESS_TIMES) else f'"{name}"'
-
-
-def load_rows(
-    connection: duckdb.DuckDBPyConnection, name: str, columns: str, found: Iterable[dict[str, Any]]
-) -> None:
-    """Makes the temporary table `name` of `found`, by way of JSON lines: quick, and without other libraries.
-
-    Args:
-        connection: Where to.
-        name: Of the table.
-        columns: Their names and types, as in `process VARCHAR, count BIGINT`.
-        found: The rows.
-    """
-    descriptor, path = tempfile.mkstemp(prefix="gnomon-rows-", suffix=".ndjson")
-    try:
-        with open(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
-            for row in found:
-                file.write(json.dumps(row, ensure_ascii=False) + "\n")
-        types = ", ".join(
-            f"'{column}': '{kind}'" for column, kind in (word.split() for word in columns.split(","))
-        )
-        connection.execute(
-            f"create or replace temp table {name} as select * from read_json(?, format='newline_delimited', "
-            f"columns={{{types}}}, maximum_object_size=16777216)",
-            [path],
-        )
-    finally:
-        os.unlink(path)
 
 
 def moment(nanoseconds: int | None) -> str | None:

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from ..catalog import tables as catalog
 from ..libraries import normalised
+from ..rows import load_rows
 from . import schema
 from .engine import can_scan_again
-from .sources import PROCESS_TIMES, copy, load_rows, register, stream
+from .sources import PROCESS_TIMES, copy, register, stream
 
 if TYPE_CHECKING:
     from .questions import Analysis
@@ -112,11 +114,17 @@ def _file_uses(loading: Loading) -> None:
 
 
 def _path_facts(loading: Loading) -> None:
-    from .paths import install
-
     streams = loading.analysis.folded("classes")
     copy(loading.connection, "class_rows", streams, streams[0].columns)
-    install(loading.connection, loading.analysis.catalog)
+    loading.make("path_facts")
+
+
+def _catalog(loading: Loading) -> None:
+    catalog.install_tables(loading.connection, loading.analysis.catalog)
+
+
+def _catalog_macros(loading: Loading) -> None:
+    catalog.install_macros(loading.connection, loading.analysis.catalog)
 
 
 def _acts(loading: Loading) -> None:
@@ -195,6 +203,9 @@ TABLES: dict[str, Callable[[Loading], None]] = {
     "risk_rows": _nothing,  # these come with `finding_rows`
     "risk_points": _nothing,
     "note_rows": _nothing,
+    "catalog": _catalog,
+    **dict.fromkeys(catalog.NAMES, _nothing),  # these come with `catalog`
+    "catalog_macros": _catalog_macros,
 }
 
 NEEDS: dict[str, tuple[str, ...]] = {
@@ -211,7 +222,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "file_uses": ("runs",),
     "notable_files": ("runs",),
     "file_counts": ("runs",),
-    "path_facts": ("notable_files",),
+    "path_facts": ("notable_files", "catalog"),
     "sensitive_reads": ("runs", "path_facts"),
     "flows": ("sensitive_reads", "contacts", "host_facts", "runs"),
     "verdicts": ("runs",),
@@ -226,6 +237,8 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "risk_rows": ("finding_rows",),
     "risk_points": ("finding_rows",),
     "note_rows": ("finding_rows",),
+    **dict.fromkeys(catalog.NAMES, ("catalog",)),
+    "catalog_macros": ("catalog",),
     "processes": ("runs",),
     "scripts": ("script_facts", "finding_rows"),
     "libraries": ("library_uses", "actors", "checked_rows"),

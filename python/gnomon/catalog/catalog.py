@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import TYPE_CHECKING, Optional
 
 from ..libraries import normalised
@@ -27,6 +27,7 @@ from .entries import (
     Service,
     Words,
 )
+from .hosts import HostPatterns, compiled
 
 if TYPE_CHECKING:
     from .._native import StrPath
@@ -102,29 +103,22 @@ class Catalog:
         """Those with a host that `plain` matches, the most telling pattern first."""
         known = self._known_hosts
         if plain not in known:
-            found = (service for regex, service in self._service_patterns if regex.search(plain))
-            known[plain] = tuple(found) if self._any_service.search(plain) else ()
+            known[plain] = tuple(self._service_hosts.find(plain))
         return known[plain]
 
     @cached_property
     def _known_hosts(self) -> dict[str, tuple[Service, ...]]:
         return {}
 
-    @cached_property
-    def _any_service(self) -> re.Pattern[str]:
-        """All patterns as one: most hosts are no AI service."""
-        return _compiled(
-            patterns.alternatives(patterns.of_host(host) for host, _ in self.service_order) or r"(?!)"
-        )
-
     def egress_of(self, host: str, port: int | None = None) -> tuple[Egress, ...]:
         """The categories that `host` and `port` belong to, the most severe first."""
         plain = plain_host(host)
         is_local = is_loopback(plain)
+        named = {egress.id for egress in self._egress_hosts.find(plain)}
         found = [
             egress
-            for egress, regex in self._egress_patterns
-            if re.search(regex, plain) or port in egress.ports or (is_local and port in egress.local_ports)
+            for egress in self.egresses
+            if egress.id in named or port in egress.ports or (is_local and port in egress.local_ports)
         ]
         return self.by_severity(found)
 
@@ -140,9 +134,7 @@ class Catalog:
             return True
         if address_of(plain) is not None:
             return False
-        return (bool(plain) and "." not in plain) or any(
-            re.search(regex, plain) for regex in self._internal_names
-        )
+        return (bool(plain) and "." not in plain) or bool(self._internal_hosts.find(plain))
 
     @cached_property
     def has_judged_services(self) -> bool:
@@ -157,16 +149,16 @@ class Catalog:
         return tuple(sorted(pairs, key=lambda pair: ("*" in pair[0], -len(pair[0]))))
 
     @cached_property
-    def _service_patterns(self) -> list[tuple[re.Pattern[str], Service]]:
-        return [(_compiled(patterns.of_host(host)), service) for host, service in self.service_order]
+    def _service_hosts(self) -> HostPatterns[Service]:
+        return HostPatterns(self.service_order)
 
     @cached_property
-    def _egress_patterns(self) -> list[tuple[Egress, re.Pattern[str]]]:
-        return [(egress, _compiled(_hosts_regex(egress.hosts))) for egress in self.egresses]
+    def _egress_hosts(self) -> HostPatterns[Egress]:
+        return HostPatterns((host, egress) for egress in self.egresses for host in egress.hosts)
 
     @cached_property
-    def _internal_names(self) -> list[re.Pattern[str]]:
-        return [_compiled(patterns.of_host(host)) for host in self.internal.hosts]
+    def _internal_hosts(self) -> HostPatterns[Internal]:
+        return HostPatterns((host, self.internal) for host in self.internal.hosts)
 
     @cached_property
     def _internal_ranges(self) -> list[tuple[str, str]]:
@@ -188,7 +180,7 @@ class Catalog:
 
     @cached_property
     def _word_gates(self) -> tuple[re.Pattern[str], re.Pattern[str] | None]:
-        return _compiled(self.words.types_regex), _maybe_compiled(self.words.except_regex)
+        return compiled(self.words.types_regex), _maybe_compiled(self.words.except_regex)
 
     @cached_property
     def _sensitivity_patterns(self) -> list[_Searches]:
@@ -285,14 +277,5 @@ def _starts_with(path: str | None, starts: tuple[str, ...]) -> bool:
     return path is not None and any(re.search(patterns.of_url_path(start), path) for start in starts)
 
 
-def _hosts_regex(hosts: tuple[str, ...]) -> str:
-    return patterns.alternatives(patterns.of_host(host) for host in hosts) if hosts else r"^\z[^.]"
-
-
-@lru_cache(maxsize=2048)
-def _compiled(regex: str) -> re.Pattern[str]:
-    return re.compile(patterns.as_python(regex))
-
-
 def _maybe_compiled(regex: str | None) -> re.Pattern[str] | None:
-    return None if regex is None else _compiled(regex)
+    return None if regex is None else compiled(regex)

@@ -18,8 +18,16 @@ _GROUP = 9
 _NONE = "[]::varchar[]"
 
 
+NAMES = frozenset(
+    {
+        "plain_host", "plain_path", "address_key", "is_internal", "service_of", "egress_of",
+        "sensitivities_of", "may_be_sensitive", "extension_of", "ai_library_of", "capability_of",
+    }
+)  # fmt: skip
+
+
 def of(catalog: Catalog) -> Iterable[tuple[str, str]]:
-    """The macros of `catalog`: signature, body."""
+    """The macros of `catalog`, which are called `NAMES`: signature, body."""
     yield "plain_host(host)", "lower(rtrim(host, '.'))"
     yield "plain_path(path)", _PLAIN_PATH
     yield "address_key(host)", _ADDRESS_KEY

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from ..libraries import normalised
+from ..rows import load_rows
 from . import macros, patterns
 from .catalog import Catalog
 from .entries import Sensitivity
@@ -16,32 +17,33 @@ if TYPE_CHECKING:
 _Row = tuple[Any, ...]
 
 
+NAMES = (
+    "catalog_services", "catalog_hosts", "catalog_paths", "catalog_types", "catalog_modules",
+    "catalog_techniques",
+)  # fmt: skip
+
+
 def install(connection: duckdb.DuckDBPyConnection, catalog: Catalog) -> None:
     """Creates the tables and macros in `connection`, in place of those that are there."""
+    install_tables(connection, catalog)
+    install_macros(connection, catalog)
+
+
+def install_tables(connection: duckdb.DuckDBPyConnection, catalog: Catalog) -> None:
+    """Creates the tables alone."""
     for name, (columns, rows) in tables_of(catalog).items():
-        connection.execute(f"create or replace table {name} ({', '.join(columns)})")
-        _insert(connection, name, columns, rows)
+        types = dict(column.split() for column in columns)
+        load_rows(connection, name, types, (dict(zip(types, row)) for row in rows), form="table")
+
+
+def install_macros(connection: duckdb.DuckDBPyConnection, catalog: Catalog) -> None:
+    """Creates the macros alone, some of which ask the tables."""
     for signature, body in macros.of(catalog):
         connection.execute(f"create or replace macro {signature} as {body}")
 
 
-def _insert(
-    connection: duckdb.DuckDBPyConnection, name: str, columns: Sequence[str], rows: list[_Row]
-) -> None:
-    """All rows by one statement, a list for each column: parsing them as text takes ten times as long."""
-    if rows:
-        types = [column.split()[1] for column in columns]
-        selected = ", ".join(f"unnest(?::{type}[])" for type in types)
-        values = [[_plain(value) for value in column] for column in zip(*rows)]
-        connection.execute(f"insert into {name} select {selected}", values)
-
-
-def _plain(value: object) -> object:
-    return list(value) if isinstance(value, tuple) else value
-
-
 def tables_of(catalog: Catalog) -> dict[str, tuple[tuple[str, ...], list[_Row]]]:
-    """The tables of `catalog`, by name: columns, rows."""
+    """The tables of `catalog`, by their `NAMES`: columns, rows."""
     return {
         "catalog_services": (
             (

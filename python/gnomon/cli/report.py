@@ -91,12 +91,19 @@ def _gathered(options: argparse.Namespace) -> Report:
 
     key = _key(options.pseudonyms)
     with analysis(options, options.spools) as made:
-        report = gather(made, title=options.title or TITLE, version=_version())
+        report = gather(
+            made, title=options.title or TITLE, version=_version(), has_pages=_shows_pages(options)
+        )
         if key is None:
             return report
         from ..report.pseudonyms import Pseudonyms, people
 
         return Pseudonyms(key, people(made)).report(report)
+
+
+def _shows_pages(options: argparse.Namespace) -> bool:
+    """Whether anything that is asked for has more than a line of each script."""
+    return bool(options.html) or options.format == "json" or options.csv_of == "scripts"
 
 
 def _key(path: str | None) -> bytes | None:

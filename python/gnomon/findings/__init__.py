@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from .errors import FindingsError
@@ -30,7 +29,7 @@ def install(analysis: Analysis) -> None:
     Raises:
         FindingsError: A rule or suppression is wrong.
     """
-    from ..analysis.sources import load_rows
+    from ..rows import load_rows
     from .execute import found
     from .risk import judged
     from .suppressions import apply
@@ -40,15 +39,14 @@ def install(analysis: Analysis) -> None:
     _bring(analysis, ["script_facts", "suppression_rows", *(name for rule in rules for name in rule.needs)])
     judgement = judged(apply(analysis, found(analysis, rules)))
     connection = analysis.connection
-    rows = [asdict(finding) for finding in judgement.findings]
     records = (
-        {"finding": row["finding"], "place": place, "process": process, "seq": seq}
-        for row in rows
-        for place, (process, seq) in enumerate(row.pop("records"))
+        {"finding": finding.finding, "place": place, "process": process, "seq": seq}
+        for finding in judgement.findings
+        for place, (process, seq) in enumerate(finding.records)
     )
     columns = "finding VARCHAR, place INTEGER, process VARCHAR, seq UBIGINT"
-    load_rows(connection, "finding_records", columns, list(records))
-    load_rows(connection, "finding_plain", _FINDINGS, rows)
+    load_rows(connection, "finding_records", columns, records)
+    load_rows(connection, "finding_plain", _FINDINGS, map(vars, judgement.findings))
     connection.execute(
         "create or replace temp table finding_rows as select f.*, coalesce(r.records, []) as records "
         "from finding_plain f left join (select finding, "
@@ -56,9 +54,9 @@ def install(analysis: Analysis) -> None:
         "group by finding) r using (finding)"
     )
     points = "script VARCHAR, finding VARCHAR, points INTEGER, because VARCHAR"
-    load_rows(connection, "risk_points", points, map(asdict, judgement.points))
+    load_rows(connection, "risk_points", points, map(vars, judgement.points))
     risks = "script VARCHAR, findings BIGINT, severity VARCHAR, risk INTEGER"
-    load_rows(connection, "risk_rows", risks, map(asdict, judgement.risks))
+    load_rows(connection, "risk_rows", risks, map(vars, judgement.risks))
 
 
 def _bring(analysis: Analysis, names: Iterable[str]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .gaps import gaps
 from .ledger import ledger
 from .model import SCHEMA, DataRow, Day, FindingRow, Flow, HostRow, LibraryRow, Report, Summary
-from .passports import passports
+from .passports import lines, passports
 from .questions import Row, ask, plain
 from .words import counted
 
@@ -24,7 +24,9 @@ _HEADLINES = 8
 _NO_SERVICES = ("ai sdk", "ai framework", "local runtime", "model files")
 
 
-def gather(analysis: Analysis, *, title: str = TITLE, top: int = TOP, version: str = "") -> Report:
+def gather(
+    analysis: Analysis, *, title: str = TITLE, top: int = TOP, version: str = "", has_pages: bool = True
+) -> Report:
     """The report of what `analysis` has.
 
     Args:
@@ -33,6 +35,7 @@ def gather(analysis: Analysis, *, title: str = TITLE, top: int = TOP, version: s
         top: How many files, hosts, libraries and children a script's page lists at most; of files that hold
             nothing sensitive, no more than `folding.HEAVY_FILES`.
         version: That of gnomon.
+        has_pages: Whether scripts have their lists; without them there is only what one line says of each.
     """
     (figures,) = ask(analysis, "summary")
     found = findings(analysis)
@@ -51,7 +54,7 @@ def gather(analysis: Analysis, *, title: str = TITLE, top: int = TOP, version: s
         summary=Summary(**figures, ai_services=_services(services)),
         headlines=headlines(shown),
         timeline=[Day(**row) for row in ask(analysis, "timeline")],
-        scripts=passports(analysis, top=top),
+        scripts=passports(analysis, top=top) if has_pages else lines(analysis),
         findings=shown,
         suppressed=[finding for finding in found if finding.is_suppressed],
         libraries=[LibraryRow(**row) for row in ask(analysis, "libraries")],

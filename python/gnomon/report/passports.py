@@ -40,23 +40,23 @@ def passports(analysis: Analysis, *, top: int) -> list[ScriptPage]:
     ]
 
 
+def lines(analysis: Analysis) -> list[ScriptPage]:
+    """The same without lists, risk's points and changes, for whoever shows but a line of each."""
+    none: dict[str, list[Row]] = {name: [] for name in (*_LISTS, "verdicts")}
+    return [_page(row, none, points=[], changes=[], runs_by_day={}) for row in ask(analysis, "scripts")]
+
+
 def _page(row: Row, lists: Mapping[str, list[Row]], **more: Any) -> ScriptPage:
     known = {name: row[name] for name in _PLAIN}
     known["paths"] = sorted(row["paths"] or [], key=lambda path: (path == row["path"], path))
     known["users"], known["machines"] = sorted(row["users"] or []), sorted(row["machines"] or [])
     counts: dict[str, Any] = {f"more_{name}": _more(lists[name]) for name in _LISTS}
-    shown: dict[str, Any] = {
-        name: [_without(one, "of_all") for one in found] for name, found in lists.items()
-    }
-    return ScriptPage(**known, **shown, **counts, **more)
+    return ScriptPage(**known, **dict[str, Any](lists), **counts, **more)
 
 
 def _more(rows: list[Row]) -> int:
-    return rows[0]["of_all"] - len(rows) if rows else 0
-
-
-def _without(row: Row, name: str) -> Row:
-    return {key: value for key, value in row.items() if key != name}
+    """How many there are beyond `rows`, which tell of each how many there are in all."""
+    return max([row.pop("of_all") for row in rows], default=len(rows)) - len(rows)
 
 
 def _capped(points: list[Point], risk: int) -> list[Point]:

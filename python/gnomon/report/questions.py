@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
+# Types whose values are plain, and lists of them.
+_PLAIN = frozenset({"VARCHAR", "BOOLEAN", "TINYINT", "USMALLINT", "INTEGER", "BIGINT", "UBIGINT", "DOUBLE"})
 _DIRECTORY = Path(__file__).parent / "queries"
 _RANK = """
 create or replace temp macro severity_rank(said) as
@@ -30,15 +32,24 @@ def query(name: str) -> str:
 def ask(analysis: Analysis, name: str, /, **parameters: object) -> list[Row]:
     """The rows of the query `name`: times as ISO 8601 texts in UTC, plain data otherwise."""
     analysis.connection.execute(_RANK)
-    return [plain(row) for row in analysis.rows(query(name), parameters)]
+    done = analysis.sql(query(name), parameters)
+    columns = [(column, str(kind)) for column, kind, *_ in done.description or ()]
+    names = [column for column, _ in columns]
+    others = [column for column, kind in columns if kind.split("[")[0] not in _PLAIN]
+    rows = [dict(zip(names, row)) for row in done.fetchall()]
+    for column in others:
+        for row in rows:
+            row[column] = plain(row[column])
+    return rows
 
 
 def by_script(analysis: Analysis, name: str, /, **parameters: object) -> Mapping[str, list[Row]]:
     """The same for a query whose rows are ordered by script, without that column."""
     found = ask(analysis, name, **parameters)
+    scripts = [str(row.pop("script")) for row in found]
     return {
-        script: [{key: value for key, value in row.items() if key != "script"} for row in rows]
-        for script, rows in groupby(found, lambda row: str(row["script"]))
+        script: [row for _, row in rows]
+        for script, rows in groupby(zip(scripts, found), lambda pair: pair[0])
     }
 
 

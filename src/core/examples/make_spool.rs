@@ -3,8 +3,9 @@
 //!
 //! `cargo run --release -p gnomon-core --example make_spool -- SPOOL [RECORDS [PROCESSES]]`
 //!
-//! 200 scripts of 50 users on 20 hosts run through one week. Most runs are short, a few have most of the records. The
-//! same arguments make the same spool.
+//! 200 scripts of 50 users on 20 machines run through one week. Most runs are short, a few have most of the records.
+//! Each script has files of its own, which it uses three times on average, and one to four hosts; one in five
+//! reads salaries, one in ten a key. The same arguments make the same spool.
 #![expect(clippy::expect_used, reason = "a bench ends where it cannot write")]
 
 use std::borrow::Cow;
@@ -267,9 +268,9 @@ impl<'a> Run<'a> {
                 change.reached = 0;
                 import(&mut draft, self.script % ENVIRONMENTS, number)
             }
-            1..=8 => remote(&mut draft, &mut change, dice),
+            1..=8 => remote(&mut draft, &mut change, self.host(dice), dice),
             9..=12 => {
-                let (host, _) = dice.one_of(&REMOTE);
+                let (host, _) = self.host(dice);
                 draft.target =
                     Some(Cow::Owned(format!("https://{host}/v1/items/{}", dice.below(50)).into_bytes()));
                 draft.detail = Some(Cow::Borrowed(b"GET"));
@@ -314,12 +315,18 @@ impl<'a> Run<'a> {
         let (team, set, part) = (self.script % 12, dice.below(8), dice.below(self.records / 4 + 20));
         let path = format!("/data/team-{team}/script-{}/set-{set}/part-{part:05}.parquet", self.script);
         let path = match dice.below(200) {
-            0 => format!("/data/hr/salaries-{}.csv", part % 12),
-            1 => format!("/home/user{:02}/.ssh/id_ed25519", self.script % USERS),
+            0 if self.script.is_multiple_of(5) => format!("/data/hr/salaries-{}.csv", part % 12),
+            1 if self.script % 10 == 3 => format!("/home/user{:02}/.ssh/id_ed25519", self.script % USERS),
             _ => path,
         };
         draft.target = Some(Cow::Owned(path.into_bytes()));
         kind
+    }
+
+    /// One of the one to four hosts that the script talks to.
+    fn host(&self, dice: &mut Dice) -> (&'static str, u16) {
+        let chosen = self.script * 7 + dice.below(1 + self.script % 4) * 5;
+        *REMOTE.get((chosen % REMOTE.len() as u64) as usize).expect("there is one")
     }
 
     fn store(&self, head: Head, draft: &Draft<'_>, count: u64, change: Change) {
@@ -443,8 +450,12 @@ fn import(draft: &mut Draft<'_>, environment: u64, number: u64) -> Kind {
     Kind::Import
 }
 
-fn remote(draft: &mut Draft<'_>, change: &mut Change, dice: &mut Dice) -> Kind {
-    let (host, port) = dice.one_of(&REMOTE);
+fn remote(
+    draft: &mut Draft<'_>,
+    change: &mut Change,
+    (host, port): (&'static str, u16),
+    dice: &mut Dice,
+) -> Kind {
     draft.host = Some(Cow::Borrowed(host));
     draft.port = Some(port);
     let last = dice.below(4) as u8;

@@ -1,6 +1,7 @@
 //! What paths may stand for, by expressions that a catalogue gives: places, and words in files of some types.
 
 use std::fmt;
+use std::sync::OnceLock;
 
 use regex::{Regex, RegexBuilder};
 
@@ -54,7 +55,25 @@ pub struct Classes {
 struct Group {
     /// Finds what any of them finds.
     any: Option<Regex>,
-    each: Vec<(u32, Regex, Option<Regex>)>,
+    each: Vec<Single>,
+}
+
+/// A class that is read when a path is met that it may be: most are of no path at all.
+#[derive(Debug)]
+struct Single {
+    place: u32,
+    text: String,
+    regex: OnceLock<Option<Regex>>,
+    except: Option<Regex>,
+}
+
+impl Single {
+    fn finds(&self, path: &str) -> bool {
+        // That it can be read is known, as all of them could.
+        let regex = self.regex.get_or_init(|| read("", &self.text).ok());
+        regex.as_ref().is_some_and(|regex| regex.is_match(path))
+            && !self.except.as_ref().is_some_and(|except| except.is_match(path))
+    }
 }
 
 impl Classes {
@@ -97,10 +116,13 @@ impl Group {
         let mut each = Vec::new();
         for (place, class) in (first..).zip(classes) {
             let except = class.except.as_deref().map(|text| read(&class.id, text)).transpose()?;
-            each.push((place, read(&class.id, &class.regex)?, except));
+            each.push(Single { place, text: class.regex.clone(), regex: OnceLock::new(), except });
         }
         let all: Vec<String> = classes.iter().map(|class| format!("(?:{})", class.regex)).collect();
-        let any = (!all.is_empty()).then(|| read("all", &all.join("|"))).transpose()?;
+        let any = (!all.is_empty()).then(|| read("all", &all.join("|"))).transpose().map_err(|error| {
+            // Which of them it is.
+            classes.iter().find_map(|class| read(&class.id, &class.regex).err()).unwrap_or(error)
+        })?;
         Ok(Self { any, each })
     }
 
@@ -112,11 +134,7 @@ impl Group {
         if !self.may_find(path) {
             return;
         }
-        for (place, regex, except) in &self.each {
-            if regex.is_match(path) && !except.as_ref().is_some_and(|except| except.is_match(path)) {
-                found.push(*place);
-            }
-        }
+        found.extend(self.each.iter().filter(|class| class.finds(path)).map(|class| class.place));
     }
 }
 

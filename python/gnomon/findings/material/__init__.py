@@ -8,7 +8,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from ...analysis.sources import load_rows, moment
+from ...analysis.sources import moment
+from ...rows import load_rows
 from .. import note
 
 if TYPE_CHECKING:
