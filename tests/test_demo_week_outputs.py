@@ -230,6 +230,15 @@ def test_who_talked_to_a_host(told: list[str], capsys: pytest.CaptureFixture[str
     assert sum(row["count"] for row in answer["accesses"] if row["kind"] == "http") == 12
 
 
+def test_a_host_with_a_name_is_found_by_its_address(
+    told: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["who", "203.0.113.51", *told, "--format", "json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["people"] == ["carol"]
+    assert {(row["kind"], row["subject"]) for row in answer["accesses"]} >= {("connect", "api.openai.com")}
+
+
 def test_everything_about_a_person(week: Week, told: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["who", "--person", "carol", *told, "--format", "json"]) == 0
     answer = json.loads(capsys.readouterr().out)
@@ -257,6 +266,7 @@ def test_bill_of_materials(week: Week, database: Path, capsys: pytest.CaptureFix
         if one.get("purl", "").startswith("pkg:pypi/")
     }
     assert libraries == set(week.expected["libraries"])
+    assert not {"<process>", "io_uring"} & {one["name"] for one in bill["components"]}
     advisories = {one["id"] for one in bill["vulnerabilities"]}
     named = {name for one in week.expected["vulnerable"].values() for name in one["advisories"]}
     aliases = {r["id"] for one in bill["vulnerabilities"] for r in one.get("references", ())}

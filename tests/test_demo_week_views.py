@@ -196,6 +196,10 @@ def test_gaps(week: Week, analysis: Analysis) -> None:
         for path, finding in week.expected["findings"]
         if finding in wanted
     }
+    endless = analysis.sql(
+        "select count(*) from gaps where kind = 'no end' and script is not null"
+    ).fetchone()
+    assert endless == (week.expected["processes"]["without_end"],)
 
 
 def test_verdicts(week: Week, analysis: Analysis) -> None:

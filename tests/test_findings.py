@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import os
@@ -147,6 +148,7 @@ def test_a_host_is_new_to_a_script_that_is_known(scene: Scene) -> None:
     runs = scene.days(8)
     for day, process in enumerate(runs):
         scene.contact(process, "old.example", at=MONDAY + timedelta(days=day, hours=1))
+        scene.run(started=MONDAY + timedelta(days=day), parent=process, is_start=False)  # a worker
     scene.contact(runs[-1], "new.example", at=MONDAY + timedelta(days=8, hours=1), bytes_out=5000)
     (stranger,) = scene.days(1, "b", script_name="b.py")
     scene.contact(stranger, "new.example", at=MONDAY + timedelta(days=8))
@@ -207,6 +209,23 @@ FLOWS = [
     ({"bytes_out": 700, "methods": ["GET"]}, {}, "low"),
     ({"bytes_out": 700, "methods": ["GET", "POST"]}, {}, "medium"),
 ]
+
+
+def test_what_the_catalogue_merely_tells_of_is_no_sensitive_data(tmp_path: Path) -> None:
+    spool = tmp_path / "spool"
+    spool.mkdir(mode=0o700)
+    names = ("small.gguf", "customers.csv")
+    for name in names:
+        (tmp_path / name).write_text("x")
+    code = f"for name in {names!r}: open(name).read()"
+    armed([sys.executable, "-c", code], spool, cwd=tmp_path).checked()
+
+    with Analysis([spool]) as analysis:
+        files = dict(analysis.sql("select name, severity from files where severity is not null").fetchall())
+        read = analysis.sql("select distinct path from base.sensitive_reads").fetchall()
+
+    assert files == {"small.gguf": "info", "customers.csv": "high"}
+    assert [os.path.basename(path) for (path,) in read] == ["customers.csv"]
 
 
 def test_sensitive_data_before_an_upload_weighs_by_where_it_may_have_gone(scene: Scene) -> None:
@@ -346,6 +365,18 @@ def test_native_code_that_can_act_unseen_is_told(scene: Scene) -> None:
     assert set(found) == {"/lib/polars.so", "/lib/libc.so"}, "the second is not here to be examined"
 
 
+def test_a_large_library_that_can_do_nothing_unseen_is_not_told(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gnomon.blindness.came_to", lambda target, detail, loaded: None)
+    process = scene.run()
+    evidence = {"process": process, "seq": 2}
+    scene.add("acts", process=process, kind="blind", target="/lib/large.so", detail="not examined: 9",
+              count=1, first_seen=MONDAY, last_seen=MONDAY, evidence=evidence)  # fmt: skip
+
+    assert scene.found("library-blind") == []
+
+
 # ---- credentials
 
 ARGUMENTS = [
@@ -458,7 +489,7 @@ def test_what_comes_at_regular_times_is_not_after_hours(scene: Scene) -> None:
 
 def test_hours_are_those_of_the_zone_on_that_day(tmp_path: Path) -> None:
     pytest.importorskip("zoneinfo")
-    hours = WorkingHours.parse("mon-fri 08:00-17:00", "Europe/Berlin")
+    hours = WorkingHours.parse("Mon-Fri 08:00-17:00 Europe/Berlin")
     made = Scene(tmp_path, working_hours=hours)
     # 07:30 in UTC is 09:30 in summer and 08:30 in winter; 15:30 is 17:30 in summer and 16:30 in winter.
     summer, winter = datetime(2026, 7, 1), datetime(2026, 12, 1)
@@ -481,7 +512,7 @@ def test_hours_that_are_none_are_refused(text: str) -> None:
 
 def test_a_zone_that_is_none_is_refused() -> None:
     with pytest.raises(FindingsError, match="time zone"):
-        WorkingHours.parse("mon-fri 07:00-19:00", "Middle/Earth")
+        WorkingHours.parse("mon-fri 07:00-19:00 Middle/Earth")
 
 
 @given(some.datetimes(datetime(2020, 1, 1), datetime(2027, 1, 1)), some.integers(1, 700))
@@ -498,7 +529,16 @@ def test_spans_of_the_clocks_are_gapless(first: datetime, days: int) -> None:
 
 OWNERS = [
     ({"owner_exists": False, "owner": None, "owner_uid": 1017}, "medium", "has no account (“uid 1017”)"),
-    ({"owner_exists": True, "is_leaver": True}, "medium", "is on the list of leavers (ann)"),
+    (
+        {"owner_exists": True, "is_leaver": True, "is_owner_leaver": True},
+        "medium",
+        "the owner of its file is on the list of leavers (ann)",
+    ),
+    (
+        {"owner_exists": True, "owner": "root", "is_leaver": True, "is_owner_leaver": False},
+        "medium",
+        "everybody who ran it is on the list of leavers (ann)",
+    ),
     ({"owner_exists": False, "schedule": "cron, daily at 06:00 (UTC)"}, "high", "cron, daily at 06:00 (UTC)"),
     ({"owner_exists": True, "is_leaver": False}, None, ""),
     ({"owner_exists": None, "is_leaver": None}, None, ""),
@@ -523,6 +563,17 @@ def test_an_orphaned_script(scene: Scene) -> None:
         assert (row and row["severity"]) == severity
         assert row is None or (words in row["sentence"] and "twice" in row["sentence"])
     assert not found
+
+
+def test_an_owner_whose_account_went_is_not_the_one_that_there_was(scene: Scene) -> None:
+    scene.run(machine_id="elsewhere")
+    scene.run(started=MONDAY + timedelta(days=1), machine_id="elsewhere", script_owner=None)
+    scene.run("kept", machine_id="elsewhere", script_owner=None)
+    scene.run("kept", started=MONDAY + timedelta(days=1), machine_id="elsewhere")
+
+    found = scene.one("script-orphaned")
+
+    assert (found["script"], found["subject"]) == ("a", "uid 1000")
 
 
 @pytest.mark.parametrize(
@@ -976,8 +1027,6 @@ def here(tmp_path: Path) -> Path:
 
 
 def _ran(tmp_path: Path, script: Path, **options: Any) -> Scene:
-    import hashlib
-
     from gnomon.analysis import marks
 
     made = Scene(tmp_path, **options)

@@ -107,6 +107,10 @@ def test_errors_say_where_and_what_would_help(
         "set memory_limit = '1GB'",
         "pragma database_list",
         "select 1; copy (select 1) to '{place}/x.csv'",
+        "explain analyze copy (select 1) to '{place}/x.csv'",
+        "explain (analyze, format json) copy (select 1) to '{place}/x.csv'",
+        "-- only a look\nexplain analyze copy (select 1) to '{place}/x.csv'",
+        "explain analyze create table x as select 1",
     ],
 )
 def test_nothing_but_a_question_is_run(
@@ -115,6 +119,12 @@ def test_nothing_but_a_question_is_run(
     assert main(["query", "--spool", str(week.spool), query.format(place=tmp_path)]) == 2
     assert "error: cannot run" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("how", ["explain", "EXPLAIN ANALYZE", "explain (format json)", "-- why\nexplain"])
+def test_a_question_may_be_explained(week: Week, capsys: pytest.CaptureFixture[str], how: str) -> None:
+    assert main(["query", "--spool", str(week.spool), f"{how} select count(*) from scripts"]) == 0
+    assert "explain_value" in capsys.readouterr().out
 
 
 def test_ctrl_c_ends_a_long_question(week: Week) -> None:

@@ -9,12 +9,14 @@ import re
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from commands import events, gnomon, here
+from scenes import MONDAY, Scene
 from watching import armed
 from weeks import Week, golden
 
@@ -26,12 +28,15 @@ from gnomon.catalog import Catalog
 from gnomon.cli.errors import Failure
 from gnomon.cli.report import _fails
 from gnomon.cli.script import chosen
+from gnomon.report.access import person, subject
 from gnomon.report.documents import as_csv
 from gnomon.report.gather import gather
 from gnomon.report.html import as_html
-from gnomon.report.markdown import as_markdown
+from gnomon.report.ledger import ledger
+from gnomon.report.markdown import as_markdown, page_as_markdown
 from gnomon.report.model import Report
 from gnomon.report.pseudonyms import People, Pseudonyms, people
+from gnomon.report.questions import by_script
 from gnomon.report.sarif import as_sarif
 from gnomon.report.terminal import as_text
 
@@ -352,6 +357,79 @@ def test_a_passport_is_told_as_text_and_json(week: Week, knowledge: tuple[str, .
     assert page["runs"] == 4 and page["findings"]
     assert "Why this risk" in text and f"risk {page['risk']} of 100, high" in text
     assert f"{page['runs']} runs on {page['days']} days" in text
+
+
+@pytest.mark.parametrize(
+    ("asked", "path", "is_meant"),
+    [
+        ("/srv/**/*customer*", "/srv/customers.csv", True),
+        ("/srv/**/*customer*", "/srv/a/b/old_customers.csv", True),
+        ("/srv/**/*customer*", "/srvx/customers.csv", False),
+        ("/srv/*.csv", "/srv/a/b.csv", False),
+        ("/srv/hr", "/srv/hr/a/b.csv", True),
+        ("/srv/hr", "/srv/hr.csv", False),
+    ],
+)
+def test_a_glob_means_the_same_as_in_the_catalogue(asked: str, path: str, is_meant: bool) -> None:
+    assert bool(re.fullmatch(subject(asked).pattern, path, re.DOTALL)) == is_meant
+
+
+def test_a_name_does_not_stand_for_its_number_on_another_machine(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    own = scene.run(user="ann", uid=1000)
+    other = scene.run(user="bob", uid=1000, machine="desk-2", machine_id="m2", script_owner="bob")
+
+    by_name, by_number = person(scene.analysis, "ann"), person(scene.analysis, "1000")
+
+    assert [run["process"] for run in by_name["runs"]] == [own] and by_name["others"] == []
+    assert {run["process"] for run in by_number["runs"]} == {own, other}
+
+
+def test_what_only_speaks_as_an_ai_service_is_told_with_the_sdks_of_others(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    process = scene.run(script="a")
+    scene.add("actors", actor=1, script="a", script_name="a.py", user="ann", machine="desk-1")
+    known = {"is_imported": True, "runs": 1, "first_seen": MONDAY, "last_seen": MONDAY, "actor": 1}
+    scene.add("library_uses", distribution="openai", version="1.0", modules=["openai"], **known)
+    for host, service in (("llm.example", "self-hosted:llm.example"), ("api.anthropic.com", "anthropic")):
+        scene.contact(process, host)
+        scene.host(host, is_ai=True, service=service, service_name=service)
+
+    lines = {line.service: (line.kind, line.sdks) for line in ledger(scene.analysis)}
+
+    assert lines["self-hosted:llm.example"] == ("self-hosted", ["openai 1.0"])
+    assert lines["anthropic"] == ("api", [])
+
+
+def test_programs_count_as_started_where_they_did_and_long_ones_may_be_silent(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    process = scene.run()
+    argv = ["python3", "-c", "x" * 2000]
+    seen = {"first_seen": MONDAY, "last_seen": MONDAY, "is_denied": False}
+    for number, (program, failed) in enumerate((("python3", 0), ("missing", 2), ("unheard", None))):
+        given = argv if number == 0 else [program]
+        scene.add(
+            "acts", process=process, kind="spawn", target=program, argv=given, count=2, failed=failed, **seen
+        )
+    cut = " ".join(argv)[:1000]
+    scene.add(
+        "silent_rows", process=process, command=cut, reason="-S", is_evasive=False, count=2, time=MONDAY
+    )
+
+    children = by_script(scene.analysis, "script_children", top=9)["a"]
+
+    assert scene.analysis.sql("select children from scripts").fetchone() == (4,)
+    assert [row["silent_because"] for row in children] == ["-S", None, None]
+
+
+def test_markdown_says_what_it_leaves_out_and_what_was_only_observed(gathered: Report) -> None:
+    (page,) = [page for page in gathered.scripts if page.name == "train_forecast.py"]
+    many = replace(gathered, hosts=gathered.hosts * 5)
+
+    assert f"And {len(many.hosts) - 50} more hosts." in as_markdown(many)
+    passport = page_as_markdown(replace(page, more_files=7), [])
+    assert "And 7 more files." in passport and "would deny" in passport
+    assert "And 8 more files." in page_as_markdown(replace(page, files=page.files[:1] * 51, more_files=7), [])
 
 
 def test_changes_are_told_against_what_was_before(tmp_path: Path) -> None:

@@ -84,7 +84,8 @@ from (
     from gaps
     where kind = 'blind library' and script in (select unnest($chosen))
 )
-where path is not null
+-- The process itself, and a way into the kernel, are no components.
+where path is not null and path not in ('<process>', 'io_uring')
 group by path
 order by path
 """

@@ -27,8 +27,8 @@ _PROTOCOLS = {
     27017: "mongodb",
 }  # fmt: skip
 # URLs that programs for language models ask for, whatever the host is called: OpenAI's, which most copy,
-# Anthropic's, Google's, Ollama's and KServe's. For Python and DuckDB alike.
-SPOKEN = (
+# Anthropic's, Google's, Ollama's and KServe's.
+_SPOKEN = (
     r"^[a-z]+://[^?]*/(v\d+\w*/(chat/completions|completions|embeddings|responses|messages)"
     r"|v\d+\w*/models/[^/]+:(generate|stream|embed)\w+|openai/deployments/[^?]+"
     r"|api/(generate|chat|embed|embeddings)|v2/models/[^?]+/(infer|generate))/?$"
@@ -89,7 +89,7 @@ def _service(catalog: Catalog, host: str, port: int | None, urls: list[str]) -> 
         found = catalog.service_of(host, path, port=port)
         if found is not None:
             return found
-    if any(re.match(SPOKEN, url) for url in urls):
+    if any(re.match(_SPOKEN, url) for url in urls):
         return Service(id=f"self-hosted:{host}", name=f"AI service at {host}")
     return None
 

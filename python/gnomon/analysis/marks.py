@@ -24,7 +24,8 @@ _NAMES = ("user", "account", "login", "username", "uid")
 
 
 _COLUMNS = """
-    script VARCHAR, owner_exists BOOLEAN, former_owner VARCHAR, is_leaver BOOLEAN, repository VARCHAR,
+    script VARCHAR, owner_exists BOOLEAN, former_owner VARCHAR, is_leaver BOOLEAN,
+    is_owner_leaver BOOLEAN, repository VARCHAR,
     is_in_repository BOOLEAN, schedule VARCHAR
 """
 
@@ -44,7 +45,7 @@ def install(connection: duckdb.DuckDBPyConnection, leavers: str | os.PathLike[st
         select script, list(distinct started_by), list(distinct user),
             list(started order by started) filter (started_by <> 'script'),
             arg_max(script_path, started), arg_max(machine_id, started),
-            arg_max(script_owner, started) filter (script_owner_uid is not null),
+            arg_max_null(script_owner, started) filter (script_owner_uid is not null),
             arg_max(script_owner_uid, started)
         from base.runs group by script
         """
@@ -66,6 +67,7 @@ def _marks(
         "owner_exists": owner_exists(owner, uid, is_here=is_here),
         "former_owner": former,
         "is_leaver": is_leaver(owner or former, uid, users, leavers),
+        "is_owner_leaver": is_owner_leaver(owner or former, uid, leavers),
         "repository": repository,
         "is_in_repository": repository is not None if is_there else None,
         "schedule": schedule(started_by, (times or [])[-_MAX_TIMES:]),
@@ -156,9 +158,16 @@ def is_leaver(
     """Whether the owner left, or all who ran it did."""
     if leavers is None:
         return None
-    if owner in leavers or (uid is not None and str(uid) in leavers):
+    if is_owner_leaver(owner, uid, leavers):
         return True
     return bool(users) and all(user in leavers for user in users)
+
+
+def is_owner_leaver(owner: str | None, uid: int | None, leavers: Collection[str] | None) -> bool | None:
+    """Whether the owner left."""
+    if leavers is None:
+        return None
+    return owner in leavers or (uid is not None and str(uid) in leavers)
 
 
 def schedule(started_by: Collection[str], times: Sequence[datetime]) -> str | None:

@@ -225,8 +225,3 @@ def of_host(pattern: str) -> str:
 def of_url_path(pattern: str) -> str:
     """The expression for the path of a URL that starts with `pattern`; a `*` is a part between slashes."""
     return "^" + "".join("[^/]+" if letter == "*" else literal(letter) for letter in pattern)
-
-
-def of_port(port: int) -> str:
-    """The expression for a port as text."""
-    return rf"^{port}\z"

@@ -32,14 +32,14 @@ class WorkingHours:
     zone: str | None = None
 
     @classmethod
-    def parse(cls, text: str, zone: str | None = None) -> WorkingHours:
-        """Hours as in `mon-fri 07:00-19:00`.
+    def parse(cls, text: str) -> WorkingHours:
+        """Hours as in `mon-fri 07:00-19:00`, or in `mon-fri 07:00-19:00 Europe/Berlin`.
 
         Raises:
             FindingsError: It says something else, or there is no such zone.
         """
-        pattern = rf"({'|'.join(_DAYS)})-({'|'.join(_DAYS)}) (\d\d:\d\d)-(\d\d:\d\d)"
-        found = re.fullmatch(pattern, text.strip().lower())
+        pattern = rf"({'|'.join(_DAYS)})-({'|'.join(_DAYS)}) (\d\d:\d\d)-(\d\d:\d\d)(?: (\S+))?"
+        found = re.fullmatch(pattern, text.strip(), re.IGNORECASE)
         hint = "write for example `mon-fri 07:00-19:00`"
         if found is None:
             raise FindingsError(f"cannot use the working hours `{text}`", hint=hint)
@@ -47,12 +47,12 @@ class WorkingHours:
             begin, end = time.fromisoformat(found[3]), time.fromisoformat(found[4])
         except ValueError:
             raise FindingsError(f"cannot use the working hours `{text}`", hint=hint) from None
-        first, last = _DAYS.index(found[1]) + 1, _DAYS.index(found[2]) + 1
+        first, last = (_DAYS.index(found[day].lower()) + 1 for day in (1, 2))
         if first > last or begin >= end:
             raise FindingsError(
                 f"cannot use the working hours `{text}`: they end before they begin", hint=hint
             )
-        hours = cls(first, last, begin, end, zone)
+        hours = cls(first, last, begin, end, found[5])
         hours.clocks()
         return hours
 

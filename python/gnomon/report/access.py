@@ -44,7 +44,7 @@ class Subject:
 def subject(wanted: str) -> Subject:
     """A path where there is a slash in it or a file of that name is here, else a host.
 
-    Globs are `*` and `?` within a directory or a label, and `**` for anything.
+    Globs are `*` and `?` within a directory or a label, `**/` for any directories or none, `**` for anything.
     A host stands for those below it, too; a directory for all that is in it. What no host of the records is
     called may be the name of a file (`who`).
     """
@@ -62,8 +62,8 @@ def _by_name(wanted: str) -> Subject:
 
 
 def _glob(glob: str, *, within: str) -> str:
-    parts = re.split(r"(\*\*|\*|\?)", glob)
-    words = {"**": ".*", "*": within, "?": within[:-1]}
+    parts = re.split(r"(\*\*/|\*\*|\*|\?)", glob)
+    words = {"**/": "(?:.*/)?", "**": ".*", "*": within, "?": within[:-1]}
     return "".join(words.get(part) or _literal(part) for part in parts)
 
 
@@ -94,14 +94,11 @@ def who(analysis: Analysis, asked: Subject) -> dict[str, Any]:
 
 
 def person(analysis: Analysis, name: str) -> dict[str, Any]:
-    """Everything about the account `name`, or of that number, that was recorded."""
-    uid = int(name) if name.isdigit() else None
-    known: Row = {"name": name, "uid": uid}
-    if uid is None:
-        found = analysis.rows(
-            "select any_value(uid) as uid from base.runs where user = $name", {"name": name}
-        )
-        known["uid"] = found[0]["uid"]
+    """Everything about the account `name`, or of that number, that was recorded.
+
+    A name does not stand for its number: on another machine that may be somebody else's.
+    """
+    known: Row = {"name": name, "uid": int(name) if name.isdigit() else None}
     parts = {
         part: ask(analysis, f"person_{part}", **known)
         for part in ("runs", "files", "hosts", "verdicts", "others")

@@ -6,7 +6,6 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from .model import Report
@@ -82,8 +81,3 @@ def _item(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return "/".join(map(str, value))
     return json.dumps(value, ensure_ascii=False, default=str) if isinstance(value, dict) else str(value)
-
-
-def page_as_json(page: Any) -> str:
-    """One passport."""
-    return json.dumps(asdict(page), ensure_ascii=True, indent=2)

@@ -19,16 +19,6 @@ if TYPE_CHECKING:
 def gaps(analysis: Analysis) -> list[Gap]:
     """One for each kind and reason, those first that may hide the most."""
     found = [_gap(row) for row in ask(analysis, "gaps")]
-    (ends,) = ask(analysis, "ends")
-    if ends["count"]:
-        many = counted(ends["count"], "process", "processes")
-        sentence = (
-            f"{many} {'has' if ends['count'] == 1 else 'have'} no end in the records, as what was killed or "
-            "still goes on: what happened last may be missing."
-        )
-        found.append(
-            Gap("no end", "", ends["count"], ends["scripts"] or [], ends["machines"] or [], sentence)
-        )
     found += [Gap("note", note.about, 1, [], [], _note(note.sentence)) for note in notes(analysis)]
     order = list(_SENTENCES)
     return sorted(found, key=lambda gap: order.index(gap.kind) if gap.kind in order else len(order))
@@ -97,6 +87,14 @@ def _blind(row: Row) -> str:
     return f"{_shown(row)} can act unseen in {_runs(row['runs'])}: {why}."
 
 
+def _endless(row: Row) -> str:
+    has = "has" if row["count"] == 1 else "have"
+    return (
+        f"{counted(row['count'], 'process', 'processes')} {has} no end in the records, as what was killed or "
+        "still goes on: what happened last may be missing."
+    )
+
+
 def _other(row: Row) -> str:
     return f"{row['kind']}: {_reason(row)} ({row['count']:,} times)."
 
@@ -110,7 +108,7 @@ _SENTENCES: dict[str, Callable[[Row], str]] = {
     "lost": _lost,
     "fault": _fault,
     "evicted": _evicted,
-    "no end": _other,
+    "no end": _endless,
 }
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from ..analysis.hosts import SPOKEN
 from .model import AiRow
 from .questions import Row, ask
 
@@ -18,7 +17,7 @@ _LABELS = {"pth": "PyTorch", "ckpt": "checkpoint", "onnx": "ONNX", "tflite": "Te
 
 def ledger(analysis: Analysis) -> list[AiRow]:
     """One line for each service or local model, those first that the organisation has not approved."""
-    calls = ask(analysis, "ai_calls", paths=SPOKEN)
+    calls = ask(analysis, "ai_calls")
     known = _libraries(analysis)
     data = {(row["script"], row["host"]): row["labels"] for row in ask(analysis, "ai_data")}
     services = [_service(analysis, row, known, data) for row in calls]
@@ -40,18 +39,19 @@ def _service(
     known: Iterable[tuple[Row, AiLibrary]],
     data: dict[tuple[str, str], list[str]],
 ) -> AiRow:
-    scripts, hosts = row["scripts"], row["hosts"]
+    scripts, hosts, kind = row["scripts"], row["hosts"], _kind(analysis, row)
     sdks = {
         _named(library)
         for library, facts in known
         if set(library["scripts"]) & set(scripts)
-        and (facts.service in (None, row["id"]) or not row["is_known"])
+        # What an organisation runs itself is asked with the SDKs of others.
+        and (facts.service in (None, row["id"]) or kind == "self-hosted")
     }
     labels = {label for script in scripts for host in hosts for label in data.get((script, host), ())}
     return AiRow(
         service=row["id"],
         name=row["name"],
-        kind=_kind(analysis, row),
+        kind=kind,
         is_sanctioned=_is_sanctioned(analysis, row),
         hosts=hosts,
         sdks=sorted(sdks),
@@ -80,10 +80,11 @@ def _is_sanctioned(analysis: Analysis, row: Row) -> bool | None:
 def _kind(analysis: Analysis, row: Row) -> str:
     if row["is_local"]:
         return "local"
-    if not row["is_known"] or row["is_internal"]:
+    if row["is_internal"]:
         return "self-hosted"
+    # A server of the catalogue, and what only speaks as one, is somebody's own.
     kinds = {service.id: service.kind for service in analysis.catalog.services}
-    return kinds.get(row["id"], "api")
+    return kinds.get(row["id"], "self-hosted")
 
 
 def _weights(row: Row) -> AiRow:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from ..text import bytes_in_words, printable
 from .passport_screen import facts
@@ -13,7 +13,7 @@ from .terminal import why
 from .words import Names, approved, checked, counted, looked_at, minute, period, some
 
 if TYPE_CHECKING:
-    from .model import FindingRow, Report, ScriptPage
+    from .model import AiRow, DataRow, FindingRow, Flow, HostRow, LibraryRow, Report, ScriptPage
 
 # What means something in Markdown wherever it stands, or in the HTML that Markdown may hold; what begins a
 # list; what makes a link of what is around it, or tells a person of it.
@@ -91,7 +91,7 @@ def _findings(report: Report) -> Iterator[str]:
     yield from table(
         ("severity", "what", "script", "sentence", "remedy", "who"), map(_finding, report.findings[:_SHOWN])
     )
-    yield from _left_out(len(report.findings), "finding")
+    yield from _left_out(len(report.findings) - _SHOWN, "finding")
     if report.suppressed:
         yield ""
         yield f"{counted(len(report.suppressed), 'finding')} {_is(len(report.suppressed))} accepted for now."
@@ -124,110 +124,124 @@ def _scripts(report: Report) -> Iterator[str]:
         for page in report.scripts[:_SHOWN]
     )
     yield from table(("risk:", "script", "why", "who", "runs:", "started"), rows)
-    yield from _left_out(len(report.scripts), "script")
+    yield from _left_out(len(report.scripts) - _SHOWN, "script")
     yield ""
 
 
 def _more(report: Report, names: Names) -> Iterator[str]:
-    if report.ai:
-        yield from _section(
-            "AI services and models",
-            ("service", "approved", "calls:", "sent:", "scripts", "who", "data read before"),
-            (
-                (
-                    line.name,
-                    approved(line),
-                    line.calls,
-                    bytes_in_words(line.bytes_out) if line.hosts else "",
-                    names.some(line.scripts),
-                    some(line.users),
-                    some(line.data_before, 5),
-                )
-                for line in report.ai[:_SHOWN]
-            ),
-        )
-    if report.flows:
-        yield from _section(
-            "Data read, then something sent",
-            ("data", "severity", "files:", "script", "sent to", "sent:", "who"),
-            (
-                (
-                    flow.label,
-                    flow.severity,
-                    flow.files,
-                    names.of(flow.script),
-                    flow.service or flow.host,
-                    bytes_in_words(flow.bytes_out),
-                    some(flow.users),
-                )
-                for flow in report.flows[:_SHOWN]
-            ),
-        )
-    if report.data:
-        yield from _section(
-            "Sensitive data that was used",
-            ("data", "severity", "folder", "files:", "read:", "written:", "scripts", "who"),
-            (
-                (
-                    row.label,
-                    row.severity,
-                    row.folder,
-                    row.files,
-                    row.reads,
-                    row.writes,
-                    names.some(row.scripts),
-                    some(row.users),
-                )
-                for row in report.data[:_SHOWN]
-            ),
-        )
     vulnerable = [library for library in report.libraries if library.state == "vulnerable"]
-    if vulnerable:
-        yield from _section(
-            "Vulnerable libraries",
-            ("library", "severity", "fixed in", "advisories", "scripts"),
-            (
-                (
-                    f"{library.distribution} {library.version or ''}",
-                    library.severity or "not rated",
-                    library.fixed or "no version yet",
-                    some(library.advisories),
-                    names.some(library.scripts),
-                )
-                for library in vulnerable[:_SHOWN]
-            ),
-        )
-    if report.hosts:
-        yield from _section(
-            "Hosts",
-            ("host", "by", "what", "sent:", "received:", "scripts"),
-            (
-                (
-                    host.host,
-                    host.protocol or host.port or "",
-                    ", ".join(
-                        filter(
-                            None,
-                            (
-                                host.service or host.category,
-                                "inside" if host.is_internal else None,
-                                "not encrypted" if host.is_plain else None,
-                            ),
-                        )
-                    ),
-                    bytes_in_words(host.bytes_out),
-                    bytes_in_words(host.bytes_in),
-                    names.some(host.scripts),
-                )
-                for host in report.hosts[:_SHOWN]
-            ),
-        )
+    yield from _section(
+        "AI services and models",
+        ("service", "approved", "calls:", "sent:", "scripts", "who", "data read before"),
+        [_ai(line, names) for line in report.ai],
+        "service",
+    )
+    yield from _section(
+        "Data read, then something sent",
+        ("data", "severity", "files:", "script", "sent to", "sent:", "who"),
+        [_flow(flow, names) for flow in report.flows],
+        "pair",
+    )
+    yield from _section(
+        "Sensitive data that was used",
+        ("data", "severity", "folder", "files:", "read:", "written:", "scripts", "who"),
+        [_data(row, names) for row in report.data],
+        "folder",
+    )
+    yield from _section(
+        "Vulnerable libraries",
+        ("library", "severity", "fixed in", "advisories", "scripts"),
+        [_library(library, names) for library in vulnerable],
+        "library",
+        "libraries",
+    )
+    yield from _section(
+        "Hosts",
+        ("host", "by", "what", "sent:", "received:", "scripts"),
+        [_host(host, names) for host in report.hosts],
+        "host",
+    )
 
 
-def _section(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
+def _ai(line: AiRow, names: Names) -> tuple[object, ...]:
+    return (
+        line.name,
+        approved(line),
+        line.calls,
+        bytes_in_words(line.bytes_out) if line.hosts else "",
+        names.some(line.scripts),
+        some(line.users),
+        some(line.data_before, 5),
+    )
+
+
+def _flow(flow: Flow, names: Names) -> tuple[object, ...]:
+    return (
+        flow.label,
+        flow.severity,
+        flow.files,
+        names.of(flow.script),
+        flow.service or flow.host,
+        bytes_in_words(flow.bytes_out),
+        some(flow.users),
+    )
+
+
+def _data(row: DataRow, names: Names) -> tuple[object, ...]:
+    return (
+        row.label,
+        row.severity,
+        row.folder,
+        row.files,
+        row.reads,
+        row.writes,
+        names.some(row.scripts),
+        some(row.users),
+    )
+
+
+def _library(library: LibraryRow, names: Names) -> tuple[object, ...]:
+    return (
+        f"{library.distribution} {library.version or ''}",
+        library.severity or "not rated",
+        library.fixed or "no version yet",
+        some(library.advisories),
+        names.some(library.scripts),
+    )
+
+
+def _host(host: HostRow, names: Names) -> tuple[object, ...]:
+    said = (
+        host.service or host.category,
+        "inside" if host.is_internal else None,
+        "not encrypted" if host.is_plain else None,
+    )
+    return (
+        host.host,
+        host.protocol or host.port or "",
+        ", ".join(filter(None, said)),
+        bytes_in_words(host.bytes_out),
+        bytes_in_words(host.bytes_in),
+        names.some(host.scripts),
+    )
+
+
+def _section(
+    title: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    what: str,
+    many: str | None = None,
+    *,
+    more: int = 0,
+) -> Iterator[str]:
+    """A table with the first of `rows`, and how many were left out: those, and `more` that are not here."""
+    if not rows:
+        return
     yield f"## {title}"
     yield ""
-    yield from table(columns, rows)
+    yield from table(columns, rows[:_SHOWN])
+    yield from _left_out(len(rows[_SHOWN:]) + more, what, many)
     yield ""
 
 
@@ -242,10 +256,10 @@ def _end(report: Report) -> Iterator[str]:
     yield from (f"- {escaped(said, 2000)}" for said in checked(report))
 
 
-def _left_out(count: int, what: str) -> Iterator[str]:
-    if count > _SHOWN:
+def _left_out(count: int, what: str, many: str | None = None) -> Iterator[str]:
+    if count > 0:
         yield ""
-        yield f"And {counted(count - _SHOWN, f'more {what}')}."
+        yield f"And {counted(count, f'more {what}', f'more {many}' if many else None)}."
 
 
 def _is(count: int) -> str:
@@ -265,9 +279,8 @@ def _page_head(page: ScriptPage, findings: Sequence[FindingRow]) -> Iterator[str
     yield ""
     yield from table(("", ""), facts(page))
     yield ""
-    if page.points:
-        rows = [(f"{point.points:+}", point.because) for point in page.points]
-        yield from _section("Why this risk", ("points:", "because"), rows)
+    points = [(f"{point.points:+}", point.because) for point in page.points]
+    yield from _section("Why this risk", ("points:", "because"), points, "line")
     if findings:
         yield "## Findings"
         yield ""
@@ -284,45 +297,42 @@ def _page_head(page: ScriptPage, findings: Sequence[FindingRow]) -> Iterator[str
 
 
 def _page_lists(page: ScriptPage) -> Iterator[str]:
-    if page.hosts:
-        columns = ("host", "by", "what", "sent:", "last")
-        rows = (
-            (
-                host["host"],
-                host["protocol"] or host["port"] or "",
-                host["service"] or host["category"] or "",
-                bytes_in_words(host["bytes_out"]),
-                minute(host["last_seen"]),
-            )
-            for host in page.hosts[:_SHOWN]
+    hosts = [
+        (
+            host["host"],
+            host["protocol"] or host["port"] or "",
+            host["service"] or host["category"] or "",
+            bytes_in_words(host["bytes_out"]),
+            minute(host["last_seen"]),
         )
-        yield from _section("Hosts", columns, rows)
-    if page.files:
-        files = (
-            (file["path"], file["label"] or "", file["reads"], file["writes"], file["deletes"])
-            for file in page.files[:_SHOWN]
-        )
-        yield from _section("Files", ("file", "may hold", "read:", "written:", "deleted:"), files)
-    if page.libraries:
-        libraries = (
-            (
-                library["distribution"],
-                library["version"] or "",
-                library["state"],
-                some(library["advisories"], 5),
-            )
-            for library in page.libraries[:_SHOWN]
-        )
-        yield from _section("Libraries", ("library", "version", "state", "advisories"), libraries)
-    if page.children:
-        children = (
-            (child["command"], child["count"], child["silent_because"] or "")
-            for child in page.children[:_SHOWN]
-        )
-        yield from _section("Programs started", ("command", "times:", "left no record"), children)
-    if page.verdicts:
-        verdicts = (
-            (one["verdict"], f"{one['kind']} {one['target'] or ''}", one["rule"] or "", one["count"])
-            for one in page.verdicts[:_SHOWN]
-        )
-        yield from _section("What policy said", ("verdict", "of", "rule", "times:"), verdicts)
+        for host in page.hosts
+    ]
+    yield from _section("Hosts", ("host", "by", "what", "sent:", "last"), hosts, "host", more=page.more_hosts)
+    files = [
+        (file["path"], file["label"] or "", file["reads"], file["writes"], file["deletes"])
+        for file in page.files
+    ]
+    columns: tuple[str, ...] = ("file", "may hold", "read:", "written:", "deleted:")
+    yield from _section("Files", columns, files, "file", more=page.more_files)
+    libraries = [
+        (library["distribution"], library["version"] or "", library["state"], some(library["advisories"], 5))
+        for library in page.libraries
+    ]
+    columns = ("library", "version", "state", "advisories")
+    yield from _section("Libraries", columns, libraries, "library", "libraries", more=page.more_libraries)
+    children = [(child["command"], child["count"], child["silent_because"] or "") for child in page.children]
+    columns = ("command", "times:", "left no record")
+    yield from _section("Programs started", columns, children, "program", more=page.more_children)
+    yield from _section(
+        "What policy said", ("verdict", "of", "rule", "times:"), list(map(_verdict, page.verdicts)), "verdict"
+    )
+
+
+def _verdict(said: Mapping[str, Any]) -> tuple[object, ...]:
+    would = "would " if said["is_observed"] else ""
+    return (
+        f"{would}{said['verdict']}",
+        f"{said['kind']} {said['target'] or ''}",
+        said["rule"] or "",
+        said["count"],
+    )

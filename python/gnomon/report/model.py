@@ -244,6 +244,7 @@ class ScriptPage:
     bytes_out: int
     bytes_in: int
     tree: list[ProcessNode] = field(default_factory=list)
+    is_owner_leaver: bool | None = None
     more_libraries: int = 0
     more_hosts: int = 0
     more_files: int = 0

@@ -83,11 +83,11 @@ def _owner(page: ScriptPage) -> str:
     if page.owner_exists is None and page.owner is None:
         return "not known"
     name = printable(page.owner, 60) if page.owner else "an account that is gone"
-    if page.is_leaver:
+    if page.is_owner_leaver:
         return f"{name}, on the list of leavers"
     if page.owner and page.owner_exists is False:
         return f"{name}, whose account is gone"
-    return name
+    return f"{name}; everybody who ran it is on the list of leavers" if page.is_leaver else name
 
 
 def _often(page: ScriptPage) -> str:

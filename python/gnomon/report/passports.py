@@ -16,8 +16,8 @@ _MAX_RISK = 100
 _LISTS = ("libraries", "hosts", "files", "children")
 _PLAIN = (
     "script", "name", "form", "paths", "sha256", "versions", "users", "machines", "runs", "failed_runs",
-    "days", "first_seen", "last_seen", "schedule", "owner", "owner_exists", "is_leaver", "repository",
-    "is_in_repository", "risk", "severity", "ai_services", "bytes_out", "bytes_in",
+    "days", "first_seen", "last_seen", "schedule", "owner", "owner_exists", "is_leaver", "is_owner_leaver",
+    "repository", "is_in_repository", "risk", "severity", "ai_services", "bytes_out", "bytes_in",
 )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta, timezone
 from .advisory import Advisory, Skipped, advisories
 from .database import Contents, Facts, write
 from .projects import Projects
-from .source import NOT_A_RECORD, Source, SourceError
+from .source import Source, SourceError
 
 SUPERSEDED = "older copies of others"
 _SHOWN = 5
@@ -127,8 +127,3 @@ def notices(facts: Facts) -> list[str]:
         f"{count:,} {origin}: {LICENCES.get(origin, 'see osv.dev for the licence of this source')}"
         for origin, count in facts.origins.items()
     ]
-
-
-def is_worth_a_word(reason: str) -> bool:
-    """Whether records left out for that reason may be missed."""
-    return reason not in (NOT_A_RECORD, SUPERSEDED)

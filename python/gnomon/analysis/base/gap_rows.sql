@@ -1,3 +1,4 @@
+-- What was not seen, or not as it should be.
 create table base.gap_rows as
 select 'lost' as kind, reason, process, null::varchar as subject, count::bigint as count, null::timestamp as time
 from loss_rows
@@ -22,3 +23,6 @@ from base.acts where kind = 'evict'
 union all
 select 'silent child', reason, process, command, count, time
 from silent_rows
+union all
+select 'no end', 'it was killed, crashed, left by `os._exit`, or still runs', process, script_name, 1, last_seen
+from base.runs where ended is null

@@ -13,7 +13,8 @@ with places as (
         arg_max(directory, started) as directory,
         arg_max(script_sha256, started) as sha256,
         arg_max(machine_id, started) as last_machine_id,
-        arg_max(script_owner, started) filter (script_owner_uid is not null) as owner,
+        -- Null where the number had no name any more, whatever it was called before.
+        arg_max_null(script_owner, started) filter (script_owner_uid is not null) as owner,
         arg_max(script_owner_uid, started) as owner_uid,
         arg_max(script_modified, started) as modified,
         count(*) filter (is_start) as runs,
@@ -41,7 +42,7 @@ contacted as (
     group by r.script
 ),
 started as (
-    select r.script, sum(a.count)::bigint as children
+    select r.script, sum(a.count - coalesce(a.failed, 0))::bigint as children
     from base.acts a join base.runs r using (process)
     where a.kind in ('spawn', 'exec') and not a.is_denied group by r.script
 ),
@@ -56,6 +57,7 @@ select
     p.* replace (coalesce(p.owner, m.former_owner) as owner),
     m.owner_exists,
     m.is_leaver,
+    m.is_owner_leaver,
     m.repository,
     m.is_in_repository,
     m.schedule,

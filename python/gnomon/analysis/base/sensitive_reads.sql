@@ -1,4 +1,5 @@
--- Which run read which file that the catalogue calls sensitive, and when.
+-- Which run read which file that the catalogue calls sensitive, and when. What it merely tells of (`info`, as models) is
+-- no such file.
 create table base.sensitive_reads as
 select
     e.reader as process,
@@ -15,3 +16,4 @@ select
     {'process': e.process, 'seq': e.seq} as evidence
 from read_rows e
 join base.path_facts p using (path)
+where p.severity <> 'info'

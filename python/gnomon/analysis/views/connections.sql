@@ -11,7 +11,7 @@
 -- is_local BOOLEAN: the machine itself: loopback or a Unix socket
 -- is_internal BOOLEAN: a private address, or a host that the organisation's catalogue names as its own
 -- protocol VARCHAR: by its requests, else by its port: `https`, `http`, `ftp`, `postgresql`, …
--- is_plain BOOLEAN: the protocol has no encryption of its own
+-- is_plain BOOLEAN: the protocol has no encryption of its own; null where it is not known
 -- service VARCHAR: the catalogue's id of the AI service behind it
 -- service_name VARCHAR: its name
 -- is_ai BOOLEAN: whether it is one, or a local model's server

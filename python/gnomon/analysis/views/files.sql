@@ -11,7 +11,7 @@
 -- sensitivity VARCHAR: the id of what its path and name say that it may hold, by the catalogue; its content is never read
 -- label VARCHAR: the same in words: `customer data`
 -- category VARCHAR: `credentials`, `keys`, `browser`, `hr`, `finance`, `customer`, …
--- severity VARCHAR: how much that matters: `high`, `medium` or `low`
+-- severity VARCHAR: how much that matters: `high`, `medium`, `low`, or `info` for what is no risk of its own, as models
 -- attack VARCHAR: the MITRE ATT&CK techniques that reading it may stand for
 -- runs BIGINT: how many runs used it
 -- reads BIGINT: how often it was opened for reading, mapped, or copied from

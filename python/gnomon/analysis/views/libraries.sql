@@ -18,6 +18,8 @@
 -- severity VARCHAR: that of its gravest advisory
 -- advisories VARCHAR[]: their ids, CVEs first
 -- fixed VARCHAR: the version that has none of them, where there is one
+-- is_known BOOLEAN: whether the package index has it; null where `gnomon osv import` was given no index
+-- yanked VARCHAR: why its version was yanked from there; null where it was not, as far as is known
 select
     a.script,
     a.script_name,
@@ -36,7 +38,9 @@ select
     coalesce(c.state, 'not checked') as state,
     v.severity,
     v.advisories,
-    v.fixed
+    v.fixed,
+    c.is_known,
+    c.yanked
 from base.library_uses u
 left join base.actors a using (actor)
 left join checked_rows c on c.distribution = u.distribution and c.version is not distinct from u.version

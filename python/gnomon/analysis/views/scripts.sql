@@ -20,6 +20,7 @@
 -- owner_uid UINTEGER: the number of its file's owner
 -- owner_exists BOOLEAN: whether the owner has an account; null where that is not known
 -- is_leaver BOOLEAN: whether the owner, or everybody who ran it, is on the list of leavers; null without such a list
+-- is_owner_leaver BOOLEAN: whether the owner is on it
 -- repository VARCHAR: the git repository that its file is in
 -- is_in_repository BOOLEAN: null where nobody could look, as the file is on another machine
 -- libraries BIGINT: how many distributions it imported
@@ -31,7 +32,7 @@
 -- files_written BIGINT: how many it wrote
 -- files_deleted BIGINT: how many it deleted
 -- children BIGINT: how many programs it started
--- denied BIGINT: how often policy stopped it, or would have in observe mode
+-- denied BIGINT: how often policy denied it something; what observed rules would have denied stands in `events`
 -- warned BIGINT: how often policy warned
 -- justified BIGINT: how often policy asked for a justification
 -- findings BIGINT: how many findings there are about it that are not suppressed
@@ -57,6 +58,7 @@ select
     f.owner_uid,
     f.owner_exists,
     f.is_leaver,
+    f.is_owner_leaver,
     f.repository,
     f.is_in_repository,
     f.libraries,

@@ -27,7 +27,7 @@ recent as (
     where m.first_seen >= e.last - interval 7 days and m.first_seen >= f.first_seen + interval 3 days
 ),
 fresh as (
-    select m.script, m.host, count(*) as earlier_runs
+    select m.script, m.host, count(*) filter (r.is_start) as earlier_runs
     from recent m
     join base.runs r on r.script = m.script and r.started < m.first_seen - interval 1 hour
     group by m.script, m.host

@@ -1,29 +1,25 @@
--- Services that answer as AI services do, by what the catalogue knows of the host, else by the path of a request.
+-- AI services that were called, by what the catalogue knows of the host, else by the path of a request (analysis/hosts.py).
 with calls as (
     select
         r.script, r.user, r.machine, c.*,
-        if(n.is_ai, coalesce(n.service, c.host), concat('self-hosted ', c.host, if(c.port is null, '', concat(':', c.port))))
-            as id,
-        coalesce(n.service_name, concat(c.host, if(c.port in (80, 443) or c.port is null, '', concat(':', c.port)))) as name,
-        n.is_ai,
+        n.service as id,
+        n.service_name as name,
         n.is_local,
         n.is_internal,
         n.is_sanctioned
     from base.contacts c
     join base.runs r using (process)
     join base.host_facts n on n.host = c.host and n.port is not distinct from c.port
-    where (n.is_ai or len(list_filter(c.urls, lambda url: regexp_matches(url, $paths))) > 0)
+    where n.is_ai
         and coalesce(c.connects, 0) + coalesce(c.requests, 0) + coalesce(c.datagrams, 0) + coalesce(c.denied, 0) > 0
 )
 select
     id,
     any_value(name) as name,
-    bool_or(is_ai) as is_known,
     bool_and(is_local) as is_local,
     bool_and(is_internal) as is_internal,
     any_value(is_sanctioned) as is_sanctioned,
     list_sort(list(distinct host)) as hosts,
-    list_sort(list_distinct(coalesce(flatten(list(distributions)), []))) as distributions,
     list_sort(list_distinct(list_transform(coalesce(flatten(list(urls)), []),
         lambda url: regexp_extract(url, '^[a-z0-9+.-]+://[^/]*(/.*)?$', 1))))[:20] as endpoints,
     list_sort(list(distinct script)) as scripts,

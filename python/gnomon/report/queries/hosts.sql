@@ -3,8 +3,8 @@ select
     c.host,
     mode(c.port) as port,
     arg_max(coalesce(c.schemes[1], n.port_protocol), coalesce(c.requests, 0) + coalesce(c.connects, 0)) as protocol,
-    bool_or(coalesce(c.schemes[1], n.port_protocol) in
-        ('http', 'ftp', 'telnet', 'smtp', 'imap', 'pop3', 'nntp', 'ldap', 'tftp')) as is_plain,
+    coalesce(bool_or(coalesce(c.schemes[1], n.port_protocol) in
+        ('http', 'ftp', 'telnet', 'smtp', 'imap', 'pop3', 'nntp', 'ldap', 'tftp')), false) as is_plain,
     bool_and(n.is_internal) as is_internal,
     any_value(n.service_name) as service,
     any_value(n.category) as category,

@@ -15,11 +15,12 @@ with begun as (
     group by 1, 2
 ),
 quiet as (
-    select r.script, q.command, any_value(q.reason) as silent_because
+    select r.script, q.command as cut, any_value(q.reason) as silent_because
     from silent_rows q join base.runs r using (process) group by 1, 2
 )
-select b.*, q.silent_because, count(*) over (partition by script) as of_all
+select b.*, q.silent_because, count(*) over (partition by b.script) as of_all
 from begun b
-left join quiet q using (script, command)
-qualify row_number() over (partition by script order by q.silent_because is null, count desc, command) <= $top
-order by script, q.silent_because is null, count desc, command
+-- Command lines are cut there (analysis/silence.py).
+left join quiet q on q.script = b.script and q.cut = left(b.command, 1000)
+qualify row_number() over (partition by b.script order by q.silent_because is null, count desc, command) <= $top
+order by b.script, q.silent_because is null, count desc, command

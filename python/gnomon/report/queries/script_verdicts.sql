@@ -1,24 +1,35 @@
--- What policy said, by script, rule and what it was about.
-with said as (
+-- What policy said, by script, rule and what it was about; and what observed rules would have said, where that differs.
+with spoken as (
+    select process, verdict, rule, false as is_observed, is_denied, kind, coalesce(host, target) as target, count, reason,
+        caused_by, first_seen, last_seen
+    from base.verdicts
+    where verdict <> 'allow'
+    union all
+    select process, shadow_verdict, shadow_rule, true, false, kind, coalesce(host, target), count, null, caused_by,
+        first_seen, last_seen
+    from base.verdicts
+    where shadow_verdict <> 'allow'
+),
+said as (
     select
         r.script,
-        coalesce(v.verdict, v.shadow_verdict) as verdict,
-        coalesce(v.rule, v.shadow_rule) as rule,
-        v.verdict is null as is_observed,
+        v.verdict,
+        v.rule,
+        v.is_observed,
         v.kind,
-        coalesce(v.host, v.target) as target,
+        v.target,
         sum(v.count)::bigint as count,
         bool_or(v.is_denied) as is_stopped,
         any_value(v.reason) as reason,
         arg_min(v.caused_by, v.first_seen) as caused_by,
         max(v.last_seen) as last_seen
-    from base.verdicts v
+    from spoken v
     join base.runs r using (process)
-    where coalesce(v.verdict, v.shadow_verdict) <> 'allow'
     group by all
 )
 select *
 from said
 qualify row_number() over (
-    partition by script order by list_position(['deny', 'justify', 'warn'], verdict), count desc, target) <= $top
-order by script, list_position(['deny', 'justify', 'warn'], verdict), count desc, target
+    partition by script order by list_position(['deny', 'justify', 'warn'], verdict), is_observed, count desc, target,
+        rule) <= $top
+order by script, list_position(['deny', 'justify', 'warn'], verdict), is_observed, count desc, target, rule

@@ -3,12 +3,12 @@
 with named as (
     select process, seq, kind, access, count, failed, outcome, bytes_in, bytes_out, time, last_time, file, line, function,
         if(kind in ('connect', 'resolve', 'http', 'request', 'send', 'bind'), coalesce(host, address), target) as subject,
-        port, detail
+        port, detail, address
     from events
     where kind in (select unnest($kinds))
     union all
     select process, seq, concat(kind, ' to'), access, count, failed, outcome, null, null, time, last_time, file, line,
-        function, destination, port, detail
+        function, destination, port, detail, null
     from events
     where kind in (select unnest($kinds)) and kind in ('rename', 'copy', 'link', 'symlink')
 )
@@ -38,6 +38,8 @@ select
     list(n.seq order by n.seq)[:20] as records
 from named n
 left join base.runs r using (process)
-where n.subject is not null and regexp_full_match(n.subject, $pattern, 's')
+-- What is known by a name is asked for by its address, too.
+where n.subject is not null
+    and (regexp_full_match(n.subject, $pattern, 's') or coalesce(regexp_full_match(n.address, $pattern, 's'), false))
 group by all
 order by first_seen, n.process, n.subject, n.kind
