@@ -81,7 +81,7 @@ mod _native {
     use crate::preload::preload_library;
     #[pymodule_export]
     use crate::reader::{
-        Fault, Process, Record, Records, Run, Segment, Spool, Tail, columns, reads_frames, seal,
+        Fault, Process, Record, Records, Run, Segment, Spool, Tail, columns, doubles, reads_frames, seal,
     };
     #[pymodule_export]
     use crate::recording::{begin_part, process_id, recording, start, stop};

@@ -1,10 +1,11 @@
 //! Python's view of the read side: typed objects, and the Arrow stream.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use gnomon_core::columns::{self as record, Form, Projection, for_each_event};
 use gnomon_core::errno;
@@ -15,7 +16,7 @@ use gnomon_core::process::hex;
 use gnomon_core::record::View;
 use gnomon_core::spool::processes::{ProcessSummary, name_and_version, read_processes};
 use gnomon_core::spool::reader::{self, Agreement, SegmentFile};
-use gnomon_core::spool::{place, seal as sealing, tail};
+use gnomon_core::spool::{doubles as copies, place, seal as sealing, tail};
 use gnomon_core::text::Pieces;
 use gnomon_core::verdict::Action;
 use pyo3::exceptions::PyValueError;
@@ -341,7 +342,7 @@ impl Spool {
     /// Opens nothing yet: each use lists the directory anew.
     #[new]
     #[pyo3(signature = (path, *, kinds=None, since=None, process=None, run=None, target=None, host=None,
-                        verdicts=None, rule=None, sources=None))]
+                        verdicts=None, rule=None, sources=None, without=None))]
     #[expect(clippy::too_many_arguments, reason = "named, in Python")]
     fn new(
         path: PathBuf,
@@ -354,6 +355,7 @@ impl Spool {
         verdicts: Option<Vec<String>>,
         rule: Option<String>,
         sources: Option<Vec<String>>,
+        without: Option<HashSet<String>>,
     ) -> PyResult<Self> {
         std::fs::metadata(&path).map_err(|error| cannot("read spool", &path, &error))?;
         let kinds = kinds.unwrap_or_default().iter().map(|name| kind(name)).collect::<PyResult<_>>()?;
@@ -365,7 +367,9 @@ impl Spool {
             verdicts.unwrap_or_default().iter().map(|name| action(name)).collect::<PyResult<_>>()?;
         let sources = sources.unwrap_or_default().iter().map(|name| source(name)).collect::<PyResult<_>>()?;
         let run = run.transpose()?;
-        let filter = Filter { kinds, since, process, run, path: path_pattern, host, verdicts, rule, sources };
+        let without = Arc::new(without.unwrap_or_default());
+        let filter =
+            Filter { kinds, since, process, run, path: path_pattern, host, verdicts, rule, sources, without };
         Ok(Self { path, filter })
     }
 
@@ -470,6 +474,13 @@ impl Spool {
             .map_err(|error| cannot("read spool", &self.path, &error))?;
         Ok((paths, faults.into_iter().map(Fault::from).collect()))
     }
+}
+
+/// For each of `spools` the names of its segments that another has, too, with as much or more of their process.
+#[pyfunction]
+pub fn doubles(py: Python<'_>, spools: Vec<PathBuf>) -> PyResult<Vec<HashSet<String>>> {
+    py.detach(|| copies::doubles(&spools))
+        .map_err(|error| pyo3::exceptions::PyOSError::new_err(format!("cannot read spool: {error}")))
 }
 
 pub(crate) fn kind(name: &str) -> PyResult<Kind> {

@@ -16,6 +16,7 @@ import watching
 
 pytest.importorskip("duckdb")
 
+from gnomon._native import doubles
 from gnomon.analysis import Analysis, views
 from gnomon.analysis.identity import Run, scripts
 
@@ -183,11 +184,34 @@ def test_imported_is_told_apart_from_installed(analysis: Analysis, tmp_path: Pat
     }
 
 
-def test_a_process_of_two_spools_counts_once(recorded: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_shorter", [False, True], ids=["as it is", "an earlier copy"])
+def test_a_process_of_two_spools_counts_once(recorded: Path, tmp_path: Path, is_shorter: bool) -> None:
+    """All views have it once, from the spool that has more of it."""
     copy = shutil.copytree(recorded, tmp_path / "copy")
-    with Analysis([recorded, copy]) as both, Analysis([recorded]) as one:
-        query = "select count(*), sum(records) from processes"
-        assert both.sql(query).fetchone() == one.sql(query).fetchone()
+    if is_shorter:
+        for path in copy.glob("*-0000.gnomon"):
+            path.write_bytes(path.read_bytes()[:20_000])
+    counts = [
+        "select count(*), sum(records) from processes",
+        "select count(*), sum(count) from events",
+        "select count(*), sum(runs), sum(reads), sum(bytes_read) from files",
+        "select count(*), sum(connects), sum(resolves) from connections",
+        "select count(*), sum(runs) from libraries",
+        "select count(*), sum(count) from gaps",
+    ]
+    with Analysis([copy, recorded]) as both, Analysis([recorded]) as one:
+        for query in counts:
+            assert both.rows(query) == one.rows(query), query
+
+
+def test_segments_that_only_one_spool_has_count(recorded: Path, tmp_path: Path) -> None:
+    """Also where another has more of the process."""
+    name = max(recorded.glob("*.gnomon"), key=lambda path: path.stat().st_size).name
+    (tmp_path / "other").mkdir()
+    shutil.copy(recorded / name, tmp_path / "other" / name.replace("-0000.", "-0007."))
+    assert doubles([recorded, tmp_path / "other"]) == [set(), set()]
+    shutil.copy(recorded / name, tmp_path / "other")
+    assert doubles([recorded, tmp_path / "other"]) == [{name}, set()]
 
 
 def test_an_empty_spool_has_empty_views(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """What the Rust extension offers; `gnomon` exports it. Times are nanoseconds since 1970, UTC."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, final
 
 from typing_extensions import CapsuleType
@@ -307,6 +307,7 @@ class Spool:
             enforced.
         rule: Only records of which this rule said it: `policy/rule`, or either half.
         sources: Only what these saw: `audit`, `native` (native code without an audit event), `audit+native`.
+        without: Not the segments that are called so (`doubles`).
 
     Raises:
         OSError: The path cannot be read.
@@ -327,6 +328,7 @@ class Spool:
         verdicts: Sequence[str] | None = None,
         rule: str | None = None,
         sources: Sequence[str] | None = None,
+        without: Collection[str] | None = None,
     ) -> Spool: ...
     def processes(self) -> tuple[list[Process], list[Fault]]:
         """Its processes in the order they started, and what could not be read on the way."""
@@ -709,6 +711,13 @@ def test_policy(file: StrPath, home: StrPath) -> tuple[list[ExampleOutcome] | No
 
 def columns() -> list[str]:
     """The names of the Arrow columns, which are those of the JSON fields."""
+
+def doubles(spools: Sequence[StrPath]) -> list[set[str]]:
+    """For each of `spools` the names of its segments that another has, with as much or more of their process.
+
+    Raises:
+        OSError: A spool cannot be listed.
+    """
 
 def enforce(
     data: bytes,

@@ -1,5 +1,8 @@
 //! Which records a reader asked for: one predicate over a view, cheap tests first.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
 use uuid::Uuid;
 
 use crate::event::Kind;
@@ -27,6 +30,8 @@ pub struct Filter {
     pub rule: Option<String>,
     /// Who told of it, as [`SOURCES`] has the words.
     pub sources: Vec<&'static str>,
+    /// Names of files that do not count, as another spool has them ([`crate::spool::doubles`]).
+    pub without: Arc<HashSet<String>>,
 }
 
 /// The words for who told of an operation.
@@ -38,6 +43,7 @@ impl Filter {
     #[must_use]
     pub fn matches_file(&self, name: &str) -> bool {
         self.run.is_none_or(|run| name >= run.as_simple().to_string().as_str())
+            && !self.without.contains(name)
     }
 
     /// Whether records of the process can match.

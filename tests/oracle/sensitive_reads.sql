@@ -15,6 +15,6 @@ select
     arg_min({'process': e.process, 'seq': e.seq}, e.time) as evidence
 from read_stream e
 join base.path_facts p on p.path = e.target
-where e.outcome is distinct from 'denied' and e.count > coalesce(e.failed, 0)
+where p.severity <> 'info' and e.outcome is distinct from 'denied' and e.count > coalesce(e.failed, 0)
     and (e.kind <> 'open' or e.access like '%read%')
 group by all

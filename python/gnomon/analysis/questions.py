@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from .. import Fault, Process, Spool
+from .. import Spool
+from .._native import doubles
 from ..catalog import macros
 from ..findings.hours import WorkingHours
 from . import folding, schema
@@ -91,19 +92,13 @@ class Analysis:
 
     def spools(self, **filters: Any) -> list[Spool]:
         """The spools, with these filters."""
-        return [Spool(path, since=self.since, **filters) for path in self.paths]
+        pairs = zip(self.paths, self._doubles)
+        return [Spool(path, since=self.since, without=names, **filters) for path, names in pairs]
 
     @cached_property
-    def processes(self) -> tuple[list[Process], list[Fault]]:
-        """The recorded processes in the order they started, and what could not be read."""
-        found: dict[str, Process] = {}
-        faults: list[Fault] = []
-        for spool in self.spools():
-            processes, wrong = spool.processes()
-            faults += wrong
-            for process in processes:
-                found.setdefault(process.id, process)
-        return sorted(found.values(), key=lambda process: (process.started, process.id)), faults
+    def _doubles(self) -> list[set[str]]:
+        """By spool the segments that another has, too: what was copied counts once."""
+        return doubles(self.paths) if len(self.paths) > 1 else [set()]
 
     def folded(self, part: str) -> list[Stream]:
         """That part of what the records come to, given out once, so that it is freed. Needs `base.runs`."""

@@ -108,6 +108,11 @@ pub fn contacts_schema() -> SchemaRef {
     schema(&fields)
 }
 
+/// How many there are at most: most scripts have few rows, and builders would make room for a thousand.
+fn most(rows: &impl Iterator) -> usize {
+    rows.size_hint().1.unwrap_or(0)
+}
+
 /// Columns that are filled one after another, in the order of a schema.
 #[derive(Debug, Default)]
 pub struct Columns(Vec<ArrayRef>);
@@ -119,14 +124,15 @@ impl Columns {
     }
 
     pub fn texts<'a>(self, rows: impl Iterator<Item = Option<&'a str>>) -> Self {
-        let column: StringArray = rows.collect();
-        self.with(Arc::new(column))
+        let mut column = StringBuilder::with_capacity(most(&rows), 0);
+        rows.for_each(|text| column.append_option(text));
+        self.with(Arc::new(column.finish()))
     }
 
     /// Text in two parts.
     pub fn joined<'a>(self, rows: impl Iterator<Item = Option<(&'a str, &'a str)>>) -> Self {
         use std::fmt::Write as _;
-        let mut column = StringBuilder::new();
+        let mut column = StringBuilder::with_capacity(most(&rows), 0);
         for row in rows {
             if let Some((start, rest)) = row {
                 let _ = column.write_str(start); // memory takes whatever comes
@@ -150,27 +156,27 @@ impl Columns {
     }
 
     pub fn small(self, rows: impl Iterator<Item = Option<i32>>) -> Self {
-        self.numbers(Int32Builder::new(), rows)
+        self.numbers(Int32Builder::with_capacity(most(&rows)), rows)
     }
 
     pub fn counts(self, rows: impl Iterator<Item = Option<i64>>) -> Self {
-        self.numbers(Int64Builder::new(), rows)
+        self.numbers(Int64Builder::with_capacity(most(&rows)), rows)
     }
 
     pub fn sequence(self, rows: impl Iterator<Item = u64>) -> Self {
-        self.numbers(UInt64Builder::new(), rows.map(Some))
+        self.numbers(UInt64Builder::with_capacity(most(&rows)), rows.map(Some))
     }
 
     /// Nanoseconds since 1970, UTC.
     pub fn times(self, rows: impl Iterator<Item = Option<u64>>) -> Self {
-        let mut column = TimestampNanosecondBuilder::new().with_timezone("UTC");
+        let mut column = TimestampNanosecondBuilder::with_capacity(most(&rows)).with_timezone("UTC");
         rows.for_each(|time| column.append_option(time.map(u64::cast_signed)));
         self.with(Arc::new(column.finish()))
     }
 
     /// Some texts in each row; null where there are none.
     pub fn lists<'a>(self, rows: impl Iterator<Item = Vec<&'a str>>) -> Self {
-        let mut column = ListBuilder::new(StringBuilder::new());
+        let mut column = ListBuilder::with_capacity(StringBuilder::with_capacity(0, 0), most(&rows));
         for texts in rows {
             texts.iter().for_each(|text| column.values().append_value(text));
             column.append(!texts.is_empty());

@@ -3,7 +3,7 @@
 //! `format` holds bytes and limits only. Write half: `map`, `swap`, `segment`, `writer`, `users` (a directory for each),
 //! and `listing` (what many processes have the same, in files of their own). Both: `chain` (which segment came before).
 //! Read half, their mirror: `place` (where files lie, and whose they are), `reader`, `processes`, `tail` (reading along),
-//! `live` (the same for a person who watches), `seal` (giving back what is not used).
+//! `live` (the same for a person who watches), `doubles` (copies of the same), `seal` (giving back what is not used).
 
 pub mod chain;
 pub mod format;
@@ -14,6 +14,8 @@ pub mod swap;
 pub mod users;
 pub mod writer;
 
+#[cfg(feature = "read")]
+pub mod doubles;
 #[cfg(feature = "read")]
 pub mod live;
 #[cfg(feature = "read")]

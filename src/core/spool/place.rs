@@ -195,7 +195,9 @@ pub fn parent_of(path: &Path) -> &Path {
 /// The directory cannot be listed.
 pub fn list(spool: &Path, filter: &Filter) -> io::Result<(Vec<PathBuf>, Vec<Fault>)> {
     if spool.is_file() {
-        return Ok((vec![spool.to_owned()], Vec::new()));
+        let name = spool.file_name().unwrap_or_default().to_string_lossy();
+        let is_double = filter.without.contains(&*name);
+        return Ok((if is_double { Vec::new() } else { vec![spool.to_owned()] }, Vec::new()));
     }
     let mut listing = Listing { filter, paths: Vec::new(), faults: Vec::new() };
     let has_users = !spool.file_name().is_some_and(is_user_folder);
