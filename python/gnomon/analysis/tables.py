@@ -119,8 +119,8 @@ def _path_facts(loading: Loading) -> None:
     loading.make("path_facts")
 
 
-def _catalog(loading: Loading) -> None:
-    catalog.install_tables(loading.connection, loading.analysis.catalog)
+def _catalog(table: str) -> Callable[[Loading], None]:
+    return lambda loading: catalog.install_table(loading.connection, loading.analysis.catalog, table)
 
 
 def _catalog_macros(loading: Loading) -> None:
@@ -203,8 +203,7 @@ TABLES: dict[str, Callable[[Loading], None]] = {
     "risk_rows": _nothing,  # these come with `finding_rows`
     "risk_points": _nothing,
     "note_rows": _nothing,
-    "catalog": _catalog,
-    **dict.fromkeys(catalog.NAMES, _nothing),  # these come with `catalog`
+    **{table: _catalog(table) for table in catalog.COLUMNS},
     "catalog_macros": _catalog_macros,
 }
 
@@ -222,7 +221,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "file_uses": ("runs",),
     "notable_files": ("runs",),
     "file_counts": ("runs",),
-    "path_facts": ("notable_files", "catalog"),
+    "path_facts": ("notable_files", "catalog_paths"),
     "sensitive_reads": ("runs", "path_facts"),
     "flows": ("sensitive_reads", "contacts", "host_facts", "runs"),
     "verdicts": ("runs",),
@@ -237,8 +236,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "risk_rows": ("finding_rows",),
     "risk_points": ("finding_rows",),
     "note_rows": ("finding_rows",),
-    **dict.fromkeys(catalog.NAMES, ("catalog",)),
-    "catalog_macros": ("catalog",),
+    "catalog_macros": tuple(catalog.COLUMNS),
     "processes": ("runs",),
     "scripts": ("script_facts", "finding_rows"),
     "libraries": ("library_uses", "actors", "checked_rows"),

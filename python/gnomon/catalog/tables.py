@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from ..libraries import normalised
@@ -15,93 +15,38 @@ if TYPE_CHECKING:
     import duckdb
 
 _Row = tuple[Any, ...]
-
-
-NAMES = (
-    "catalog_services", "catalog_hosts", "catalog_paths", "catalog_types", "catalog_modules",
-    "catalog_techniques",
-)  # fmt: skip
+COLUMNS = {
+    "catalog_services": "id varchar, name varchar, kind varchar, is_sanctioned boolean, "
+    "otel_provider varchar, endpoints varchar[]",
+    "catalog_hosts": "pattern varchar, regex varchar, service varchar, category varchar, label varchar, "
+    "severity varchar, attack varchar[], port integer, paths varchar[]",
+    "catalog_paths": "id varchar, label varchar, category varchar, severity varchar, attack varchar[], "
+    "regex varchar, except_regex varchar, access varchar",
+    "catalog_types": "extension varchar, id varchar, label varchar",
+    "catalog_modules": "module varchar, distribution varchar, role varchar, service varchar, id varchar, "
+    "label varchar, severity varchar, attack varchar[]",
+    "catalog_techniques": "id varchar, name varchar",
+}
 
 
 def install(connection: duckdb.DuckDBPyConnection, catalog: Catalog) -> None:
     """Creates the tables and macros in `connection`, in place of those that are there."""
-    install_tables(connection, catalog)
+    for name in COLUMNS:
+        install_table(connection, catalog, name)
     install_macros(connection, catalog)
 
 
-def install_tables(connection: duckdb.DuckDBPyConnection, catalog: Catalog) -> None:
-    """Creates the tables alone."""
-    for name, (columns, rows) in tables_of(catalog).items():
-        types = dict(column.split() for column in columns)
-        load_rows(connection, name, types, (dict(zip(types, row)) for row in rows), form="table")
+def install_table(connection: duckdb.DuckDBPyConnection, catalog: Catalog, name: str) -> None:
+    """Creates one of the tables (`COLUMNS`) alone."""
+    types = dict(column.split() for column in COLUMNS[name].split(", "))
+    rows = (dict(zip(types, row)) for row in _ROWS[name](catalog))
+    load_rows(connection, name, types, rows, form="table")
 
 
 def install_macros(connection: duckdb.DuckDBPyConnection, catalog: Catalog) -> None:
     """Creates the macros alone, some of which ask the tables."""
     for signature, body in macros.of(catalog):
         connection.execute(f"create or replace macro {signature} as {body}")
-
-
-def tables_of(catalog: Catalog) -> dict[str, tuple[tuple[str, ...], list[_Row]]]:
-    """The tables of `catalog`, by their `NAMES`: columns, rows."""
-    return {
-        "catalog_services": (
-            (
-                "id varchar",
-                "name varchar",
-                "kind varchar",
-                "is_sanctioned boolean",
-                "otel_provider varchar",
-                "endpoints varchar[]",
-            ),
-            _services(catalog),
-        ),
-        "catalog_hosts": (
-            (
-                "pattern varchar",
-                "regex varchar",
-                "service varchar",
-                "category varchar",
-                "label varchar",
-                "severity varchar",
-                "attack varchar[]",
-                "port integer",
-                "paths varchar[]",
-            ),
-            [*_service_hosts(catalog), *_egress_hosts(catalog), *_internal_hosts(catalog)],
-        ),
-        "catalog_paths": (
-            (
-                "id varchar",
-                "label varchar",
-                "category varchar",
-                "severity varchar",
-                "attack varchar[]",
-                "regex varchar",
-                "except_regex varchar",
-                "access varchar",
-            ),
-            [_path_row(catalog, one) for one in catalog.sensitivities],
-        ),
-        "catalog_types": (
-            ("extension varchar", "id varchar", "label varchar"),
-            [(extension.lower(), one.id, one.label) for one in catalog.types for extension in one.extensions],
-        ),
-        "catalog_modules": (
-            (
-                "module varchar",
-                "distribution varchar",
-                "role varchar",
-                "service varchar",
-                "id varchar",
-                "label varchar",
-                "severity varchar",
-                "attack varchar[]",
-            ),
-            [*_ai_modules(catalog), *_capabilities(catalog)],
-        ),
-        "catalog_techniques": (("id varchar", "name varchar"), list(catalog.techniques)),
-    }
 
 
 def _services(catalog: Catalog) -> list[_Row]:
@@ -161,3 +106,29 @@ def _capabilities(catalog: Catalog) -> Iterable[_Row]:
     for one in catalog.capabilities:
         for module in one.modules:
             yield module, None, "capability", None, one.id, one.label, one.severity, one.attack
+
+
+def _paths(catalog: Catalog) -> Iterable[_Row]:
+    return (_path_row(catalog, one) for one in catalog.sensitivities)
+
+
+def _hosts(catalog: Catalog) -> Iterable[_Row]:
+    return (*_service_hosts(catalog), *_egress_hosts(catalog), *_internal_hosts(catalog))
+
+
+def _types(catalog: Catalog) -> Iterable[_Row]:
+    return ((extension.lower(), one.id, one.label) for one in catalog.types for extension in one.extensions)
+
+
+def _modules(catalog: Catalog) -> Iterable[_Row]:
+    return (*_ai_modules(catalog), *_capabilities(catalog))
+
+
+_ROWS: dict[str, Callable[[Catalog], Iterable[_Row]]] = {
+    "catalog_services": _services,
+    "catalog_hosts": _hosts,
+    "catalog_paths": _paths,
+    "catalog_types": _types,
+    "catalog_modules": _modules,
+    "catalog_techniques": lambda catalog: catalog.techniques,
+}
