@@ -115,6 +115,27 @@ def test_summary_counts_what_the_records_say(
     assert summary["scripts"] == len(report["scripts"])
 
 
+def test_what_policy_stopped_is_told_with_its_script(week: Week, knowledge: tuple[str, ...]) -> None:
+    text = _report(week, knowledge).decode()
+    section = text.partition("What policy stopped, or asked a reason for\n")[2].partition("\n\n")[0]
+    rows = [line.split() for line in section.splitlines()[1:]]
+    assert rows[0][:6] == [
+        "deny", "meridian/hr-data", "open", "/srv/hr/salaries.csv", "bonus_check.py", "alice"
+    ]  # fmt: skip
+    assert ["would", "deny", "meridian/unpickle"] in [row[:3] for row in rows]
+    markdown = _report(week, knowledge, "--format", "markdown").decode()
+    assert (
+        "| deny | meridian/hr-data | open /srv/hr/salaries.csv | bonus\\_check.py | alice | 1 |" in markdown
+    )
+
+
+def test_what_an_observed_rule_would_have_said_is_in_the_passport(report: dict[str, Any]) -> None:
+    said = _of(report, "train_forecast.py")["verdicts"]
+    assert {(one["verdict"], one["rule"], one["is_observed"]) for one in said} == {
+        ("deny", "meridian/unpickle", True)
+    }
+
+
 def test_files_of_scripts_are_counted_as_recorded(
     week: Week, report: dict[str, Any], records: list[dict[str, Any]]
 ) -> None:

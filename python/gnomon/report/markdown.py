@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ..text import bytes_in_words, printable
 from .passport_screen import facts
 from .terminal import why
-from .words import Names, approved, checked, counted, looked_at, minute, period, some
+from .words import Names, approved, checked, counted, judged, looked_at, minute, period, some, stopped
 
 if TYPE_CHECKING:
     from .model import FindingRow, Report, ScriptPage
@@ -39,7 +39,14 @@ def as_markdown(report: Report) -> str:
     names = Names(report.scripts)
     return (
         "\n".join(
-            [*_head(report), *_findings(report), *_scripts(report), *_more(report, names), *_end(report)]
+            [
+                *_head(report),
+                *_findings(report),
+                *_scripts(report),
+                *_more(report, names),
+                *_stopped(report, names),
+                *_end(report),
+            ]
         )
         + "\n"
     )
@@ -224,6 +231,25 @@ def _more(report: Report, names: Names) -> Iterator[str]:
         )
 
 
+def _stopped(report: Report, names: Names) -> Iterator[str]:
+    found = stopped(report.scripts)
+    if not found:
+        return
+    columns = ("verdict", "rule", "of", "script", "who", "times:")
+    rows = (
+        (
+            judged(said),
+            said["rule"] or "",
+            f"{said['kind']} {said['target'] or ''}",
+            names.of(page.script),
+            some(page.users),
+            said["count"],
+        )
+        for page, said in found[:_SHOWN]
+    )
+    yield from _section("What policy stopped, or asked a reason for", columns, rows)
+
+
 def _section(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
     yield f"## {title}"
     yield ""
@@ -322,7 +348,7 @@ def _page_lists(page: ScriptPage) -> Iterator[str]:
         yield from _section("Programs started", ("command", "times:", "left no record"), children)
     if page.verdicts:
         verdicts = (
-            (one["verdict"], f"{one['kind']} {one['target'] or ''}", one["rule"] or "", one["count"])
+            (judged(one), f"{one['kind']} {one['target'] or ''}", one["rule"] or "", one["count"])
             for one in page.verdicts[:_SHOWN]
         )
         yield from _section("What policy said", ("verdict", "of", "rule", "times:"), verdicts)

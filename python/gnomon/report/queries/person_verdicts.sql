@@ -1,8 +1,13 @@
 -- What policy said to them, and the reasons that they gave.
-select coalesce(v.verdict, v.shadow_verdict) as verdict, coalesce(v.rule, v.shadow_rule) as rule, v.kind,
+-- Where it allowed something, what observed rules would have said.
+with judged as (
+    select *, coalesce(verdict, 'allow') = 'allow' as is_observed
+    from base.verdicts
+)
+select if(v.is_observed, v.shadow_verdict, v.verdict) as verdict, if(v.is_observed, v.shadow_rule, v.rule) as rule, v.is_observed, v.kind,
     coalesce(v.host, v.target) as subject, v.reason, v.is_denied, v.count, r.script, r.script_name, v.process,
     v.first_seen, v.last_seen, v.evidence
-from base.verdicts v
+from judged v
 join base.runs r using (process)
-where (r.user = $name or r.uid = $uid) and coalesce(v.verdict, v.shadow_verdict) <> 'allow'
+where (r.user = $name or r.uid = $uid) and if(v.is_observed, v.shadow_verdict, v.verdict) <> 'allow'
 order by v.first_seen, v.process

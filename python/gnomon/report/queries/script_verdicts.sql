@@ -1,10 +1,10 @@
--- What policy said, by script, rule and what it was about.
+-- What policy said, by script, rule and what it was about. Where it allowed something, what observed rules would have said.
 with said as (
     select
         r.script,
-        coalesce(v.verdict, v.shadow_verdict) as verdict,
-        coalesce(v.rule, v.shadow_rule) as rule,
-        v.verdict is null as is_observed,
+        if(coalesce(v.verdict, 'allow') = 'allow', v.shadow_verdict, v.verdict) as verdict,
+        if(coalesce(v.verdict, 'allow') = 'allow', v.shadow_rule, v.rule) as rule,
+        coalesce(v.verdict, 'allow') = 'allow' as is_observed,
         v.kind,
         coalesce(v.host, v.target) as target,
         sum(v.count)::bigint as count,
@@ -14,7 +14,7 @@ with said as (
         max(v.last_seen) as last_seen
     from base.verdicts v
     join base.runs r using (process)
-    where coalesce(v.verdict, v.shadow_verdict) <> 'allow'
+    where if(coalesce(v.verdict, 'allow') = 'allow', v.shadow_verdict, v.verdict) <> 'allow'
     group by all
 )
 select *
