@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from .. import Fault, Process, Spool
 from ..findings.hours import WorkingHours
 from . import folding, schema
 from .engine import MEMORY_BYTES, can_scan_again, connect
+from .overflow import Overflow
 from .tables import NEEDS, TABLES, Loading
 
 if TYPE_CHECKING:
@@ -74,8 +74,8 @@ class Analysis:
         for path in self.paths:
             Spool(path)  # that it can be read is said now
         # Nobody else may read, or foresee, where records go that memory does not hold.
-        self._directory = tempfile.TemporaryDirectory(prefix="gnomon-")
-        self.connection = connect(memory_bytes=memory_bytes, directory=self._directory.name)
+        self._directory = Overflow()
+        self.connection = connect(memory_bytes=memory_bytes, directory=self._directory.path)
         self._made: set[str] = set()
         self._fold: dict[str, Stream] | None = None
         self._events: frozenset[str] = frozenset()
@@ -180,7 +180,7 @@ class Analysis:
     def close(self) -> None:
         """Ends the connection. What went to disk is gone."""
         self.connection.close()
-        self._directory.cleanup()
+        self._directory.remove()
 
     def __enter__(self) -> Analysis:
         return self
