@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import Failure, UsageError
 from .progress import loading
-from .questions import add_knowledge, analysis, known_errors, write
+from .questions import add_knowledge, analysis, known_errors, to_stdout, write
 
 if TYPE_CHECKING:
     import duckdb
@@ -67,7 +67,7 @@ def main(options: argparse.Namespace) -> int:
         return _tell_schema(options)
     if options.query is None:
         raise UsageError("cannot ask without a question", hint='say `gnomon query "select * from scripts"`')
-    if options.format == "parquet" and options.output is None and sys.stdout.isatty():
+    if options.format == "parquet" and options.output is None and sys.stdout and sys.stdout.isatty():
         raise UsageError("cannot write Parquet to a terminal", hint="add `-o FILE`")
     query = sys.stdin.read() if options.query == "-" else options.query
     with analysis(options, options.spools) as made:
@@ -91,6 +91,8 @@ def _one_select(made: Analysis, query: str) -> str:
         found = made.connection.extract_statements(query)
     except duckdb.Error as error:
         raise _explained(error, query) from None
+    if not found:
+        raise UsageError("cannot ask without a question", hint='say `gnomon query "select * from scripts"`')
     if len(found) != 1:
         raise UsageError(f"cannot run {len(found)} statements: one question at a time")
     # A pivot is several statements until it has been looked at.
@@ -119,7 +121,7 @@ def _answer(made: Analysis, query: str, options: argparse.Namespace) -> None:
         first = done.fetchmany(_FETCHED)
     rows = _all(done, first)
     if options.output is None or options.output == "-":
-        _print(columns, rows, options.format)
+        to_stdout(_lines(columns, rows, options.format), "utf-8")
         return
     write("".join(_lines(columns, rows, options.format)), options.output)
 
@@ -146,13 +148,6 @@ def _all(done: duckdb.DuckDBPyConnection, first: list[Any]) -> Iterator[tuple[An
     while first:
         yield from first
         first = done.fetchmany(_FETCHED)
-
-
-def _print(columns: Sequence[str], rows: Iterable[Sequence[Any]], form: str) -> None:
-    sys.stdout.flush()
-    for text in _lines(columns, rows, form):
-        sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))
-    sys.stdout.buffer.flush()
 
 
 def _lines(columns: Sequence[str], rows: Iterable[Sequence[Any]], form: str) -> Iterator[str]:
@@ -258,8 +253,7 @@ def _parquet(made: Analysis, query: str, output: str | None) -> None:
         made.connection.execute(f"copy (\n{query}\n) to '{quoted}' (format parquet, compression zstd)")
         if is_stream:
             with open(path, "rb") as file:
-                while chunk := file.read(1 << 20):
-                    sys.stdout.buffer.write(chunk)
+                to_stdout(iter(lambda: file.read(1 << 20), b""))
             return
         umask = os.umask(0)
         os.umask(umask)
