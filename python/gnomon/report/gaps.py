@@ -29,6 +29,9 @@ def gaps(analysis: Analysis) -> list[Gap]:
         found.append(
             Gap("no end", "", ends["count"], ends["scripts"] or [], ends["machines"] or [], sentence)
         )
+    if not analysis.rows("select 1 from base.runs limit 1"):
+        nothing = "No run is recorded here in this time: that nothing was found says nothing of any script."
+        found.append(Gap("nothing", "", 1, [], [], nothing))
     found += [Gap("note", note.about, 1, [], [], _note(note.sentence)) for note in notes(analysis)]
     order = list(_SENTENCES)
     return sorted(found, key=lambda gap: order.index(gap.kind) if gap.kind in order else len(order))
@@ -80,21 +83,30 @@ def _lost(row: Row) -> str:
 
 
 def _fault(row: Row) -> str:
-    return f"{counted(row['count'], 'file')} could not be read in full: {_reason(row)}."
+    many = counted(row["things"] or row["count"], "file or directory", "files or directories")
+    return f"{many} could not be read in full: {_reason(row)}."
 
 
 def _blind(row: Row) -> str:
     reason = row["reason"] or ""
+    if reason == "not examined":
+        return _not_examined(row)
     kind, _, detail = reason.partition(": ")
     words = {
         "go": "a Go runtime acts without the C library",
         "system calls": f"it makes system calls of its own ({detail})",
         "not redirected": f"its calls could not be redirected ({detail})",
-        "not examined": f"it was not examined ({detail})",
         "io_uring": "operations that are queued there pass by",
     }
     why = printable(words.get(kind, reason), 120)
     return f"{_shown(row)} can act unseen in {_runs(row['runs'])}: {why}."
+
+
+def _not_examined(row: Row) -> str:
+    more = row["things"] - len(row["subjects"] or ())
+    which = f"{_shown(row)} and {more:,} more native libraries" if more > 0 else _shown(row)
+    were = "was" if row["things"] == 1 else "were"
+    return f"{which} {were} not examined, and can act unseen in {_runs(row['runs'])}."
 
 
 def _other(row: Row) -> str:

@@ -239,6 +239,8 @@ def _headlines(screen: Screen, report: Report) -> None:
 
 def _scripts(screen: Screen, report: Report) -> None:
     risky = [page for page in report.scripts if page.risk] or report.scripts
+    if not risky:
+        return
     screen.section("Scripts by risk")
     columns = (
         Column("risk", is_number=True),
