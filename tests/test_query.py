@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -175,6 +176,22 @@ def test_a_file_is_written_whole_or_not_at_all(week: Week, tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == [kept]
 
 
+def test_what_cannot_be_read_is_a_warning(week: Week, tmp_path: Path) -> None:
+    shutil.copytree(week.spool, tmp_path / "spool")
+    (first, *_) = (tmp_path / "spool").rglob("*.gnomon")
+    first.write_bytes(b"no segment")
+    done = here("query", "--spool", tmp_path / "spool", "select count(*) from processes").checked()
+    assert done.stderr.startswith(b"warning: 1 file or directory could not be read in full")
+    assert not here("query", "--spool", week.spool, "select count(*) from processes").stderr
+
+
+def test_a_row_that_is_too_wide_is_shown_column_below_column(week: Week) -> None:
+    text = _query(week, "select * from connections where host = 'api.openai.com' limit 1")
+    lines = [line.split() for line in text.splitlines()]
+    assert lines[0] == ["row", "1"]
+    assert ["host", "api.openai.com"] in lines
+
+
 def test_spools_may_stand_after_options(week: Week) -> None:
     said = here("who", "api.openai.com", "--format", "csv", week.spool).checked().stdout.decode()
     assert len(said.splitlines()) > 1
@@ -238,4 +255,7 @@ def test_all_about_a_person_is_about_nobody_else(week: Week) -> None:
     assert not re.search(r"\b(alice|bob|erin|frank)\b", json.dumps(found))
     text = here("who", "--person", "carol", week.spool).checked().stdout.decode()
     assert text.startswith("What is recorded about carol\n")
+    assert b"0 hosts beyond" in here("who", "--person", "grace", week.spool).stdout
+    dave = here("who", "--person", "dave", week.spool).checked().stdout
+    assert b"3 hosts beyond" in dave and b"ws-mkt-01    " not in dave.partition(b"\nHosts\n")[2]
     assert b"select distinct user" in here("who", "--person", "nobody-there", week.spool).stderr

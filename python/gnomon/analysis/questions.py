@@ -104,6 +104,13 @@ class Analysis:
                 found.setdefault(process.id, process)
         return sorted(found.values(), key=lambda process: (process.started, process.id)), faults
 
+    def unread(self) -> int:
+        """How many files or directories could not be read in full, as far as a question needed processes."""
+        if "process_rows" not in self._made:
+            return 0
+        (row,) = self.rows("select count(distinct path) as count from fault_rows")
+        return int(row["count"])
+
     def folded(self, part: str) -> list[Stream]:
         """That part of what the records come to, given out once, so that it is freed. Needs `base.runs`."""
         if self._fold is None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from ..analysis import Analysis, View
+    from ..report.terminal import Screen
 
 FORMATS = ("table", "csv", "json", "jsonl", "parquet", "markdown")
 _EPILOG = """\
@@ -32,6 +33,7 @@ The views are documented in docs/views.md. A query reads: it changes neither the
 """
 _FETCHED = 2000
 _MAX_TABLE_ROWS = 10_000
+_MIN_COLUMN = 12
 
 
 def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -76,7 +78,17 @@ def main(options: argparse.Namespace) -> int:
             _answer(made, query, options)
         except Exception as error:
             raise _explained(error, query) from None
+        _warn(made)
     return 0
+
+
+def _warn(made: Analysis) -> None:
+    """Says what could not be read, where processes were asked for: a count of 0 may come of that."""
+    count = made.unread()
+    if count:
+        many = "1 file or directory" if count == 1 else f"{count:,} files or directories"
+        print(f"warning: {many} could not be read in full, so rows may be missing", file=sys.stderr)
+        print("hint: `gnomon query \"select * from gaps where kind = 'fault'\"` says why", file=sys.stderr)
 
 
 def _one_select(made: Analysis, query: str) -> str:
@@ -216,12 +228,28 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
         all(isinstance(row[at], (int, float, type(None))) for row in shown) for at in range(len(columns))
     ]
     screen = Screen(width(), colour=is_terminal(sys.stdout), margin=0)
-    heads = [Column(name, is_number=is_number, can_wrap=True) for name, is_number in zip(columns, numbers)]
-    screen.table(heads, ([_word(cell) for cell in row] for row in shown))
+    words = [[_word(cell) for cell in row] for row in shown]
+    if _needed(columns, words) > screen.width:
+        _one_below_another(screen, columns, words)
+    else:
+        heads = [Column(name, is_number=is_one, can_wrap=True) for name, is_one in zip(columns, numbers)]
+        screen.table(heads, words)
     text = screen.text() if columns else ""
     if next(every, None) is not None:
         text += f"… only the first {_MAX_TABLE_ROWS:,} rows: `--format csv` has all\n"
     return text
+
+
+def _needed(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
+    """How wide a table must be so that no word of it is taken apart letter by letter."""
+    widest = [max((len(row[at]) for row in (columns, *rows)), default=0) for at in range(len(columns))]
+    return sum(min(width, _MIN_COLUMN) + 2 for width in widest)
+
+
+def _one_below_another(screen: Screen, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    for number, row in enumerate(rows, 1):
+        screen.line((f"row {number}", "bold"))
+        screen.facts(zip(columns, row))
 
 
 def _word(cell: Any) -> str:

@@ -48,6 +48,9 @@ def add_knowledge(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--working-hours", metavar="HOURS", help="as in `mon-fri 07:00-19:00`, by this machine's clock"
     )
+    parser.add_argument(
+        "--no-scan", action="store_true", help="do not look for passwords and keys in the text of scripts"
+    )
     parser.add_argument("--bandit", action="store_true", help="let an installed bandit look at the scripts")
     parser.add_argument("--osv", metavar="FILE", help="the database that `gnomon osv import` made")
 
@@ -88,6 +91,7 @@ def analysis(options: argparse.Namespace, paths: list[str]) -> Iterator[Analysis
             suppressions=getattr(options, "suppressions", []),
             rules=getattr(options, "rules", []),
             working_hours=_hours(getattr(options, "working_hours", None)),
+            reads_scripts=not getattr(options, "no_scan", False),
             uses_bandit=getattr(options, "bandit", False),
         ) as made:
             yield made

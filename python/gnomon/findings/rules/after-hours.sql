@@ -8,7 +8,7 @@
 -- needs: runs, clock_rows, script_facts
 --
 -- A person's script was started outside working hours: Monday to Friday, 07:00 to 19:00 by the clock of whoever makes the
--- report, unless `--hours` and `--zone` say something else. What a scheduler or a service starts does not count, nor what
+-- report, unless `--working-hours` says something else. What a scheduler or a service starts does not count, nor what
 -- comes at regular times, nor accounts of services (numbers 1 to 999, and 65534). Innocent: flexible hours, travel.
 with local as (
     select r.*, r.started + to_minutes(c.minutes) as local_start, c.* exclude (begins, ends, minutes)
