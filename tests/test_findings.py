@@ -449,6 +449,11 @@ def test_a_credential_in_a_text_is_found(line: str) -> None:
     assert [number for number, _ in found_in(f"import os\n{line}\nprint(1)\n")] == [2]
 
 
+def test_a_key_is_a_key_whatever_it_is_assigned_to() -> None:
+    key = "sk-proj-" + "a1B2" * 8
+    assert list(found_in(f'API_KEY = "{key}"\nurl = "https://ann:{key}@host"\n')) == [(1, "key"), (2, "key")]
+
+
 @pytest.mark.parametrize("line", HARMLESS)
 def test_what_says_where_a_credential_comes_from_is_none(line: str) -> None:
     assert list(found_in(f"import os\n{line}\n")) == []

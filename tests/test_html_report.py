@@ -292,6 +292,18 @@ def _numbers(report: Opened, label: str) -> list[int]:
     return [int(text.replace(",", "")) for text in report.texts(f"tbody td[data-label='{label}']")]
 
 
+@pytest.mark.parametrize("width", [390, 700, 1280, 1600])
+def test_no_table_is_cut_at_the_right(report: Opened, width: int) -> None:
+    report.page.set_viewport_size({"width": width, "height": 800})
+    report.go("#/scripts")
+    passport = report.page.locator("tbody a").first.get_attribute("href")
+    for route in [*SCREENS, passport]:
+        report.go(route)
+        report.until(
+            "[...document.querySelectorAll('main .frame')].every(one => one.scrollWidth <= one.clientWidth)"
+        )
+
+
 def test_filters_narrow_and_the_address_remembers_them(report: Opened) -> None:
     report.go("#/scripts")
     report.page.get_by_label("Severity").select_option("high")

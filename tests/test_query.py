@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -84,7 +85,7 @@ def test_a_question_may_ask_the_catalogue(week: Week) -> None:
         ("select * from zzz", "hint: the views are processes, events,"),
         ("select name fro scripts", "LINE 1: select name fro scripts"),
         ("select 1; select 2", "one question at a time"),
-        ("", "cannot run 0 statements"),
+        ("", "cannot ask without a question"),
     ],
 )
 def test_errors_say_where_and_what_would_help(
@@ -142,6 +143,84 @@ def test_ctrl_c_ends_a_long_question(week: Week) -> None:
     process.communicate()
 
 
+def test_what_a_killed_question_left_is_removed_by_the_next_one(week: Week, tmp_path: Path) -> None:
+    program = (
+        "import sys; from gnomon.analysis import Analysis; held = Analysis([sys.argv[1]]); "
+        "print(held._directory.path, flush=True); sys.stdin.read()"
+    )
+    more = environment(TMPDIR=str(tmp_path))
+    living, killed = (
+        subprocess.Popen(
+            [sys.executable, "-c", program, str(week.spool)],
+            env=more, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        )
+        for _ in range(2)
+    )  # fmt: skip
+    with living, killed:
+        assert living.stdout and killed.stdout
+        theirs = [Path(one.stdout.readline().decode().strip()) for one in (living, killed) if one.stdout]
+        killed.kill()
+        killed.wait()
+        others = tmp_path / "gnomon-views-of-somebody"
+        others.mkdir()
+        gnomon("query", "--spool", week.spool, "select 1", TMPDIR=str(tmp_path)).checked()
+        assert sorted(tmp_path.iterdir()) == sorted([theirs[0], others])
+        living.communicate()
+
+
+def test_output_that_cannot_be_written_is_an_error_and_a_reader_who_leaves_is_none(week: Week) -> None:
+    command = [sys.executable, "-m", "gnomon", "query", "--spool", str(week.spool), "--format", "csv"]
+    command.append("select * from events")
+    for target, status in ((" >&-", 1), (" > /dev/full", 1), (" | head -n 1", 0)):
+        done = subprocess.run(
+            ["bash", "-c", f'set -o pipefail; "$@"{target}', "bash", *command],
+            env=environment(), capture_output=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == status, target
+        said = done.stderr.decode()
+        assert said.startswith("error: cannot write to standard output: ") if status else said == ""
+        assert "Traceback" not in said
+
+
+def test_a_file_is_written_whole_or_not_at_all(week: Week, tmp_path: Path) -> None:
+    kept = tmp_path / "hosts.csv"
+    kept.write_text("the one of yesterday")
+    done = here(
+        "query", "--spool", week.spool, "select error('no') from connections", "--format", "csv", "-o", kept
+    )
+    assert done.status == 1
+    assert kept.read_text() == "the one of yesterday"
+    kept.chmod(0o640)
+    _query(week, HOSTS, "--format", "csv", "-o", str(kept))
+    assert kept.read_text().startswith("host,requests")
+    assert kept.stat().st_mode & 0o777 == 0o640
+    assert list(tmp_path.iterdir()) == [kept]
+
+
+def test_what_cannot_be_read_is_a_warning(week: Week, tmp_path: Path) -> None:
+    shutil.copytree(week.spool, tmp_path / "spool")
+    (first, *_) = (tmp_path / "spool").rglob("*.gnomon")
+    first.write_bytes(b"no segment")
+    done = here("query", "--spool", tmp_path / "spool", "select count(*) from processes").checked()
+    assert done.stderr.startswith(b"warning: 1 file or directory could not be read in full")
+    assert not here("query", "--spool", week.spool, "select count(*) from processes").stderr
+
+
+def test_a_row_that_is_too_wide_is_shown_column_below_column(week: Week) -> None:
+    text = _query(week, "select * from connections where host = 'api.openai.com' limit 1")
+    lines = [line.split() for line in text.splitlines()]
+    assert lines[0] == ["row", "1"]
+    assert ["host", "api.openai.com"] in lines
+
+
+def test_spools_may_stand_after_options(week: Week) -> None:
+    said = here("who", "api.openai.com", "--format", "csv", week.spool).checked().stdout.decode()
+    assert len(said.splitlines()) > 1
+    found = here("script", "seo_check.py", "--format", "json", week.spool).checked().stdout
+    assert json.loads(found)["name"] == "seo_check.py"
+    assert b"unrecognized arguments: --nope" in here("who", "host", "--nope", week.spool).stderr
+
+
 def test_schema_is_told_as_text_json_and_in_the_documentation() -> None:
     told = json.loads(here("query", "--schema", "--format", "json").checked().stdout)
     assert [view["name"] for view in told] == [view.name for view in views()]
@@ -197,4 +276,7 @@ def test_all_about_a_person_is_about_nobody_else(week: Week) -> None:
     assert not re.search(r"\b(alice|bob|erin|frank)\b", json.dumps(found))
     text = here("who", "--person", "carol", week.spool).checked().stdout.decode()
     assert text.startswith("What is recorded about carol\n")
+    assert b"0 hosts beyond" in here("who", "--person", "grace", week.spool).stdout
+    dave = here("who", "--person", "dave", week.spool).checked().stdout
+    assert b"3 hosts beyond" in dave and b"ws-mkt-01    " not in dave.partition(b"\nHosts\n")[2]
     assert b"select distinct user" in here("who", "--person", "nobody-there", week.spool).stderr

@@ -30,6 +30,7 @@ from gnomon.cli.report import _fails
 from gnomon.cli.script import chosen
 from gnomon.report.access import person, subject
 from gnomon.report.documents import as_csv
+from gnomon.report.gaps import gaps
 from gnomon.report.gather import gather
 from gnomon.report.html import as_html
 from gnomon.report.ledger import ledger
@@ -118,6 +119,47 @@ def test_summary_counts_what_the_records_say(
     assert {row["host"] for row in report["hosts"] if row["requests"] or row["bytes_out"]} <= named
     assert summary["hosts"] == len(named)
     assert summary["scripts"] == len(report["scripts"])
+
+
+def test_what_policy_stopped_is_told_with_its_script(week: Week, knowledge: tuple[str, ...]) -> None:
+    text = _report(week, knowledge).decode()
+    section = text.partition("What policy stopped, or asked a reason for\n")[2].partition("\n\n")[0]
+    rows = [line.split() for line in section.splitlines()[1:]]
+    assert rows[0][:6] == [
+        "deny", "meridian/hr-data", "open", "/srv/hr/salaries.csv", "bonus_check.py", "alice"
+    ]  # fmt: skip
+    assert ["would", "deny", "meridian/unpickle"] in [row[:3] for row in rows]
+    markdown = _report(week, knowledge, "--format", "markdown").decode()
+    assert (
+        "| deny | meridian/hr-data | open /srv/hr/salaries.csv | bonus\\_check.py | alice | 1 |" in markdown
+    )
+
+
+def test_what_an_observed_rule_would_have_said_is_in_the_passport(report: dict[str, Any]) -> None:
+    said = _of(report, "train_forecast.py")["verdicts"]
+    assert {(one["verdict"], one["rule"], one["is_observed"]) for one in said} == {
+        ("deny", "meridian/unpickle", True)
+    }
+
+
+def test_libraries_that_were_not_examined_are_one_gap(week: Week) -> None:
+    with _analysis(week) as analysis:
+        analysis.prepare("select * from gaps")
+        rows = [
+            ("blind library", f"not examined: {size} MB of code", "p", f"/lib/{size}.so", 1, None)
+            for size in range(1, 6)
+        ]
+        analysis.connection.executemany("insert into base.gap_rows values (?, ?, ?, ?, ?, ?)", rows)
+        (found,) = [gap for gap in gaps(analysis) if gap.reason == "not examined"]
+    assert found.count == 5
+    assert found.sentence == (
+        "1.so, 2.so, 3.so and 2 more native libraries were not examined, and can act unseen in 1 run."
+    )
+
+
+def test_an_empty_report_says_that_nothing_is_recorded(tmp_path: Path) -> None:
+    text = here("report", tmp_path).checked().stdout.decode()
+    assert "No run is recorded here" in text and "Scripts by risk" not in text
 
 
 def test_files_of_scripts_are_counted_as_recorded(

@@ -137,7 +137,7 @@ class Environment:
             status = KNOWN if is_base and state is None else NEW
             self.hooks[path] = State(hook, status, state.first if state else seen, seen)
             if status == NEW:
-                yield self._finding(HOOK_NEW, hook, seen, f"is new: {described(hook)}", is_change=True)
+                yield self._finding(HOOK_NEW, hook, seen, f"is new: it {described(hook)}", is_change=True)
             else:
                 yield from self._standing(hook, seen)
             return
@@ -145,7 +145,7 @@ class Environment:
         if changes:
             status = NEW if state.status == NEW else CHANGED
             self.hooks[path] = State(hook, status, state.first, seen)
-            what = f"changed ({_and(changes)}): {described(hook)}"
+            what = f"changed ({_and(changes)}): it {described(hook)}"
             yield self._finding(HOOK_CHANGED, hook, seen, what, is_change=True)
 
     def _standing(self, hook: Hook, seen: Sighting) -> Iterator[HookFinding]:
@@ -233,11 +233,11 @@ def described(hook: Hook) -> str:
     whose = owner(hook)
     is_whose = f"belongs to {whose}" if whose else "belongs to no installed distribution"
     if hook.file.problem:
-        return f"{hook.file.problem}, {is_whose}"
+        return f"could not be looked into ({hook.file.problem}) and {is_whose}"
     if not executes(hook):
-        return f"executes nothing, {is_whose}"
+        return f"executes nothing and {is_whose}"
     what = f"executes `{printable(hook.lines[0], 80)}`" if hook.lines else "executes code"
-    return f"{what} at every start, {is_whose}"
+    return f"{what} at every start and {is_whose}"
 
 
 def _remedy(hook: Hook) -> str:

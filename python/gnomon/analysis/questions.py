@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from ..catalog import macros
 from ..findings.hours import WorkingHours
 from . import folding, schema
 from .engine import MEMORY_BYTES, can_scan_again, connect
+from .overflow import Overflow
 from .tables import NEEDS, TABLES, Loading
 
 if TYPE_CHECKING:
@@ -76,8 +76,8 @@ class Analysis:
         for path in self.paths:
             Spool(path)  # that it can be read is said now
         # Nobody else may read, or foresee, where records go that memory does not hold.
-        self._directory = tempfile.TemporaryDirectory(prefix="gnomon-")
-        self.connection = connect(memory_bytes=memory_bytes, directory=self._directory.name)
+        self._directory = Overflow()
+        self.connection = connect(memory_bytes=memory_bytes, directory=self._directory.path)
         self._made: set[str] = set()
         self._fold: dict[str, Stream] | None = None
         self._events: frozenset[str] = frozenset()
@@ -99,6 +99,13 @@ class Analysis:
     def _doubles(self) -> list[set[str]]:
         """By spool the segments that another has, too: what was copied counts once."""
         return doubles(self.paths) if len(self.paths) > 1 else [set()]
+
+    def unread(self) -> int:
+        """How many files or directories could not be read in full, as far as a question needed processes."""
+        if "process_rows" not in self._made:
+            return 0
+        (row,) = self.rows("select count(distinct path) as count from fault_rows")
+        return int(row["count"])
 
     def folded(self, part: str) -> list[Stream]:
         """That part of what the records come to, given out once, so that it is freed. Needs `base.runs`."""
@@ -178,7 +185,7 @@ class Analysis:
     def close(self) -> None:
         """Ends the connection. What went to disk is gone."""
         self.connection.close()
-        self._directory.cleanup()
+        self._directory.remove()
 
     def __enter__(self) -> Analysis:
         return self

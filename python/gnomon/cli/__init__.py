@@ -19,7 +19,22 @@ _VERBS = (
 
 
 class _Parser(argparse.ArgumentParser):
-    """Errors as everywhere else in gnomon: `error:` and `hint:`, exit code 2."""
+    """Errors as everywhere else in gnomon: `error:` and `hint:`, exit code 2. Options stand anywhere."""
+
+    _is_mixing = False
+
+    def parse_known_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def]
+        """As always; but `PATH --format json SPOOL` is understood, too."""
+        asked = self._get_positional_actions()
+        is_open = any(action.nargs in ("?", "*") for action in asked)
+        if self._is_mixing or len(asked) < 2 or not is_open:
+            return super().parse_known_args(args, namespace)
+        # By itself argparse gives all places to the first words without a dash, and has none for later ones.
+        self._is_mixing = True
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._is_mixing = False
 
     def error(self, message: str) -> None:  # type: ignore[override]
         raise UsageError(message, hint=f"see `{self.prog} --help`")

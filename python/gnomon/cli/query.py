@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import Failure, UsageError
 from .progress import loading
-from .questions import add_knowledge, analysis, known_errors, write
+from .questions import add_knowledge, analysis, known_errors, to_stdout, write
 
 if TYPE_CHECKING:
     import duckdb
 
     from ..analysis import Analysis, View
+    from ..report.terminal import Screen
 
 FORMATS = ("table", "csv", "json", "jsonl", "parquet", "markdown")
 _EPILOG = """\
@@ -36,6 +37,7 @@ _EXPLAIN = re.compile(
 )
 _FETCHED = 2000
 _MAX_TABLE_ROWS = 10_000
+_MIN_COLUMN = 12
 
 
 def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -71,7 +73,7 @@ def main(options: argparse.Namespace) -> int:
         return _tell_schema(options)
     if options.query is None:
         raise UsageError("cannot ask without a question", hint='say `gnomon query "select * from scripts"`')
-    if options.format == "parquet" and options.output is None and sys.stdout.isatty():
+    if options.format == "parquet" and options.output is None and sys.stdout and sys.stdout.isatty():
         raise UsageError("cannot write Parquet to a terminal", hint="add `-o FILE`")
     query = sys.stdin.read() if options.query == "-" else options.query
     with analysis(options, options.spools) as made:
@@ -80,7 +82,17 @@ def main(options: argparse.Namespace) -> int:
             _answer(made, query, options)
         except Exception as error:
             raise _explained(error, query) from None
+        _warn(made)
     return 0
+
+
+def _warn(made: Analysis) -> None:
+    """Says what could not be read, where processes were asked for: a count of 0 may come of that."""
+    count = made.unread()
+    if count:
+        many = "1 file or directory" if count == 1 else f"{count:,} files or directories"
+        print(f"warning: {many} could not be read in full, so rows may be missing", file=sys.stderr)
+        print("hint: `gnomon query \"select * from gaps where kind = 'fault'\"` says why", file=sys.stderr)
 
 
 def _one_select(made: Analysis, query: str) -> str:
@@ -95,6 +107,8 @@ def _one_select(made: Analysis, query: str) -> str:
         found = made.connection.extract_statements(query)
     except duckdb.Error as error:
         raise _explained(error, query) from None
+    if not found:
+        raise UsageError("cannot ask without a question", hint='say `gnomon query "select * from scripts"`')
     if len(found) != 1:
         raise UsageError(f"cannot run {len(found)} statements: one question at a time")
     # A pivot is several statements until it has been looked at.
@@ -125,7 +139,7 @@ def _answer(made: Analysis, query: str, options: argparse.Namespace) -> None:
         first = done.fetchmany(_FETCHED)
     rows = _all(done, first)
     if options.output is None or options.output == "-":
-        _print(columns, rows, options.format)
+        to_stdout(_lines(columns, rows, options.format), "utf-8")
         return
     write("".join(_lines(columns, rows, options.format)), options.output)
 
@@ -152,13 +166,6 @@ def _all(done: duckdb.DuckDBPyConnection, first: list[Any]) -> Iterator[tuple[An
     while first:
         yield from first
         first = done.fetchmany(_FETCHED)
-
-
-def _print(columns: Sequence[str], rows: Iterable[Sequence[Any]], form: str) -> None:
-    sys.stdout.flush()
-    for text in _lines(columns, rows, form):
-        sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))
-    sys.stdout.buffer.flush()
 
 
 def _lines(columns: Sequence[str], rows: Iterable[Sequence[Any]], form: str) -> Iterator[str]:
@@ -227,12 +234,28 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
         all(isinstance(row[at], (int, float, type(None))) for row in shown) for at in range(len(columns))
     ]
     screen = Screen(width(), colour=is_terminal(sys.stdout), margin=0)
-    heads = [Column(name, is_number=is_number, can_wrap=True) for name, is_number in zip(columns, numbers)]
-    screen.table(heads, ([_word(cell) for cell in row] for row in shown))
+    words = [[_word(cell) for cell in row] for row in shown]
+    if _needed(columns, words) > screen.width:
+        _one_below_another(screen, columns, words)
+    else:
+        heads = [Column(name, is_number=is_one, can_wrap=True) for name, is_one in zip(columns, numbers)]
+        screen.table(heads, words)
     text = screen.text() if columns else ""
     if next(every, None) is not None:
         text += f"… only the first {_MAX_TABLE_ROWS:,} rows: `--format csv` has all\n"
     return text
+
+
+def _needed(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
+    """How wide a table must be so that no word of it is taken apart letter by letter."""
+    widest = [max((len(row[at]) for row in (columns, *rows)), default=0) for at in range(len(columns))]
+    return sum(min(width, _MIN_COLUMN) + 2 for width in widest)
+
+
+def _one_below_another(screen: Screen, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    for number, row in enumerate(rows, 1):
+        screen.line((f"row {number}", "bold"))
+        screen.facts(zip(columns, row))
 
 
 def _word(cell: Any) -> str:
@@ -264,8 +287,7 @@ def _parquet(made: Analysis, query: str, output: str | None) -> None:
         made.connection.execute(f"copy (\n{query}\n) to '{quoted}' (format parquet, compression zstd)")
         if is_stream:
             with open(path, "rb") as file:
-                while chunk := file.read(1 << 20):
-                    sys.stdout.buffer.write(chunk)
+                to_stdout(iter(lambda: file.read(1 << 20), b""))
             return
         umask = os.umask(0)
         os.umask(umask)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, TextIO
 
 from .errors import Failure
 from .spools import open_spool, parse_since
@@ -47,6 +49,9 @@ def add_knowledge(parser: argparse.ArgumentParser) -> None:
         "--working-hours",
         metavar="HOURS",
         help="as in `mon-fri 07:00-19:00` by this machine's clock, or `mon-fri 07:00-19:00 Europe/Berlin`",
+    )
+    parser.add_argument(
+        "--no-scan", action="store_true", help="do not look for passwords and keys in the text of scripts"
     )
     parser.add_argument(
         "--no-scan", action="store_true", help="do not look for passwords and keys in the text of scripts"
@@ -115,7 +120,11 @@ def known_errors() -> Iterator[None]:
             name = error.name.partition(".")[0]
             raise Failure(f"cannot import {name}, which this verb needs", hint=_EXTRA) from None
         raise
+    except BrokenPipeError:
+        raise  # whoever read our output has left, which is no error
     except OSError as error:
+        if (error.strerror or "").startswith("cannot "):  # of a spool, which names itself
+            raise Failure(str(error.strerror)) from None
         where = f" `{error.filename}`" if error.filename else ""
         raise Failure(f"cannot read{where}: {error.strerror or error}") from None
     except ValueError as error:  # of the catalogue, rules, suppressions and lists, which say what would help
@@ -127,27 +136,90 @@ def known_errors() -> Iterator[None]:
 
 
 def write(text: str, path: str | None) -> None:
-    """Writes a document to `path`, or to standard output.
+    """Writes a document to `path`, whole or not at all, or to standard output.
 
     Raises:
         Failure: It cannot be written.
     """
+    text = text if text.endswith("\n") else text + "\n"
     if path is None or path == "-":
-        _to_stdout(text if text.endswith("\n") else text + "\n")
+        to_stdout([text])
         return
     try:
-        with open(path, "w", encoding="utf-8", errors="backslashreplace", newline="") as file:
-            file.write(text if text.endswith("\n") else text + "\n")
+        _to_file(text, os.path.realpath(path))
     except OSError as error:
         raise Failure(f"cannot write `{path}`: {error.strerror}") from None
 
 
-def _to_stdout(text: str) -> None:
+def _to_file(text: str, path: str) -> None:
+    if os.path.exists(path) and not os.path.isfile(path):  # a device or pipe
+        _fill(path, text)
+        return
+    try:
+        descriptor, unfinished = tempfile.mkstemp(prefix=".gnomon-", dir=os.path.dirname(path))
+    except PermissionError:
+        if not os.path.isfile(path):
+            raise
+        _fill(path, text)  # the file may be written, and its directory may not
+        return
+    try:
+        _fill(descriptor, text)
+        os.chmod(unfinished, _mode(path))
+        os.replace(unfinished, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(unfinished)
+        raise
+
+
+def _fill(place: str | int, text: str) -> None:
+    with open(place, "w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+        file.write(text)
+
+
+def _mode(path: str) -> int:
+    """That of the file that is replaced; else what a new one would get."""
+    try:
+        return os.stat(path).st_mode & 0o777
+    except OSError:
+        umask = os.umask(0)
+        os.umask(umask)
+        return 0o666 & ~umask
+
+
+def to_stdout(parts: Iterable[str | bytes], encoding: str | None = None) -> None:
+    """Writes to standard output; what the encoding (by default its own) does not have as escapes.
+
+    Raises:
+        Failure: It cannot be written. That nobody reads it any more is none.
+    """
     out = sys.stdout
+    if out is None:
+        raise Failure("cannot write to standard output: it is closed", hint="`-o FILE` writes to a file")
+    # Parts are made while they are written, and what fails there is not about the output.
+    for part in parts:
+        try:
+            _put(out, part, encoding)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            _give_up(out)
+            raise Failure(f"cannot write to standard output: {error.strerror}") from None
+
+
+def _put(out: TextIO, part: str | bytes, encoding: str | None) -> None:
     out.flush()
     buffer = getattr(out, "buffer", None)
-    if buffer is None:
-        out.write(text)
+    if buffer is None and isinstance(part, str):
+        out.write(part)
         return
-    buffer.write(text.encode(out.encoding or "utf-8", "backslashreplace"))
-    buffer.flush()
+    if isinstance(part, str):
+        part = part.encode(encoding or out.encoding or "utf-8", "backslashreplace")
+    out.buffer.write(part)
+    out.buffer.flush()
+
+
+def _give_up(out: TextIO) -> None:
+    """What could not be written is dropped, or the interpreter would try again at its end."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())

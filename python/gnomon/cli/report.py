@@ -162,13 +162,13 @@ def _document(report: Report, form: str, options: argparse.Namespace) -> str:
         return as_sarif(report)
     from ..report.terminal import as_text
 
-    has_screen = options.output is None and sys.stdout.isatty()
-    return as_text(report, width=width(), colour=has_screen and is_terminal(sys.stdout))
+    has_screen = options.output is None and is_terminal(sys.stdout)
+    return as_text(report, width=width(), colour=has_screen)
 
 
 def width() -> int:
     """Columns of the terminal; those of `COLUMNS`, or a hundred, where there is none."""
-    if sys.stdout.isatty() or os.environ.get("COLUMNS"):
+    if (sys.stdout and sys.stdout.isatty()) or os.environ.get("COLUMNS"):
         return shutil.get_terminal_size((_PLAIN_WIDTH, 24)).columns
     return _PLAIN_WIDTH
 

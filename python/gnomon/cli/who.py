@@ -179,13 +179,13 @@ def _person_as_text(found: Mapping[str, Any], options: argparse.Namespace) -> st
     screen.line((f"user number {numbers} · {period(found['first_seen'], found['last_seen'])}", "dim"))
     screen.console.print()
     sent = sum(host["bytes_out"] for host in found["hosts"] if not host["is_local"])
-    hosts = len({host["host"] for host in found["hosts"]})
+    hosts = len({host["host"] for host in found["hosts"] if not host["is_local"]})
     screen.facts(
         [
             ("runs", f"{counted(len(found['runs']), 'run')} of {counted(len(found['scripts']), 'script')}"),
             ("machines", some(found["machines"], 6)),
             ("files", counted(len({file["path"] for file in found["files"]}), "file")),
-            ("hosts", f"{counted(hosts, 'host')}, {bytes_in_words(sent)} sent"),
+            ("hosts", f"{counted(hosts, 'host')} beyond their machines, {bytes_in_words(sent)} sent"),
             ("policy", counted(len(found["verdicts"]), "verdict")),
         ]
     )
@@ -215,6 +215,8 @@ def _person_lists(screen: Screen, found: Mapping[str, Any]) -> None:
         screen.section("Hosts")
         totals: dict[str, list[int]] = {}
         for host in found["hosts"]:
+            if host["is_local"] and not (host["requests"] or host["connects"]):
+                continue  # a look-up of the machine's own name
             total = totals.setdefault(host["service"] or host["host"], [0, 0])
             total[0] += host["requests"] or host["connects"]
             total[1] += host["bytes_out"]

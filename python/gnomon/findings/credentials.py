@@ -55,6 +55,7 @@ _FOUND = re.compile(
     """,
     re.VERBOSE,
 )
+_SHAPED = re.compile(rf"(?<![A-Za-z0-9_-])(?:{'|'.join(_SHAPES)})")
 _PLACEHOLDER = re.compile(
     r"(?i)[<{$%(\[].*|.*(?:\*\*\*|xxx|\.\.\.|…|example|placeholder|changeme|change_me|your[_ -]|dummy|<|\{).*"
     r"|none|null|true|false|password|secret|[a-z_]+:\s*"
@@ -68,6 +69,8 @@ def found_in(text: str) -> Iterator[tuple[int, str]]:
     for match in _FOUND.finditer(text):
         kind = next(name for name in (KEY, ADDRESS, PASSWORD) if match[name] is not None)
         line = bisect.bisect_right(starts, match.start(kind))
+        # In `API_KEY = "sk-…"` the name is found first, and the key says more.
+        kind = KEY if _SHAPED.search(match[kind]) else kind
         if line not in told and (kind == KEY or not _is_harmless(match[kind], kind)):
             told.add(line)
             yield line, kind

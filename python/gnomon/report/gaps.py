@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 def gaps(analysis: Analysis) -> list[Gap]:
     """One for each kind and reason, those first that may hide the most."""
     found = [_gap(row) for row in ask(analysis, "gaps")]
+    if not analysis.rows("select 1 from base.runs limit 1"):
+        nothing = "No run is recorded here in this time: that nothing was found says nothing of any script."
+        found.append(Gap("nothing", "", 1, [], [], nothing))
     found += [Gap("note", note.about, 1, [], [], _note(note.sentence)) for note in notes(analysis)]
     order = list(_SENTENCES)
     return sorted(found, key=lambda gap: order.index(gap.kind) if gap.kind in order else len(order))
@@ -70,17 +73,19 @@ def _lost(row: Row) -> str:
 
 
 def _fault(row: Row) -> str:
-    return f"{counted(row['count'], 'file')} could not be read in full: {_reason(row)}."
+    many = counted(row["things"] or row["count"], "file or directory", "files or directories")
+    return f"{many} could not be read in full: {_reason(row)}."
 
 
 def _blind(row: Row) -> str:
     reason = row["reason"] or ""
+    if reason == "not examined":
+        return _not_examined(row)
     kind, _, detail = reason.partition(": ")
     words = {
         "go": "a Go runtime acts without the C library",
         "system calls": f"it makes system calls of its own ({detail})",
         "not redirected": f"its calls could not be redirected ({detail})",
-        "not examined": f"it was not examined ({detail})",
         "io_uring": "operations that are queued there pass by",
     }
     why = printable(words.get(kind, reason), 120)
@@ -93,6 +98,13 @@ def _endless(row: Row) -> str:
         f"{counted(row['count'], 'process', 'processes')} {has} no end in the records, as what was killed or "
         "still goes on: what happened last may be missing."
     )
+
+
+def _not_examined(row: Row) -> str:
+    more = row["things"] - len(row["subjects"] or ())
+    which = f"{_shown(row)} and {more:,} more native libraries" if more > 0 else _shown(row)
+    were = "was" if row["things"] == 1 else "were"
+    return f"{which} {were} not examined, and can act unseen in {_runs(row['runs'])}."
 
 
 def _other(row: Row) -> str:

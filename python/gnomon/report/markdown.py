@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..text import bytes_in_words, printable
 from .passport_screen import facts
 from .terminal import why
-from .words import Names, approved, checked, counted, looked_at, minute, period, some
+from .words import Names, approved, checked, counted, judged, looked_at, minute, period, some, stopped
 
 if TYPE_CHECKING:
     from .model import AiRow, DataRow, FindingRow, Flow, HostRow, LibraryRow, Report, ScriptPage
@@ -39,7 +39,14 @@ def as_markdown(report: Report) -> str:
     names = Names(report.scripts)
     return (
         "\n".join(
-            [*_head(report), *_findings(report), *_scripts(report), *_more(report, names), *_end(report)]
+            [
+                *_head(report),
+                *_findings(report),
+                *_scripts(report),
+                *_more(report, names),
+                *_stopped(report, names),
+                *_end(report),
+            ]
         )
         + "\n"
     )
@@ -226,6 +233,22 @@ def _host(host: HostRow, names: Names) -> tuple[object, ...]:
     )
 
 
+def _stopped(report: Report, names: Names) -> Iterator[str]:
+    columns = ("verdict", "rule", "of", "script", "who", "times:")
+    rows = [
+        (
+            judged(said),
+            said["rule"] or "",
+            f"{said['kind']} {said['target'] or ''}",
+            names.of(page.script),
+            some(page.users),
+            said["count"],
+        )
+        for page, said in stopped(report.scripts)
+    ]
+    yield from _section("What policy stopped, or asked a reason for", columns, rows, "verdict")
+
+
 def _section(
     title: str,
     columns: Sequence[str],
@@ -329,9 +352,8 @@ def _page_lists(page: ScriptPage) -> Iterator[str]:
 
 
 def _verdict(said: Mapping[str, Any]) -> tuple[object, ...]:
-    would = "would " if said["is_observed"] else ""
     return (
-        f"{would}{said['verdict']}",
+        judged(said),
         f"{said['kind']} {said['target'] or ''}",
         said["rule"] or "",
         said["count"],

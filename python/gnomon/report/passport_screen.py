@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..text import bytes_in_words, printable
 from .terminal import Column, Screen, severity_style, styled
-from .words import counted, day, minute, period, some
+from .words import counted, day, judged, minute, period, some
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -298,9 +298,8 @@ def _verdicts(screen: Screen, page: ScriptPage) -> None:
 
 
 def _verdict(said: dict[str, Any]) -> tuple[str, ...]:
-    would = "would " if said["is_observed"] else ""
     return (
-        f"{would}{said['verdict']}{', stopped' if said['is_stopped'] else ''}",
+        f"{judged(said)}{', stopped' if said['is_stopped'] else ''}",
         printable(f"{said['kind']} {said['target'] or ''}", 120),
         printable(said["rule"] or "", 60),
         f"{said['count']:,}",

@@ -41,9 +41,19 @@ def passports(analysis: Analysis, *, top: int) -> list[ScriptPage]:
 
 
 def lines(analysis: Analysis) -> list[ScriptPage]:
-    """The same without lists, risk's points and changes, for whoever shows but a line of each."""
-    none: dict[str, list[Row]] = {name: [] for name in (*_LISTS, "verdicts")}
-    return [_page(row, none, points=[], changes=[], runs_by_day={}) for row in ask(analysis, "scripts")]
+    """The same with no lists but what policy said, for whoever shows a line of each."""
+    none: dict[str, list[Row]] = {name: [] for name in _LISTS}
+    verdicts = by_script(analysis, "script_verdicts", top=0)
+    return [
+        _page(
+            row,
+            {**none, "verdicts": verdicts.get(row["script"], [])},
+            points=[],
+            changes=[],
+            runs_by_day={},
+        )
+        for row in ask(analysis, "scripts")
+    ]
 
 
 def _page(row: Row, lists: Mapping[str, list[Row]], **more: Any) -> ScriptPage:

@@ -8,7 +8,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..text import bytes_in_words, printable
-from .words import SEVERITIES, Names, approved, checked, counted, looked_at, minute, period, some
+from .words import (
+    SEVERITIES,
+    Names,
+    approved,
+    checked,
+    counted,
+    judged,
+    looked_at,
+    minute,
+    period,
+    some,
+    stopped,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -53,6 +65,7 @@ def as_text(report: Report, *, width: int = 100, colour: bool = False) -> str:
     _data(screen, report.data, names)
     _libraries(screen, report.libraries, names)
     _hosts(screen, report.hosts, names)
+    _stopped(screen, report.scripts, names)
     _suppressed(screen, report.suppressed)
     screen.section("What this cannot tell")
     screen.sentences([gap.sentence for gap in report.gaps] or ["Nothing is known to be missing."])
@@ -226,6 +239,8 @@ def _headlines(screen: Screen, report: Report) -> None:
 
 def _scripts(screen: Screen, report: Report) -> None:
     risky = [page for page in report.scripts if page.risk] or report.scripts
+    if not risky:
+        return
     screen.section("Scripts by risk")
     columns = (
         Column("risk", is_number=True),
@@ -404,6 +419,34 @@ def _hosts(screen: Screen, hosts: Sequence[HostRow], names: Names) -> None:
     )
     screen.table(columns, rows)
     screen.more(len(hosts) - _SHOWN, "host")
+
+
+def _stopped(screen: Screen, pages: Sequence[ScriptPage], names: Names) -> None:
+    found = stopped(pages)
+    if not found:
+        return
+    screen.section("What policy stopped, or asked a reason for")
+    columns = (
+        Column("verdict"),
+        Column("rule", can_wrap=True),
+        Column("of", can_wrap=True, min_width=16),
+        Column("script"),
+        Column("who", from_width=90),
+        Column("times", is_number=True),
+    )
+    rows = (
+        (
+            judged(said),
+            printable(said["rule"] or "", 60),
+            printable(f"{said['kind']} {said['target'] or ''}", 120),
+            names.of(page.script, 40),
+            some(page.users, 2, 20),
+            f"{said['count']:,}",
+        )
+        for page, said in found[:_SHOWN]
+    )
+    screen.table(columns, rows)
+    screen.more(len(found) - _SHOWN, "verdict")
 
 
 def _of_host(host: HostRow) -> Text:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from ..text import printable
 from .model import AiRow, Report, ScriptPage
@@ -31,6 +32,20 @@ class Names:
     def some(self, scripts: Sequence[str], shown: int = 3) -> str:
         """The first of them by name, and how many more."""
         return some(sorted(self.of(script) for script in scripts), shown)
+
+
+def stopped(pages: Iterable[ScriptPage]) -> list[tuple[ScriptPage, dict[str, Any]]]:
+    """What policy stopped, or asked a reason for, and in which script; observed rules last."""
+    found = [
+        (page, said) for page in pages for said in page.verdicts if said["verdict"] in ("deny", "justify")
+    ]
+    order = ("deny", "justify")
+    return sorted(found, key=lambda row: (row[1]["is_observed"], order.index(row[1]["verdict"])))
+
+
+def judged(said: Mapping[str, Any]) -> str:
+    """`deny`, or `would deny` where the rule is only observed."""
+    return f"would {said['verdict']}" if said["is_observed"] else str(said["verdict"])
 
 
 def some(names: Sequence[str], shown: int = 3, limit: int = 60) -> str:

@@ -2,7 +2,7 @@
 -- title: Changed code at the start of Python
 -- severity: by row
 -- attack: T1546
--- sentence: {what:words}, on {machines}.
+-- sentence: On {machines}, {what:words}.
 -- remedy: Find out who put it there, and remove it if nobody meant to.
 -- needs: hook_findings
 --

@@ -96,4 +96,6 @@ def _index(page: ScriptPage) -> dict[str, Any]:
         for name in ("libraries", "hosts", "files")
     }
     path = page.paths[-1] if page.paths else None
-    return {**{name: getattr(page, name) for name in INDEX}, "path": path, **counts}
+    enforced = {said["verdict"] for said in page.verdicts if not said["is_observed"]}
+    verdict = next((one for one in ("deny", "justify", "warn") if one in enforced), None)
+    return {**{name: getattr(page, name) for name in INDEX}, "path": path, "verdict": verdict, **counts}

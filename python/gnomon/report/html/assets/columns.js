@@ -114,6 +114,8 @@ const scriptFacets = facets("Show", {
   orphaned: { label: "Owner gone", is: (row) => row.owner_exists === false || row.is_leaver === true },
   unversioned: { label: "Not in a repository", is: (row) => row.is_in_repository === false },
   scheduled: { label: "Runs on a schedule", is: (row) => Boolean(row.schedule) },
+  denied: { label: "Stopped by policy", is: (row) => row.verdict === "deny" },
+  judged: { label: "Policy had something to say", is: (row) => Boolean(row.verdict) },
   failing: { label: "Has failed", is: (row) => row.failed_runs > 0 },
 });
 

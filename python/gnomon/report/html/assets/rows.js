@@ -76,6 +76,9 @@ function plainRows(caption, rows, untold = []) {
 const isFilled = (value) =>
   value !== null && value !== undefined && value !== false && !(Array.isArray(value) && !value.length);
 
+// What gives way where there is no room for it.
+const SPARE = new Set(["attack", "failed", "bytes_in", "bytes_read", "bytes_written", "evidence", "runs"]);
+
 const LEADS = ["distribution", "host", "path", "command", "target"];
 
 function plainColumn(key, isHead) {
@@ -85,6 +88,7 @@ function plainColumn(key, isHead) {
     wide: isHead,
     isWhole: key === "last_seen",
     isLong: ["evidence", "caused_by"].includes(key),
+    isSpare: SPARE.has(key),
     cell: (row) => plainCell(key, row[key], row),
   });
 }

@@ -4,7 +4,7 @@ const ROWS = 50;
 
 /**
  * A column is {key, label, value(row), cell(row), end, minor}: `value` sorts, `cell` is shown (by default the value),
- * `end` aligns to the end, `isWhole` never breaks a line, `isLong` has room for ids and paths, `minor` columns give way on narrow screens, `extra` ones unless the screen is wide.
+ * `end` aligns to the end, `isWhole` never breaks a line, `isLong` has room for ids and paths, `minor` columns give way on narrow screens, `extra` ones unless the screen is wide, and `isSpare` ones only where the table does not fit.
  * A filter is {key, label, options(rows), matches(row, chosen)}.
  */
 function dataTable(table) {
@@ -27,6 +27,7 @@ function dataTable(table) {
     replace(turning, pager(rows.length, state, turn));
     count(rows.length);
     remember(table, state);
+    fit(frame);
   }
 
   function count(found) {
@@ -56,9 +57,8 @@ function dataTable(table) {
     frame.focus({ preventScroll: true });
   }
 
-  const frame = el(
-    "div",
-    { class: "frame", role: "region", tabindex: "0", "aria-label": table.caption },
+  const frame = framed(
+    table.caption,
     el(
       "table",
       { class: `data ${table.className ?? ""}`, role: "table" },
@@ -80,9 +80,8 @@ function plainTable({ caption, columns, rows, className }, most = Infinity) {
   return el(
     "div",
     { class: "table" },
-    el(
-      "div",
-      { class: "frame", role: "region", tabindex: "0", "aria-label": `${caption}, table` },
+    framed(
+      `${caption}, table`,
       el(
         "table",
         { class: `data ${className ?? ""}`, role: "table" },
@@ -105,6 +104,39 @@ function plainTable({ caption, columns, rows, className }, most = Infinity) {
     ),
     rest > 0 && el("p", { class: "quiet" }, `${number(rest)} more are not shown here.`),
   );
+}
+
+const CARDS_BELOW = 560;
+
+/** The place of a table. What does not fit there gives way; it is not cut. */
+function framed(label, ...children) {
+  const frame = el("div", { class: "frame", role: "region", tabindex: "0", "aria-label": label }, ...children);
+  let width = 0;
+  new ResizeObserver(([entry]) => {
+    const now = Math.floor(entry.contentRect.width);
+    if (!now || Math.abs(now - width) < 2) return;
+    width = now;
+    fit(frame);
+  }).observe(frame);
+  return frame;
+}
+
+/** Leaves out columns until the table fits: what is spare, then the minor ones from the last on. Else rows are cards. */
+function fit(frame) {
+  if (!frame.clientWidth) return;
+  const isTooWide = () => frame.scrollWidth > frame.clientWidth;
+  frame.classList.remove("few", "cards");
+  for (const cell of frame.querySelectorAll(".given")) cell.classList.remove("given");
+  if (frame.clientWidth >= CARDS_BELOW) {
+    if (!isTooWide()) return;
+    frame.classList.add("few");
+    const heads = [...frame.querySelectorAll("thead th")];
+    const minor = heads.flatMap((head, at) => (head.classList.contains("minor") ? [at + 1] : []));
+    while (isTooWide() && minor.length)
+      for (const cell of frame.querySelectorAll(`tr > :nth-child(${minor.pop()})`)) cell.classList.add("given");
+    if (!isTooWide()) return;
+  }
+  frame.classList.add("cards");
 }
 
 /** What the address says of the table, over what it starts with. */
@@ -226,6 +258,7 @@ const cellClass = (column) =>
     column.end && "end",
     column.minor && "minor",
     column.extra && "extra",
+    column.isSpare && "spare",
     column.wide && "wide",
     column.isHead && "rowhead",
     column.isWhole && "whole",

@@ -203,21 +203,14 @@ function severityChart(rules = 5) {
     : "Nothing was found that a person should look at.";
   return {
     title: "Findings by severity",
+    className: rules > 5 ? "many" : null,
     finding,
     draw: (width) => [
       shares(parts, width, finding, "finding", "findings"),
-      rules > 0 && bars(ruleBars(rules), "Findings by rule"),
+      bars(ruleBars(rules), "Findings by rule"),
     ],
     table: null,
   };
-}
-
-function rulesChart() {
-  const rules = ruleBars(14);
-  const finding = rules.length
-    ? "Each rule that found something, the gravest first."
-    : "No rule found anything.";
-  return { title: "Findings by rule", finding, draw: () => bars(rules, finding), table: null };
 }
 
 function ruleBars(most) {

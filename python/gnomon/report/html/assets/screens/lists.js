@@ -24,14 +24,13 @@ const scriptsScreen = () =>
 function findingsScreen() {
   const accepted =
     report.suppressed.length > 0 && section("Accepted risks", plainTable(suppressedTable(), 200));
-  const charts = el("div", { class: "two" }, chart(severityChart(0)), chart(rulesChart()));
   return [
     ...listScreen(
       "Findings",
       "Each is a rule that found something, with the records that show it and a remedy.",
       findingsTable(),
       "Nothing was found that a person should look at.",
-      charts,
+      chart(severityChart(14)),
     ),
     accepted,
   ];

@@ -71,7 +71,7 @@ const FIGURES = [
   [
     "denied",
     "Denied by policy",
-    "#/findings",
+    "#/scripts?show=judged",
     () => `${number(summary.warned)} warned, ${number(summary.justified)} justified`,
   ],
 ];
