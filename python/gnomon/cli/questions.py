@@ -53,9 +53,6 @@ def add_knowledge(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-scan", action="store_true", help="do not look for passwords and keys in the text of scripts"
     )
-    parser.add_argument(
-        "--no-scan", action="store_true", help="do not look for passwords and keys in the text of scripts"
-    )
     parser.add_argument("--bandit", action="store_true", help="let an installed bandit look at the scripts")
     parser.add_argument("--osv", metavar="FILE", help="the database that `gnomon osv import` made")
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 TITLE = "Shadow Python risk assessment"
 TOP = 50
 _HEADLINES = 8
+_HOOKS = "startup-hook-"
 # Kinds of lines of the ledger that are no service that anything was asked of.
 _NO_SERVICES = ("ai sdk", "ai framework", "local runtime", "model files")
 
@@ -54,7 +55,7 @@ def gather(
         summary=Summary(**figures, ai_services=_services(services)),
         headlines=headlines(shown),
         timeline=[Day(**row) for row in ask(analysis, "timeline")],
-        scripts=passports(analysis, top=top) if has_pages else lines(analysis),
+        scripts=passports(analysis, top=top) if has_pages else lines(analysis, top=top),
         findings=shown,
         suppressed=[finding for finding in found if finding.is_suppressed],
         libraries=[LibraryRow(**row) for row in ask(analysis, "libraries")],
@@ -91,7 +92,9 @@ def headlines(found: Sequence[FindingRow]) -> list[str]:
     """One sentence for each of the gravest groups: what one rule found, told by its worst case."""
     groups: dict[str, list[FindingRow]] = {}
     for finding in found:
-        groups.setdefault(finding.rule, []).append(finding)
+        # The rules about startup hooks look at the same files.
+        kind = _HOOKS if finding.rule.startswith(_HOOKS) else finding.rule
+        groups.setdefault(kind, []).append(finding)
     return [_headline(group) for group in list(groups.values())[:_HEADLINES]]
 
 

@@ -40,10 +40,10 @@ def passports(analysis: Analysis, *, top: int) -> list[ScriptPage]:
     ]
 
 
-def lines(analysis: Analysis) -> list[ScriptPage]:
+def lines(analysis: Analysis, *, top: int) -> list[ScriptPage]:
     """The same with no lists but what policy said, for whoever shows a line of each."""
     none: dict[str, list[Row]] = {name: [] for name in _LISTS}
-    verdicts = by_script(analysis, "script_verdicts", top=0)
+    verdicts = by_script(analysis, "script_verdicts", top=top)
     return [
         _page(
             row,

@@ -117,7 +117,7 @@ function passportFacts(page) {
   const owner = page.owner && [
     name(page.owner),
     page.owner_exists === false && [" ", tag("account gone", "warned")],
-    page.is_leaver && [" ", tag("left the organisation", "warned")],
+    page.is_owner_leaver && [" ", tag("left the organisation", "warned")],
   ];
   const gone = !page.owner && page.owner_exists === false && tag("account gone", "warned");
   return facts([
