@@ -193,19 +193,28 @@ def to_stdout(parts: Iterable[str | bytes], encoding: str | None = None) -> None
     out = sys.stdout
     if out is None:
         raise Failure("cannot write to standard output: it is closed", hint="`-o FILE` writes to a file")
+    with _written(out):
+        out.flush()  # what was printed before stands before
     # Parts are made while they are written, and what fails there is not about the output.
     for part in parts:
-        try:
+        with _written(out):
             _put(out, part, encoding)
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            _give_up(out)
-            raise Failure(f"cannot write to standard output: {error.strerror}") from None
+    with _written(out):
+        out.flush()
+
+
+@contextmanager
+def _written(out: TextIO) -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _give_up(out)
+        raise Failure(f"cannot write to standard output: {error.strerror}") from None
 
 
 def _put(out: TextIO, part: str | bytes, encoding: str | None) -> None:
-    out.flush()
     buffer = getattr(out, "buffer", None)
     if buffer is None and isinstance(part, str):
         out.write(part)
@@ -213,7 +222,6 @@ def _put(out: TextIO, part: str | bytes, encoding: str | None) -> None:
     if isinstance(part, str):
         part = part.encode(encoding or out.encoding or "utf-8", "backslashreplace")
     out.buffer.write(part)
-    out.buffer.flush()
 
 
 def _give_up(out: TextIO) -> None:
