@@ -62,7 +62,10 @@ class Scene:
     ) -> None:
         """A connection that was made. The host's facts are added by `host`."""
         row = {"connects": 1, "first_seen": at, "last_seen": at, "evidence": {"process": process, "seq": 7}}
-        self.add("contacts", process=process, host=host, port=port, **{**row, **more})
+        row.update(more)
+        was_asked = bool(row.get("requests")) and not row.get("failed")
+        row["is_reached"] = was_asked or any(row.get(sent) for sent in ("connects", "datagrams", "bytes_out"))
+        self.add("contacts", process=process, host=host, port=port, **row)
 
     def host(self, host: str, port: int = 443, **facts: Any) -> None:
         """What is known of a host."""

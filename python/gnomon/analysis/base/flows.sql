@@ -32,4 +32,4 @@ join base.runs r using (process)
 join base.contacts c using (process)
 join base.host_facts n on n.host = c.host and n.port is not distinct from c.port
 where not n.is_local and c.last_connected >= s.first_read
-    and coalesce(c.connects, 0) + coalesce(c.requests, 0) + coalesce(c.datagrams, 0) > 0
+    and c.is_reached

@@ -38,7 +38,7 @@ contacted as (
     from base.contacts c
     join base.host_facts n on n.host = c.host and n.port is not distinct from c.port
     join base.runs r using (process)
-    where coalesce(c.connects, 0) + coalesce(c.requests, 0) + coalesce(c.datagrams, 0) > 0
+    where c.is_reached
     group by r.script
 ),
 started as (

@@ -11,7 +11,7 @@
 -- version VARCHAR: its version; null where it is not known
 -- modules VARCHAR[]: the top-level packages of it that were loaded
 -- is_imported BOOLEAN: false for what is only installed
--- runs BIGINT: how many runs imported it
+-- runs BIGINT: how many runs imported it, or at least; more where they imported different modules of it
 -- first_seen TIMESTAMP: when it was first imported
 -- last_seen TIMESTAMP: when it was last imported
 -- state VARCHAR: `vulnerable`, `no known vulnerability` or `not checked`, by the OSV database that was imported

@@ -28,10 +28,5 @@ select
 from base.contacts c
 join base.runs r using (process)
 join base.host_facts n on n.host = c.host and n.port is not distinct from c.port
-where not n.is_local
-    -- A request is recorded before the connection is made, and that may have failed.
-    and (
-        coalesce(c.connects, 0) + coalesce(c.datagrams, 0) + coalesce(c.bytes_out, 0) > 0
-        or (c.requests > 0 and coalesce(c.failed, 0) = 0)
-    )
+where not n.is_local and c.is_reached
 group by all

@@ -11,7 +11,7 @@ firsts as (
     from base.contacts c
     join base.runs r using (process)
     join base.host_facts n on n.host = c.host and n.port is not distinct from c.port
-    where not n.is_local and coalesce(c.connects, 0) + coalesce(c.requests, 0) + coalesce(c.datagrams, 0) > 0
+    where not n.is_local and c.is_reached
     group by 1, 2, 3
     union all
     select script, 'library', trim(concat(distribution, ' ', version)), min(first_seen)

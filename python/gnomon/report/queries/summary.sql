@@ -3,7 +3,7 @@ with talked as (
     select c.host, c.bytes_out
     from base.contacts c
     join base.host_facts n on n.host = c.host and n.port is not distinct from c.port
-    where not n.is_local and coalesce(c.connects, 0) + coalesce(c.requests, 0) + coalesce(c.datagrams, 0) > 0
+    where not n.is_local and c.is_reached
 )
 select
     (select count(*) from base.runs where is_start) as runs,
