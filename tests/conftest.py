@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import random
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,6 +38,11 @@ def pytest_configure(config: pytest.Config) -> None:
     wanted.extend(config.option.only or ())
     if config.option.seed is None:
         config.option.seed = random.SystemRandom().randrange(1 << 32)
+    # A shell's background job ignores these, and so would the programs that are started here.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGQUIT) is signal.SIG_IGN:
+        signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -298,7 +298,8 @@ def test_the_same_files_are_the_same_bytes(
 def test_what_is_bundled_is_a_few_megabytes(made: Bundle) -> None:
     if shutil.which("strip") is None:
         pytest.skip("there is no strip here, and the library is a developer's")
-    assert sum(map(len, made.files.values())) < 8_000_000
+    # Not optimised; a release has two thirds of it.
+    assert sum(map(len, made.files.values())) < 10_000_000
 
 
 def _bundled(folder: Path, toml: str, *policies: str) -> settings.Settings:

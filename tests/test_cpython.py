@@ -9,7 +9,7 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from signal import SIGHUP, SIGINT, SIGQUIT
+from signal import SIGHUP
 
 import pytest
 
@@ -149,13 +149,13 @@ def lasting_differences(
 
 @pytest.fixture
 def signals_count() -> Iterator[None]:
-    """A shell's background job ignores these, so would CPython, and its tests would wait for ever."""
-    ignored = [one for one in (SIGHUP, SIGINT, SIGQUIT) if signal.getsignal(one) is signal.SIG_IGN]
-    for one in ignored:
-        signal.signal(one, signal.SIG_DFL)
+    """What `nohup` starts ignores it, so would CPython, and its tests would wait for ever."""
+    is_ignored = signal.getsignal(SIGHUP) is signal.SIG_IGN
+    if is_ignored:
+        signal.signal(SIGHUP, signal.SIG_DFL)
     yield
-    for one in ignored:
-        signal.signal(one, signal.SIG_IGN)
+    if is_ignored:
+        signal.signal(SIGHUP, signal.SIG_IGN)
 
 
 @pytest.mark.usefixtures("signals_count")

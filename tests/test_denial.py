@@ -7,7 +7,6 @@ import fcntl
 import os
 import pty
 import select
-import signal
 import subprocess
 import termios
 from collections.abc import Callable, Iterator
@@ -281,8 +280,6 @@ def sits_down(tmp_path: Path, spool: Path) -> Iterator[SitsDown]:
         master, slave = pty.openpty()
 
         def take_terminal() -> None:
-            # Where the tests run in the background of a script, it is ignored, and so it would stay.
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
             fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
 
         with stdin.open() as unread:
