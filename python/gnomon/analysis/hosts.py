@@ -85,7 +85,8 @@ def _facts(
 
 def _service(catalog: Catalog, host: str, port: int | None, urls: list[str]) -> Service | Server | None:
     """The AI service that it is, by its name, its port, or what was asked of it."""
-    for path in (None, *sorted({urlsplit(url).path for url in urls})):
+    paths = sorted({urlsplit(url).path for url in urls}) if catalog.may_offer(host) else []
+    for path in (None, *paths):
         found = catalog.service_of(host, path, port=port)
         if found is not None:
             return found

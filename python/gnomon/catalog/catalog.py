@@ -99,6 +99,10 @@ class Catalog:
             return None
         return next((server for server in self.servers if server.is_telling and port in server.ports), None)
 
+    def may_offer(self, host: str) -> bool:
+        """Whether a service is at `host`, if only at some paths."""
+        return bool(self._services_at(plain_host(host)))
+
     def _services_at(self, plain: str) -> tuple[Service, ...]:
         """Those with a host that `plain` matches, the most telling pattern first."""
         known = self._known_hosts

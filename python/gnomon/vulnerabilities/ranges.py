@@ -6,7 +6,6 @@ import functools
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from packaging.utils import canonicalize_version
 from packaging.version import InvalidVersion, Version
 
 BEGINNING = "0"  # as `introduced`: before every version, also before 0.dev0 (OSV schema, special values)
@@ -44,6 +43,8 @@ def parsed(text: str) -> Version | None:
 
 def release(version: Version) -> str:
     """One spelling for all versions that are equal: `1.3` of 1.3.0."""
+    from packaging.utils import canonicalize_version  # takes ten milliseconds to import
+
     return canonicalize_version(version)
 
 

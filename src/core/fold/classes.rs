@@ -84,10 +84,16 @@ impl Classes {
     pub fn new(patterns: &Patterns) -> Result<Self, ClassError> {
         let of_words = |text: &Option<String>| text.as_deref().map(|text| read("words", text)).transpose();
         let ids = patterns.places.iter().chain(&patterns.words).map(|class| class.id.clone()).collect();
+        // Reading them takes longer than a small spool does.
+        let (places, words) = std::thread::scope(|scope| {
+            let places = scope.spawn(|| Group::new(&patterns.places, 0));
+            let words = Group::new(&patterns.words, patterns.places.len() as u32);
+            (places.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), words)
+        });
         Ok(Self {
             ids,
-            places: Group::new(&patterns.places, 0)?,
-            words: Group::new(&patterns.words, patterns.places.len() as u32)?,
+            places: places?,
+            words: words?,
             word_types: of_words(&patterns.word_types)?,
             word_exceptions: of_words(&patterns.word_exceptions)?,
         })
