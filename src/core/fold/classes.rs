@@ -41,7 +41,7 @@ impl fmt::Display for ClassError {
 }
 
 /// Classes, ready to be asked.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Classes {
     ids: Vec<String>,
     places: Group,
@@ -51,7 +51,7 @@ pub struct Classes {
 }
 
 /// Classes that are asked for together before each is.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Group {
     /// Finds what any of them finds.
     any: Option<Regex>,
@@ -59,7 +59,7 @@ struct Group {
 }
 
 /// A class that is read when a path is met that it may be: most are of no path at all.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Single {
     place: u32,
     text: String,

@@ -8,7 +8,7 @@ use arrow_schema::ArrowError;
 
 use super::paths::{NONE, Paths, Share};
 use super::rows::{Columns, classes_schema, counts_schema, files_schema, reads_schema};
-use super::{Batches, Question};
+use super::{Batches, Classes, Question};
 use crate::event::{Access, Kind};
 use crate::record::View;
 use crate::text::Pieces;
@@ -123,6 +123,8 @@ struct Current {
 /// Files of one script, or a share of them.
 pub struct Files<'q> {
     question: &'q Question,
+    /// A copy of the question's: expressions remember what they met, and each thread shall have that to itself.
+    classes_of: Classes,
     paths: Paths,
     uses: Vec<Use>,
     reads: Vec<Read>,
@@ -136,10 +138,11 @@ pub struct Files<'q> {
 }
 
 impl<'q> Files<'q> {
-    pub fn new(question: &'q Question, share: Share) -> Self {
+    pub fn new(question: &'q Question) -> Self {
         Self {
             question,
-            paths: Paths::new(share),
+            classes_of: question.classes.clone(),
+            paths: Paths::new(),
             uses: Vec::new(),
             reads: Vec::new(),
             reads_of: HashMap::new(),
@@ -148,6 +151,16 @@ impl<'q> Files<'q> {
             scratch: String::new(),
             found: Vec::new(),
         }
+    }
+
+    /// Forgets all of them, but not the room that they took: another script comes, or another share.
+    pub fn begin(&mut self, share: Share) {
+        self.paths.begin(share);
+        self.uses.clear();
+        self.reads.clear();
+        self.reads_of.clear();
+        self.classes.clear();
+        self.current = Current { process: 0, actor: None, script: NONE };
     }
 
     /// What comes from here on is of `process`, a run of `actor`, whose script is in the file `script`.
@@ -208,7 +221,7 @@ impl<'q> Files<'q> {
             self.scratch.push_str(directory);
             self.scratch.push_str(name);
             self.found.clear();
-            self.question.classes.find(&self.scratch, &mut self.found);
+            self.classes_of.find(&self.scratch, &mut self.found);
             let has_ending = self.question.endings.iter().any(|ending| name.ends_with(ending.as_str()));
             if let Some(path) = self.paths.get_mut(number) {
                 path.is_classed = !self.found.is_empty();

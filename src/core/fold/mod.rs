@@ -29,6 +29,7 @@ pub use classes::{Class, ClassError, Classes, Patterns};
 pub use stream::FileStream;
 
 use crate::filter::Filter;
+use script::Worker;
 
 /// A run whose records count for an actor: a script, a user and an environment on a machine.
 #[derive(Clone, Debug)]
@@ -95,7 +96,7 @@ impl Fold {
     /// A spool cannot be listed, or Arrow refuses.
     pub fn read(question: &Question, threads: usize) -> io::Result<Self> {
         let tasks = plan::tasks(question)?;
-        let folded = plan::each(&tasks, threads, |task| script::fold(task, question));
+        let folded = plan::each(&tasks, threads, || Worker::new(question), Worker::fold);
         let mut fold = Self::empty();
         for found in folded {
             fold.add(found.map_err(|error| io::Error::other(error.to_string()))?);

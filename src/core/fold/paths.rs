@@ -32,6 +32,10 @@ pub struct Share {
     pub of: u32,
 }
 
+impl Share {
+    pub const ALL: Self = Self { part: 0, of: 1 };
+}
+
 /// Paths by number, for as long as runs of one script are folded.
 #[derive(Debug)]
 pub struct Paths {
@@ -49,9 +53,9 @@ pub struct Paths {
 }
 
 impl Paths {
-    pub fn new(share: Share) -> Self {
+    pub fn new() -> Self {
         Self {
-            share,
+            share: Share::ALL,
             hasher: foldhash::fast::FixedState::default(),
             table: HashTable::new(),
             all: Vec::new(),
@@ -62,6 +66,17 @@ impl Paths {
             last: None,
             scratch: String::new(),
         }
+    }
+
+    /// Forgets all of them, and looks at another share from here on.
+    pub fn begin(&mut self, share: Share) {
+        self.share = share;
+        self.table.clear();
+        self.all.clear();
+        self.nowhere = None;
+        self.directories.clear();
+        self.names.clear();
+        self.begin_segment();
     }
 
     /// What is looked up from here on stands in another segment.
@@ -212,7 +227,7 @@ mod tests {
 
     #[test]
     fn a_path_is_the_same_however_it_is_stored() {
-        let mut paths = Paths::new(Share { part: 0, of: 1 });
+        let mut paths = Paths::new();
         let (first, is_new) = paths.number(Pieces(b"/data/team/", b"one.csv")).unwrap();
         assert!(is_new);
         for (start, rest) in [
@@ -233,9 +248,9 @@ mod tests {
     #[test]
     fn each_path_belongs_to_one_share() {
         let path = |number: u32| format!("/data/{}/{number}", number % 7);
-        let mut found = [0; 100];
+        let (mut found, mut paths) = ([0; 100], Paths::new());
         for part in 0..3 {
-            let mut paths = Paths::new(Share { part, of: 3 });
+            paths.begin(Share { part, of: 3 });
             for (number, times) in found.iter_mut().enumerate() {
                 *times += u32::from(paths.of_text(&path(number as u32)).is_some());
             }

@@ -12,7 +12,7 @@ use super::paths::Share;
 use super::{Question, Run};
 use crate::spool::place;
 use crate::spool::processes::in_parallel;
-use crate::spool::reader::SegmentFile;
+use crate::spool::reader::Loader;
 
 /// What is folded on one thread, at a time.
 #[derive(Clone, Debug)]
@@ -64,7 +64,7 @@ fn processes(question: &Question) -> io::Result<Vec<Process>> {
     let mut found: BTreeMap<Uuid, Process> = BTreeMap::new();
     for (source, (spool, filter)) in question.sources.iter().enumerate() {
         let paths = place::list(spool, filter)?.0;
-        let headers = in_parallel(&paths, SegmentFile::load_header);
+        let headers = in_parallel(&paths, Loader::load_header);
         for (path, header) in paths.into_iter().zip(headers) {
             let Ok((identity, bytes)) = header else { continue };
             let id = identity.process;
@@ -84,13 +84,18 @@ fn processes(question: &Question) -> io::Result<Vec<Process>> {
     Ok(found.into_values().collect())
 }
 
-/// What `work` gives for every task, on some threads.
-pub fn each<T: Send>(tasks: &[Task], threads: usize, work: impl Fn(&Task) -> T + Sync) -> Vec<T> {
+/// What workers give for every task, each on a thread of its own.
+pub fn each<T: Send, W>(
+    tasks: &[Task],
+    threads: usize,
+    worker: impl Fn() -> W + Sync,
+    work: impl Fn(&mut W, &Task) -> T + Sync,
+) -> Vec<T> {
     let next = AtomicUsize::new(0);
     let run = || {
-        let mut done = Vec::new();
+        let (mut done, mut worker) = (Vec::new(), worker());
         while let Some(task) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) {
-            done.push(work(task));
+            done.push(work(&mut worker, task));
         }
         done
     };

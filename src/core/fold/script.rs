@@ -15,7 +15,7 @@ use crate::columns::{Form, Projection, for_each_event};
 use crate::event::Kind;
 use crate::filter::Filter;
 use crate::record::View;
-use crate::spool::reader::SegmentFile;
+use crate::spool::reader::Loader;
 
 /// Rows of a batch, at most.
 const BATCH_ROWS: usize = 16 * 1024;
@@ -109,59 +109,74 @@ pub struct Folded {
     pub verdicts: Vec<RecordBatch>,
 }
 
-/// Folds the runs of `task`.
-pub fn fold(task: &Task, question: &Question) -> Result<Folded, ArrowError> {
-    let processes = ids(task);
-    let mut files = Files::new(question, task.share);
-    if task.share.part > 0 {
-        each_record(task, question, &mut |step| files_only(&mut files, step));
-        return of_files(task, &files, &processes);
-    }
-    let (mut imports, mut contacts) = (Imports::default(), Contacts::default());
-    let (mut acts, mut verdicts) = (Kept::new(acts()), Kept::new(verdicts()));
-    let mut current = (0, None);
-    each_record(task, question, &mut |step| match step {
-        Step::Process(number, process) => {
-            current = (number, process.run.as_ref().map(|run| run.actor));
-            contacts.begin_process();
-            files_only(&mut files, step);
-        }
-        Step::Segment(process) => {
-            contacts.begin_segment();
-            acts.begin_segment(process);
-            verdicts.begin_segment(process);
-            files_only(&mut files, step);
-        }
-        Step::Record(kind, view) => {
-            if view.verdict.is_some() {
-                verdicts.push(view);
-            }
-            if is_about_a_file(kind, view) {
-                files.add(kind, view);
-            } else if kind == Kind::Import {
-                let (process, actor) = current;
-                actor.into_iter().for_each(|actor| imports.add(view, process, actor));
-            } else if is_about_a_contact(kind, view) {
-                contacts.add(kind, view, current.0);
-            } else if is_act(kind) {
-                acts.push(view);
-            }
-        }
-    });
-    Ok(Folded {
-        imports: imports.rows(&processes)?,
-        contacts: contacts.rows(&processes)?,
-        acts: acts.finish()?,
-        verdicts: verdicts.finish()?,
-        ..of_files(task, &files, &processes)?
-    })
+/// Folds one task after another; what each took serves the next.
+pub struct Worker<'q> {
+    question: &'q Question,
+    files: Files<'q>,
+    loader: Loader,
 }
 
-/// Folds what the runs of `task` did with files, and nothing else.
-pub fn fold_files(task: &Task, question: &Question) -> Result<Vec<RecordBatch>, ArrowError> {
-    let mut files = Files::new(question, task.share);
-    each_record(task, question, &mut |step| files_only(&mut files, step));
-    files.all(&ids(task)).collect()
+impl<'q> Worker<'q> {
+    pub fn new(question: &'q Question) -> Self {
+        Self { question, files: Files::new(question), loader: Loader::default() }
+    }
+
+    /// Folds the runs of `task`.
+    pub fn fold(&mut self, task: &Task) -> Result<Folded, ArrowError> {
+        let Self { question, files, loader } = self;
+        let processes = ids(task);
+        files.begin(task.share);
+        if task.share.part > 0 {
+            each_record(task, question, loader, &mut |step| files_only(files, step));
+            return of_files(task, files, &processes);
+        }
+        let (mut imports, mut contacts) = (Imports::default(), Contacts::default());
+        let (mut acts, mut verdicts) = (Kept::new(acts()), Kept::new(verdicts()));
+        let mut current = (0, None);
+        each_record(task, question, loader, &mut |step| match step {
+            Step::Process(number, process) => {
+                current = (number, process.run.as_ref().map(|run| run.actor));
+                contacts.begin_process();
+                files_only(files, step);
+            }
+            Step::Segment(process) => {
+                contacts.begin_segment();
+                acts.begin_segment(process);
+                verdicts.begin_segment(process);
+                files_only(files, step);
+            }
+            Step::Record(kind, view) => {
+                if view.verdict.is_some() {
+                    verdicts.push(view);
+                }
+                if is_about_a_file(kind, view) {
+                    files.add(kind, view);
+                } else if kind == Kind::Import {
+                    let (process, actor) = current;
+                    actor.into_iter().for_each(|actor| imports.add(view, process, actor));
+                } else if is_about_a_contact(kind, view) {
+                    contacts.add(kind, view, current.0);
+                } else if is_act(kind) {
+                    acts.push(view);
+                }
+            }
+        });
+        Ok(Folded {
+            imports: imports.rows(&processes)?,
+            contacts: contacts.rows(&processes)?,
+            acts: acts.finish()?,
+            verdicts: verdicts.finish()?,
+            ..of_files(task, files, &processes)?
+        })
+    }
+
+    /// Folds what the runs of `task` did with files, and nothing else.
+    pub fn fold_files(&mut self, task: &Task) -> Result<Vec<RecordBatch>, ArrowError> {
+        let Self { question, files, loader } = self;
+        files.begin(task.share);
+        each_record(task, question, loader, &mut |step| files_only(files, step));
+        files.all(&ids(task)).collect()
+    }
 }
 
 fn files_only(files: &mut Files<'_>, step: Step<'_>) {
@@ -203,13 +218,13 @@ enum Step<'a> {
 }
 
 /// Shows all records of `task` with what they are in. What cannot be read is left out.
-fn each_record(task: &Task, question: &Question, show: &mut dyn FnMut(Step<'_>)) {
+fn each_record(task: &Task, question: &Question, loader: &mut Loader, show: &mut dyn FnMut(Step<'_>)) {
     let everything = Filter::default();
-    let (mut faults, mut room) = (Vec::new(), Vec::new());
+    let mut faults = Vec::new();
     for (number, process) in (0..).zip(&task.processes) {
         show(Step::Process(number, process));
         for (source, path) in &process.segments {
-            let Ok(segment) = SegmentFile::load_into(std::mem::take(&mut room), path) else { continue };
+            let Ok(segment) = loader.load(path) else { continue };
             let filter = question.sources.get(*source).map_or(&everything, |(_, filter)| filter);
             show(Step::Segment(process));
             for_each_event(&segment, filter, &mut faults, |view| {
@@ -218,7 +233,7 @@ fn each_record(task: &Task, question: &Question, show: &mut dyn FnMut(Step<'_>))
                 }
             });
             faults.clear();
-            room = segment.into_room();
+            loader.take_back(segment);
         }
     }
 }

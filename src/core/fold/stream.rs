@@ -8,7 +8,8 @@ use arrow_array::{RecordBatch, RecordBatchReader};
 use arrow_schema::{ArrowError, SchemaRef};
 use crossbeam_channel::{Receiver, bounded};
 
-use super::{Question, plan, rows, script};
+use super::script::Worker;
+use super::{Question, plan, rows};
 
 /// What each actor did with each file. Nothing is read before the first batch is asked for.
 pub struct FileStream {
@@ -42,8 +43,9 @@ impl FileStream {
                 let (sender, shared) = (sender.clone(), Arc::clone(&shared));
                 std::thread::spawn(move || {
                     let (tasks, question, next) = &*shared;
+                    let mut worker = Worker::new(question);
                     while let Some(task) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        if sender.send(script::fold_files(task, question)).is_err() {
+                        if sender.send(worker.fold_files(task)).is_err() {
                             return; // nobody reads any more
                         }
                     }

@@ -21,6 +21,14 @@ pub struct Texts {
 }
 
 impl Texts {
+    /// Forgets all of them.
+    pub fn clear(&mut self) {
+        self.table.clear();
+        self.content.clear();
+        self.ends.clear();
+        self.places.clear();
+    }
+
     /// What is looked up from here on stands in another segment.
     pub fn begin_segment(&mut self) {
         self.places.clear();

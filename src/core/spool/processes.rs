@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::format::{Identity, Loss};
 use super::place::{Owner, list, parent_of};
-use super::reader::{Fault, Keeps, SegmentFile, listing_file, read_listing};
+use super::reader::{Fault, Keeps, Loader, SegmentFile, listing_file, read_listing};
 use crate::event::Kind;
 use crate::filter::Filter;
 use crate::process::{Description, Script};
@@ -115,16 +115,19 @@ pub fn read_processes(spool: &Path, filter: &Filter) -> io::Result<(Vec<ProcessS
 }
 
 /// What `each` gives for every path, in their order.
-pub(crate) fn in_parallel<T: Send>(paths: &[PathBuf], each: impl Fn(&Path) -> T + Sync) -> Vec<T> {
+pub(crate) fn in_parallel<T: Send>(
+    paths: &[PathBuf],
+    each: impl Fn(&mut Loader, &Path) -> T + Sync,
+) -> Vec<T> {
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let threads = threads.min(paths.len().div_ceil(TAKEN)).max(1);
     let next = AtomicUsize::new(0);
     let work = || {
-        let mut done = Vec::new();
+        let (mut done, mut loader) = (Vec::new(), Loader::default());
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
             let Some(taken) = paths.chunks(TAKEN).nth(index) else { return done };
-            done.push((index, taken.iter().map(|path| each(path)).collect::<Vec<T>>()));
+            done.push((index, taken.iter().map(|path| each(&mut loader, path)).collect::<Vec<T>>()));
         }
     };
     let mut done = std::thread::scope(|scope| {
@@ -165,17 +168,23 @@ struct ProcessPart {
 }
 
 impl Part {
-    fn read(path: &Path) -> Result<Self, Fault> {
-        let segment = SegmentFile::load(path)?;
+    fn read(loader: &mut Loader, path: &Path) -> Result<Self, Fault> {
+        let segment = loader.load(path)?;
+        let part = Self::of(&segment, path);
+        loader.take_back(segment);
+        Ok(part)
+    }
+
+    fn of(segment: &SegmentFile, path: &Path) -> Self {
         if !segment.identity.process.is_nil() {
-            return Ok(Self::Process(Box::new(ProcessPart::of(&segment))));
+            return Self::Process(Box::new(ProcessPart::of(segment)));
         }
         let created = segment.identity.created;
         if !inventory::is_called_so(path) {
-            return Ok(Self::Shared(created, None, Vec::new()));
+            return Self::Shared(created, None, Vec::new());
         }
         let damage = segment.records().filter_map(Result::err).collect();
-        Ok(Self::Shared(created, inventory::read(&segment), damage))
+        Self::Shared(created, inventory::read(segment), damage)
     }
 }
 

@@ -121,47 +121,63 @@ pub struct SegmentFile {
     bytes: Vec<u8>,
 }
 
-impl SegmentFile {
-    /// Loads a segment. Links are not followed, and nothing but a regular file is opened.
+/// Loads one segment after another: the memory of each serves the next, and their directory stays open.
+#[derive(Debug, Default)]
+pub struct Loader {
+    room: Vec<u8>,
+    folder: Option<(PathBuf, Folder)>,
+}
+
+impl Loader {
+    /// As [`SegmentFile::load`].
     ///
     /// # Errors
     /// The file cannot be read, or is no segment of ours.
-    pub fn load(path: &Path) -> Result<Self, Fault> {
-        Self::load_into(Vec::new(), path)
+    pub fn load(&mut self, path: &Path) -> Result<SegmentFile, Fault> {
+        let opened = self.open(path)?;
+        SegmentFile::read(path, &opened, std::mem::take(&mut self.room))
     }
 
-    /// The same into `room`, which an earlier segment had ([`SegmentFile::into_room`]).
-    ///
-    /// # Errors
-    /// The file cannot be read, or is no segment of ours.
-    pub fn load_into(room: Vec<u8>, path: &Path) -> Result<Self, Fault> {
-        let unreadable = |error: io::Error| Fault::unreadable(path, &error);
-        let folder = Folder::at(parent_of(path)).map_err(unreadable)?;
-        let name = path.file_name().unwrap_or(OsStr::new("."));
-        let opened = folder.open(name, OFlags::RDONLY).map_err(unreadable)?;
-        Self::read(path, &opened.ok_or_else(|| Fault::new(path, 0, FaultKind::Foreign))?, room)
-    }
-
-    /// The memory that it takes, for another segment.
-    #[must_use]
-    pub fn into_room(self) -> Vec<u8> {
-        self.bytes
+    /// Takes the memory of a segment that nobody needs any more.
+    pub fn take_back(&mut self, segment: SegmentFile) {
+        self.room = segment.bytes;
     }
 
     /// Reads no more than the header of the segment at `path`, and how many bytes the file has.
     ///
     /// # Errors
     /// The file cannot be read, or is no segment of ours.
-    pub fn load_header(path: &Path) -> Result<(Identity, u64), Fault> {
-        let unreadable = |error: io::Error| Fault::unreadable(path, &error);
-        let folder = Folder::at(parent_of(path)).map_err(unreadable)?;
-        let name = path.file_name().unwrap_or(OsStr::new("."));
-        let opened = folder.open(name, OFlags::RDONLY).map_err(unreadable)?;
-        let opened = opened.ok_or_else(|| Fault::new(path, 0, FaultKind::Foreign))?;
+    pub fn load_header(&mut self, path: &Path) -> Result<(Identity, u64), Fault> {
+        let opened = self.open(path)?;
         let mut bytes = Vec::with_capacity(HEADER_BYTES);
-        opened.file.take(HEADER_BYTES as u64).read_to_end(&mut bytes).map_err(unreadable)?;
+        let read = opened.file.take(HEADER_BYTES as u64).read_to_end(&mut bytes);
+        read.map_err(|error| Fault::unreadable(path, &error))?;
         let identity = read_identity(&bytes).map_err(|kind| Fault::new(path, 0, kind))?;
         Ok((identity, u64::try_from(opened.stat.st_size).unwrap_or(0)))
+    }
+
+    fn open(&mut self, path: &Path) -> Result<Opened, Fault> {
+        let unreadable = |error: io::Error| Fault::unreadable(path, &error);
+        let parent = parent_of(path);
+        let known = self.folder.take().filter(|(at, _)| at == parent);
+        let folder = match known {
+            Some((_, folder)) => folder,
+            None => Folder::at(parent).map_err(unreadable)?,
+        };
+        let name = path.file_name().unwrap_or(OsStr::new("."));
+        let opened = folder.open(name, OFlags::RDONLY).map_err(unreadable);
+        self.folder = Some((parent.to_owned(), folder));
+        opened?.ok_or_else(|| Fault::new(path, 0, FaultKind::Foreign))
+    }
+}
+
+impl SegmentFile {
+    /// Loads a segment. Links are not followed, and nothing but a regular file is opened.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is no segment of ours.
+    pub fn load(path: &Path) -> Result<Self, Fault> {
+        Loader::default().load(path)
     }
 
     fn read(path: &Path, opened: &Opened, room: Vec<u8>) -> Result<Self, Fault> {
