@@ -1,7 +1,7 @@
 //! What paths may stand for, by expressions that a catalogue gives: places, and words in files of some types.
 
 use std::fmt;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use regex::{Regex, RegexBuilder};
 
@@ -55,11 +55,12 @@ pub struct Classes {
 struct Group {
     /// Finds what any of them finds.
     any: Option<Regex>,
-    each: Vec<Single>,
+    /// Read once for all copies.
+    each: Arc<[Single]>,
 }
 
 /// A class that is read when a path is met that it may be: most are of no path at all.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Single {
     place: u32,
     text: String,
@@ -129,7 +130,7 @@ impl Group {
             // Which of them it is.
             classes.iter().find_map(|class| read(&class.id, &class.regex).err()).unwrap_or(error)
         })?;
-        Ok(Self { any, each })
+        Ok(Self { any, each: each.into() })
     }
 
     fn may_find(&self, path: &str) -> bool {
