@@ -448,7 +448,7 @@ impl Spool {
         requested_schema: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyCapsule>> {
         let _ = requested_schema; // the interface lets a producer ignore it
-        streams::records(py, &self.path, &self.filter, Projection::all(Form::Plain))
+        streams::records(py, &self.path, &self.filter, Projection::all(Form::Plain), &Arc::default())
     }
 
     /// The same with some columns only, and with text that repeats once in a batch (as Arrow dictionaries).

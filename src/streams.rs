@@ -1,9 +1,12 @@
 //! What a spool holds as Arrow streams (the Arrow PyCapsule interface), for query engines.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow_array::ffi_stream::FFI_ArrowArrayStream;
-use arrow_array::{RecordBatch, RecordBatchIterator};
+use arrow_array::{RecordBatch, RecordBatchIterator, RecordBatchReader};
+use arrow_schema::{ArrowError, SchemaRef};
 use gnomon_core::columns::{BatchStream, Form, Projection, names};
 use gnomon_core::filter::Filter;
 use gnomon_core::fold::Rows;
@@ -21,10 +24,36 @@ pub fn records<'py>(
     path: &Path,
     filter: &Filter,
     projection: Projection,
+    given: &Arc<AtomicU64>,
 ) -> PyResult<Bound<'py, PyCapsule>> {
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let stream = BatchStream::new(path.to_owned(), filter.clone(), projection, threads);
+    let stream = Counted { stream, given: Arc::clone(given) };
     PyCapsule::new_with_value(py, FFI_ArrowArrayStream::new(Box::new(stream)), c"arrow_array_stream")
+}
+
+/// A stream that counts the rows that it gives.
+struct Counted {
+    stream: BatchStream,
+    given: Arc<AtomicU64>,
+}
+
+impl Iterator for Counted {
+    type Item = Result<RecordBatch, ArrowError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let batch = self.stream.next();
+        if let Some(Ok(batch)) = &batch {
+            self.given.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
+        }
+        batch
+    }
+}
+
+impl RecordBatchReader for Counted {
+    fn schema(&self) -> SchemaRef {
+        self.stream.schema()
+    }
 }
 
 /// Some columns of the records of a spool.
@@ -33,6 +62,7 @@ pub struct RecordStream {
     path: PathBuf,
     filter: Filter,
     projection: Projection,
+    given: Arc<AtomicU64>,
 }
 
 impl RecordStream {
@@ -46,7 +76,7 @@ impl RecordStream {
                 Projection::named(form, &wanted).map_err(unknown)?
             }
         };
-        Ok(Self { path, filter, projection })
+        Ok(Self { path, filter, projection, given: Arc::default() })
     }
 }
 
@@ -63,6 +93,12 @@ impl RecordStream {
         self.projection.schema().fields().iter().map(|field| field.name().clone()).collect()
     }
 
+    /// How many rows its streams have given so far.
+    #[getter]
+    fn given(&self) -> u64 {
+        self.given.load(Ordering::Relaxed)
+    }
+
     /// A new stream at each call.
     #[pyo3(signature = (requested_schema=None))]
     fn __arrow_c_stream__<'py>(
@@ -71,7 +107,7 @@ impl RecordStream {
         requested_schema: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyCapsule>> {
         let _ = requested_schema; // the interface lets a producer ignore it
-        records(py, &self.path, &self.filter, self.projection.clone())
+        records(py, &self.path, &self.filter, self.projection.clone(), &self.given)
     }
 
     fn __repr__(&self) -> String {

@@ -18,8 +18,9 @@ from typing import Any
 import pytest
 
 from commands import events, gnomon, here
-from gnomon.analysis import views
+from gnomon.analysis import Analysis, views
 from gnomon.cli import main
+from gnomon.cli.progress import Progress
 from watching import environment
 from weeks import Week, golden
 
@@ -74,6 +75,14 @@ def test_a_question_may_ask_the_catalogue(week: Week) -> None:
         _query(week, "select name from catalog_services where id = 'openai'", "--format", "json")
     )
     assert row == {"name": "OpenAI"}
+
+
+def test_the_bar_follows_the_records_that_are_read(week: Week) -> None:
+    with Analysis([week.spool]) as analysis, Progress(2) as progress:
+        progress.step("reading records", within=lambda: analysis.events_read / records, weight=2)
+        (records,) = analysis.sql("select count(*) from events").fetchall()[0]
+        assert progress.line().startswith("█" * 24)
+        assert analysis.events_read >= records > 0
 
 
 @pytest.mark.parametrize(

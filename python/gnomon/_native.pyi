@@ -364,9 +364,13 @@ class RecordStream:
 
     What other columns say is not looked at: a record whose payload makes no sense has a row where all columns
     can be told without it (times, count, process, seq, pid, kind, source, failed, errno, bytes).
+
+    Attributes:
+        given: How many rows its streams have given so far.
     """
 
     columns: list[str]
+    given: int
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> CapsuleType:
         """A new stream at each call. Nothing is read before its first batch."""
 

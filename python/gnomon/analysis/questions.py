@@ -20,6 +20,7 @@ from .tables import NEEDS, TABLES, Loading
 if TYPE_CHECKING:
     import duckdb
 
+    from .. import RecordStream
     from ..catalog import Catalog
     from .sources import Stream
 
@@ -81,6 +82,7 @@ class Analysis:
         self._made: set[str] = set()
         self._fold: dict[str, Stream] | None = None
         self._events: frozenset[str] = frozenset()
+        self._event_streams: list[RecordStream] = []
         self.connection.execute("create schema base")
 
     @cached_property
@@ -178,9 +180,14 @@ class Analysis:
         chosen = [name for name in own if name in wanted]
         form = "view" if can_scan_again(self.connection) else "table"
         self.connection.execute(f"drop {form} if exists events")
-        streams = [spool.stream(chosen) for spool in self.spools()]
-        register(self.connection, "event_stream", streams)
+        self._event_streams = [spool.stream(chosen) for spool in self.spools()]
+        register(self.connection, "event_stream", self._event_streams)
         self.connection.execute(f"create {form} events as {schema.view('events').sql}")
+
+    @property
+    def events_read(self) -> int:
+        """How many records the view `events` has read so far."""
+        return sum(stream.given for stream in self._event_streams)
 
     def close(self) -> None:
         """Ends the connection. What went to disk is gone."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 _PATIENCE_SECONDS = 0.7
 _EACH_SECONDS = 0.2
 _BAR = 24
+# All records take longer than the tables of processes and scripts.
+_RECORDS_WEIGHT = 8
 # What tables are called while they are made.
 _WORDS = {
     "process_rows": "processes", "runs": "scripts", "imports": "imports", "library_uses": "libraries",
@@ -26,22 +28,27 @@ _WORDS = {
 }  # fmt: skip
 
 
+def _unknown() -> float:
+    return 0.0
+
+
 class Progress:
     """The line. `step` says what is done now."""
 
     def __init__(self, steps: int) -> None:
         self._steps = max(1, steps)
         self._done = 0
-        self._what = ""
+        self._what = "reading"
         self._started = time.monotonic()
         self._end = threading.Event()
         self._has_shown = False
-        self._connection: Analysis | None = None
+        self._within: Callable[[], float] = _unknown
+        self._weight = 1
         self._thread = threading.Thread(target=self._show, daemon=True)
 
-    def step(self, what: str, *, within: Analysis | None = None) -> None:
-        """Begins the next step; DuckDB may know how far it is `within` it."""
-        self._what, self._done, self._connection = what, self._done + 1, within
+    def step(self, what: str, *, within: Callable[[], float] = _unknown, weight: int = 1) -> None:
+        """Begins the next step, which counts as `weight`; `within` tells what part of it is done (0 to 1)."""
+        self._what, self._done, self._within, self._weight = what, self._done + 1, within, weight
 
     def __enter__(self) -> Progress:
         self._thread.start()
@@ -71,8 +78,7 @@ class Progress:
         return f"{'█' * full}{'░' * (_BAR - full)} {self._what} · {seconds:.0f} s"
 
     def _fraction(self) -> float:
-        inside = self._connection.connection.query_progress() if self._connection else -1.0
-        done = self._done - 1 + max(0.0, inside) / 100
+        done = self._done - 1 + min(1.0, max(0.0, self._within())) * self._weight
         return min(1.0, max(0.0, done / self._steps))
 
 
@@ -83,19 +89,27 @@ def loading(analysis: Analysis, query: str) -> Iterator[None]:
         yield
         return
     wanted = steps(analysis, query)
-    with Progress(len(wanted) + 1) as progress:
+    last = _RECORDS_WEIGHT if "events" in analysis.named(query) else 1
+    with Progress(len(wanted) + last) as progress:
         for table in wanted:
             progress.step(f"reading {_WORDS.get(table, table.replace('_', ' '))}")
             analysis.ensure([table])
-        progress.step(_last_step(analysis, query), within=analysis)
+        if "events" in analysis.named(query):
+            _reading(analysis, progress)
+        else:
+            progress.step("putting together", within=lambda: analysis.connection.query_progress() / 100)
         yield
 
 
-def _last_step(analysis: Analysis, query: str) -> str:
-    if "events" not in analysis.named(query):
-        return "putting together"
+def _reading(analysis: Analysis, progress: Progress) -> None:
+    """The step in which records are read, once or more often: the bar is that of the first time."""
     (found,) = analysis.rows("select coalesce(sum(records), 0)::bigint as records from base.runs")
-    return f"reading {found['records']:,} records"
+    records, before = found["records"], analysis.events_read
+    progress.step(
+        f"reading {records:,} records",
+        within=lambda: (analysis.events_read - before) / max(records, 1),
+        weight=_RECORDS_WEIGHT,
+    )
 
 
 def steps(analysis: Analysis, query: str) -> Sequence[str]:
