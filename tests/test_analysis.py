@@ -214,6 +214,14 @@ def test_segments_that_only_one_spool_has_count(recorded: Path, tmp_path: Path) 
     assert doubles([recorded, tmp_path / "other"]) == [{name}, set()]
 
 
+def test_what_is_only_called_like_a_segment_of_another_spool_counts(recorded: Path, tmp_path: Path) -> None:
+    """Nobody hides what they did behind another process's name."""
+    theirs, *_, mine = sorted(recorded.glob("*-0000.gnomon"))
+    (tmp_path / "other").mkdir()
+    shutil.copy(mine, tmp_path / "other" / theirs.name)
+    assert doubles([recorded, tmp_path / "other"]) == [set(), set()]
+
+
 def test_an_empty_spool_has_empty_views(tmp_path: Path) -> None:
     with Analysis([tmp_path]) as analysis:
         for view in views():

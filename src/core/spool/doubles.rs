@@ -1,5 +1,6 @@
 //! Spools that have the same processes, as a copy of another has: whose files of a process count.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,55 +19,57 @@ const ID_DIGITS: usize = 32;
 /// A directory cannot be listed.
 pub fn doubles(spools: &[PathBuf]) -> io::Result<Vec<HashSet<String>>> {
     let mut found = vec![HashSet::new(); spools.len()];
-    let mut processes: BTreeMap<String, Vec<(usize, Copied)>> = BTreeMap::new();
-    for (number, spool) in spools.iter().enumerate() {
-        let mut copies: BTreeMap<String, Copied> = BTreeMap::new();
-        for path in place::list(spool, &Filter::default())?.0 {
-            if let Some((id, name)) = named(&path) {
-                copies.entry(id).or_default().0.insert(name, path);
-            }
-        }
-        for (id, copied) in copies {
-            processes.entry(id).or_default().push((number, copied));
-        }
-    }
-    for (id, copies) in processes {
-        if !copies.iter().enumerate().any(|(index, (_, one))| {
-            copies
-                .iter()
-                .skip(index + 1)
-                .any(|(_, other)| one.0.keys().any(|name| other.0.contains_key(name)))
-        }) {
+    for (id, files) in listed(spools)? {
+        let mut met = HashSet::new();
+        if files.iter().all(|file| met.insert(file.name.as_str())) {
             continue;
         }
-        let most = copies
-            .iter()
-            .enumerate()
-            .max_by_key(|(index, (_, copy))| (copy.bytes(&id), copies.len() - index));
-        let Some((kept, (_, fullest))) = most else { continue };
-        for (_, (number, copy)) in copies.iter().enumerate().filter(|(index, _)| *index != kept) {
-            let doubled = copy.0.keys().filter(|name| fullest.0.contains_key(*name)).cloned();
-            found.get_mut(*number).into_iter().for_each(|names| names.extend(doubled.clone()));
+        let mut copies: BTreeMap<usize, BTreeMap<&str, usize>> = BTreeMap::new();
+        for file in &files {
+            if let Some(bytes) = file.bytes_of(&id) {
+                copies.entry(file.spool).or_default().insert(&file.name, bytes);
+            }
+        }
+        let most = copies.iter().max_by_key(|(spool, copy)| (copy.values().sum::<usize>(), Reverse(**spool)));
+        let Some((kept, fullest)) = most else { continue };
+        for (spool, copy) in copies.iter().filter(|(spool, _)| *spool != kept) {
+            let doubled =
+                copy.keys().filter(|name| fullest.contains_key(*name)).map(|name| (*name).to_owned());
+            if let Some(names) = found.get_mut(*spool) {
+                names.extend(doubled);
+            }
         }
     }
     Ok(found)
 }
 
-/// The segments of a process that one spool has, by name.
-#[derive(Default)]
-struct Copied(BTreeMap<String, PathBuf>);
+/// A file of one of the spools, called as a segment is.
+struct Named {
+    spool: usize,
+    name: String,
+    path: PathBuf,
+}
 
-impl Copied {
-    /// How much it has of the process `id`. A file that is called so and is of another, or of somebody who may not
-    /// speak for its user, is nothing of it.
-    fn bytes(&self, id: &str) -> usize {
-        let used = |path: &PathBuf| {
-            let segment = SegmentFile::load(path).ok()?;
-            let is_it = segment.identity.process.as_simple().to_string() == id && !segment.is_forged();
-            is_it.then(|| segment.used_bytes())
-        };
-        self.0.values().filter_map(used).sum()
+impl Named {
+    /// How much it has of the process `id`; `None` if it is of another, or of somebody who may not speak for its user.
+    fn bytes_of(&self, id: &str) -> Option<usize> {
+        let segment = SegmentFile::load(&self.path).ok()?;
+        let is_it = segment.identity.process.as_simple().to_string() == id && !segment.is_forged();
+        is_it.then(|| segment.used_bytes())
     }
+}
+
+/// The segments of all `spools` by the process that their names speak of.
+fn listed(spools: &[PathBuf]) -> io::Result<BTreeMap<String, Vec<Named>>> {
+    let mut found: BTreeMap<String, Vec<Named>> = BTreeMap::new();
+    for (spool, at) in spools.iter().enumerate() {
+        for path in place::list(at, &Filter::default())?.0 {
+            if let Some((id, name)) = named(&path) {
+                found.entry(id).or_default().push(Named { spool, name, path });
+            }
+        }
+    }
+    Ok(found)
 }
 
 /// The process that a segment's name speaks of, and the name.
