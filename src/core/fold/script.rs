@@ -23,26 +23,10 @@ const BATCH_ROWS: usize = 16 * 1024;
 /// The columns of records of programs, code, tampering, native calls, listeners.
 pub fn acts() -> &'static Projection {
     static ACTS: LazyLock<Projection> = LazyLock::new(|| {
-        let names = [
-            "time",
-            "last_time",
-            "count",
-            "process",
-            "seq",
-            "kind",
-            "target",
-            "detail",
-            "argv",
-            "size",
-            "sha256",
-            "file",
-            "line",
-            "function",
-            "distribution",
-            "outcome",
-            "failed",
-        ];
-        Projection::of(Form::Dictionary, |name| names.contains(&name))
+        projection(
+            "time last_time count process seq kind target detail argv size sha256 file line function \
+             distribution outcome failed",
+        )
     });
     &ACTS
 }
@@ -50,28 +34,16 @@ pub fn acts() -> &'static Projection {
 /// The columns of records that policy said something of.
 pub fn verdicts() -> &'static Projection {
     static VERDICTS: LazyLock<Projection> = LazyLock::new(|| {
-        let names = [
-            "time",
-            "last_time",
-            "count",
-            "process",
-            "seq",
-            "kind",
-            "target",
-            "host",
-            "verdict",
-            "rule",
-            "reason",
-            "shadow_verdict",
-            "shadow_rule",
-            "outcome",
-            "file",
-            "line",
-            "function",
-        ];
-        Projection::of(Form::Dictionary, |name| names.contains(&name))
+        projection(
+            "time last_time count process seq kind target host verdict rule reason shadow_verdict shadow_rule \
+             outcome file line function",
+        )
     });
     &VERDICTS
+}
+
+fn projection(names: &str) -> Projection {
+    Projection::of(Form::Dictionary, |name| names.split_ascii_whitespace().any(|one| one == name))
 }
 
 fn is_act(kind: Kind) -> bool {
