@@ -193,6 +193,7 @@ TABLES: dict[str, Callable[[Loading], None]] = {
     "sensitive_reads": _folded("sensitive_reads", read_rows="reads"),
     "flows": _plain("flows"),
     "verdicts": _folded("verdicts", verdict_stream="verdicts"),
+    "spoken": _plain("spoken"),
     "acts": _acts,
     "starts": _nothing,  # these come with `acts`
     "silent_rows": _silent_rows,
@@ -225,6 +226,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "sensitive_reads": ("runs", "path_facts"),
     "flows": ("sensitive_reads", "contacts", "host_facts", "runs"),
     "verdicts": ("runs",),
+    "spoken": ("verdicts",),
     "acts": ("runs",),
     "starts": ("acts",),
     "silent_rows": ("runs", "starts"),

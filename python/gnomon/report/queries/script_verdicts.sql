@@ -1,16 +1,5 @@
 -- What policy said, by script, rule and what it was about; and what observed rules would have said, where that differs.
-with spoken as (
-    select process, verdict, rule, false as is_observed, is_denied, kind, coalesce(host, target) as target, count, reason,
-        caused_by, first_seen, last_seen
-    from base.verdicts
-    where verdict <> 'allow'
-    union all
-    select process, shadow_verdict, shadow_rule, true, false, kind, coalesce(host, target), count, null, caused_by,
-        first_seen, last_seen
-    from base.verdicts
-    where shadow_verdict <> 'allow'
-),
-said as (
+with said as (
     select
         r.script,
         v.verdict,
@@ -23,7 +12,7 @@ said as (
         any_value(v.reason) as reason,
         arg_min(v.caused_by, v.first_seen) as caused_by,
         max(v.last_seen) as last_seen
-    from spoken v
+    from base.spoken v
     join base.runs r using (process)
     group by all
 )
