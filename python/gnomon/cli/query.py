@@ -12,8 +12,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .errors import Failure, UsageError
+from .output import mode, to_stdout, write
 from .progress import loading
-from .questions import add_knowledge, analysis, known_errors, to_stdout, write
+from .questions import add_knowledge, analysis, known_errors
 
 if TYPE_CHECKING:
     import duckdb
@@ -289,9 +290,7 @@ def _parquet(made: Analysis, query: str, output: str | None) -> None:
             with open(path, "rb") as file:
                 to_stdout(iter(lambda: file.read(1 << 20), b""))
             return
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(path, 0o666 & ~umask)
+        os.chmod(path, mode(output or ""))
         os.replace(path, output or "")
     finally:
         if os.path.exists(path):

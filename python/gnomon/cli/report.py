@@ -9,7 +9,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from .errors import Failure, UsageError
-from .questions import add_knowledge, analysis, known_errors, write
+from .output import write
+from .questions import add_knowledge, analysis, known_errors
 from .spools import is_terminal
 
 if TYPE_CHECKING:

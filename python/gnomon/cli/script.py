@@ -11,7 +11,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from .errors import Failure
-from .questions import add_knowledge, analysis, write
+from .output import write
+from .questions import add_knowledge, analysis
 from .report import width
 from .spools import is_terminal
 

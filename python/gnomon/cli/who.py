@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from .errors import Failure, UsageError
+from .output import write
 from .progress import loading
-from .questions import add_knowledge, analysis, write
+from .questions import add_knowledge, analysis
 from .report import width
 from .spools import is_terminal
 
