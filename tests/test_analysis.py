@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import sys
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,8 @@ pytest.importorskip("duckdb")
 from gnomon._native import doubles
 from gnomon.analysis import Analysis, views
 from gnomon.analysis.identity import Run, scripts
+from gnomon.analysis.marks import schedule
+from gnomon.findings import WorkingHours
 
 ANALYST = """
 import json, os, sqlite3, subprocess, sys
@@ -265,3 +268,32 @@ def test_scripts_are_told_apart_by_content_and_place() -> None:
     assert ids["p1"] == ids["p2"] == ids["p3"] == ids["p8"] == "1" * 12
     assert ids["p4"] != ids["p5"] == ids["p9"]
     assert ids["p6"] != ids["p7"]
+
+
+def _times(first: str, step: timedelta, count: int, late: float = 0) -> list[datetime]:
+    begin = datetime.fromisoformat(first)
+    return [begin + number * step + timedelta(seconds=late * (number % 3)) for number in range(count)]
+
+
+DAY, BERLIN = timedelta(days=1), "Europe/Berlin"
+# In Berlin the clocks were set back on the 25th of October 2026.
+BY_BERLIN = [*_times("2026-10-21 04:00", DAY, 4), *_times("2026-10-25 05:00", DAY, 4)]
+
+
+@pytest.mark.parametrize(
+    ("starter", "times", "expected"),
+    [
+        ("cron", _times("2026-10-21 04:00", DAY, 8, late=90), "cron, daily at 04:01 (UTC)"),
+        ("cron", _times("2026-10-05 04:00", DAY, 5), "cron, on working days at 04:00 (UTC)"),
+        ("systemd", _times("2026-10-05 04:00", 7 * DAY, 3), "systemd, weekly at 04:00 (UTC)"),
+        ("cron", BY_BERLIN, "cron, daily at 06:00 (Europe/Berlin)"),
+        ("shell", BY_BERLIN, "at regular times, daily at 06:00 (Europe/Berlin)"),
+        ("cron", _times("2026-10-21 04:00", timedelta(hours=1), 60), "cron, every 60 minutes"),
+        ("cron", _times("2026-10-21 04:00", DAY, 2), "cron"),
+        ("cron", _times("2026-10-21 04:00", timedelta(hours=5, minutes=7), 5), "cron"),
+        ("shell", _times("2026-10-21 04:00", DAY, 8, late=90), None),
+        ("shell", _times("2026-10-21 04:00", DAY, 4), None),
+    ],
+)
+def test_what_a_schedule_is_called(starter: str, times: list[datetime], expected: str | None) -> None:
+    assert schedule([starter], times, WorkingHours(zone=BERLIN)) == expected

@@ -15,6 +15,8 @@ from ..rows import load_rows
 if TYPE_CHECKING:
     import duckdb
 
+    from ..findings.hours import WorkingHours
+
 _TIMERS = {"cron": "cron", "systemd": "systemd", "task scheduler": "Task Scheduler"}
 _MIN_RUNS = 3
 _MAX_TIMES = 500
@@ -30,12 +32,15 @@ _COLUMNS = """
 """
 
 
-def install(connection: duckdb.DuckDBPyConnection, leavers: str | os.PathLike[str] | None) -> None:
+def install(
+    connection: duckdb.DuckDBPyConnection, leavers: str | os.PathLike[str] | None, hours: WorkingHours
+) -> None:
     """Makes the table `script_marks`, one row for each script of `base.runs`.
 
     Args:
         connection: The database.
         leavers: The file for `read_leavers`.
+        hours: By whose clocks schedules go.
     """
     gone = read_leavers(leavers) if leavers is not None else None
     numbers = read_numbers(leavers) if leavers is not None else {}
@@ -50,11 +55,17 @@ def install(connection: duckdb.DuckDBPyConnection, leavers: str | os.PathLike[st
         from base.runs group by script
         """
     ).fetchall()
-    load_rows(connection, "script_marks", _COLUMNS, (_marks(row, here, gone, numbers) for row in found))
+    load_rows(
+        connection, "script_marks", _COLUMNS, (_marks(row, here, gone, numbers, hours) for row in found)
+    )
 
 
 def _marks(
-    row: tuple[Any, ...], here: str | None, leavers: Collection[str] | None, numbers: Mapping[int, str]
+    row: tuple[Any, ...],
+    here: str | None,
+    leavers: Collection[str] | None,
+    numbers: Mapping[int, str],
+    hours: WorkingHours,
 ) -> dict[str, Any]:
     script, started_by, users, times, path, machine, owner, uid = row
     is_here = machine == here
@@ -70,7 +81,7 @@ def _marks(
         "is_owner_leaver": is_owner_leaver(owner or former, uid, leavers),
         "repository": repository,
         "is_in_repository": repository is not None if is_there else None,
-        "schedule": schedule(started_by, (times or [])[-_MAX_TIMES:]),
+        "schedule": schedule(started_by, (times or [])[-_MAX_TIMES:], hours),
     }
 
 
@@ -170,31 +181,49 @@ def is_owner_leaver(owner: str | None, uid: int | None, leavers: Collection[str]
     return owner in leavers or (uid is not None and str(uid) in leavers)
 
 
-def schedule(started_by: Collection[str], times: Sequence[datetime]) -> str | None:
-    """How it is started, in words, by its parents and the times of its starts (UTC); `None` for by hand."""
+def schedule(started_by: Collection[str], times: Sequence[datetime], hours: WorkingHours) -> str | None:
+    """How it is started, in words, by its parents and the times of its starts; `None` for by hand.
+
+    Args:
+        started_by: What started it.
+        times: When it was started, in UTC.
+        hours: By whose clocks it may go, where they were set meanwhile.
+    """
     timers = [name for key, name in _TIMERS.items() if key in started_by]
     if timers:
-        rhythm = _rhythm(sorted(times), runs=_MIN_RUNS, spread=_SPREAD)
+        rhythm = _rhythm(sorted(times), hours, runs=_MIN_RUNS, spread=_SPREAD)
         return f"{timers[0]}, {rhythm}" if rhythm else timers[0]
     # People are regular too, but not to the minute.
-    rhythm = _rhythm(sorted(times), runs=_MIN_RUNS + 2, spread=_SPREAD_WITHOUT_TIMER)
+    rhythm = _rhythm(sorted(times), hours, runs=_MIN_RUNS + 2, spread=_SPREAD_WITHOUT_TIMER)
     return f"at regular times, {rhythm}" if rhythm else None
 
 
-def _rhythm(times: Sequence[datetime], *, runs: int, spread: timedelta) -> str | None:
-    days = sorted({time.date() for time in times})
+def _rhythm(times: Sequence[datetime], hours: WorkingHours, *, runs: int, spread: timedelta) -> str | None:
     if len(times) < runs:
         return None
-    if len(days) >= runs and len(times) == len(days):
-        minutes = [time.hour * 60 + time.minute + time.second / 60 for time in times]
-        if max(minutes) - min(minutes) <= spread.total_seconds() / 60:
-            at = int(statistics.median(minutes))
-            return f"{_days(days)} at {at // 60 % 24:02}:{at % 60:02} (UTC)"
+    daily = _daily(times, runs, spread)
+    if daily:
+        return f"{daily} (UTC)"
+    if hours.offset(times[0]) != hours.offset(times[-1]):
+        daily = _daily([time + hours.offset(time) for time in times], runs, spread)
+        if daily:
+            return f"{daily} ({hours.zone or 'local time'})"
     steps = [(later - earlier).total_seconds() for earlier, later in zip(times, times[1:])]
     step = statistics.median(steps)
     if len(steps) >= 2 * runs and step >= 30 and max(abs(one - step) for one in steps) <= max(2, step / 20):
         return f"every {_span(step)}"
     return None
+
+
+def _daily(times: Sequence[datetime], runs: int, spread: timedelta) -> str | None:
+    days = sorted({time.date() for time in times})
+    if len(days) < runs or len(times) != len(days):
+        return None
+    minutes = [time.hour * 60 + time.minute + time.second / 60 for time in times]
+    if max(minutes) - min(minutes) > spread.total_seconds() / 60:
+        return None
+    at = int(statistics.median(minutes))
+    return f"{_days(days)} at {at // 60 % 24:02}:{at % 60:02}"
 
 
 def _days(days: Sequence[date]) -> str:

@@ -147,7 +147,7 @@ def _silent_rows(loading: Loading) -> None:
 def _script_marks(loading: Loading) -> None:
     from .marks import install
 
-    install(loading.connection, loading.analysis.leavers)
+    install(loading.connection, loading.analysis.leavers, loading.analysis.working_hours)
 
 
 def _checked(loading: Loading) -> None:

@@ -76,6 +76,10 @@ class WorkingHours:
                 hint="write one of the IANA database, as `Europe/Berlin`; `pip install tzdata` brings them",
             ) from None
 
+    def offset(self, moment: datetime) -> timedelta:
+        """By how much the clocks differ from `moment`, in UTC."""
+        return timedelta(minutes=_minutes(moment, self.clocks()))
+
     def in_words(self) -> str:
         """As in `Monday to Friday, 07:00 to 19:00, Europe/Berlin`."""
         days = f"{_NAMES[self.first_day - 1]} to {_NAMES[self.last_day - 1]}"

@@ -14,8 +14,8 @@
 -- days BIGINT: on how many days (UTC)
 -- first_seen TIMESTAMP: when it was first run
 -- last_seen TIMESTAMP: when it was last seen running
--- schedule VARCHAR: how it is started, as far as parents and times tell: `cron, daily at 06:00 (UTC)`; null where it is by
---   hand
+-- schedule VARCHAR: how it is started, as far as parents and times tell: `cron, daily at 06:00 (UTC)`; by the clocks of the
+--   working hours where they were set meanwhile; null where it is by hand
 -- owner VARCHAR: whom its file belonged to; null where no account had that number
 -- owner_uid UINTEGER: the number of its file's owner
 -- owner_exists BOOLEAN: whether the owner has an account; null where that is not known
