@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from terminals import Seat
 
 from commands import events, gnomon, here
 from gnomon.analysis import Analysis, views
@@ -38,6 +39,15 @@ def week(tmp_path_factory: pytest.TempPathFactory) -> Week:
 
 def _query(week: Week, *arguments: str) -> str:
     return here("query", "--spool", week.spool, *arguments).checked().stdout.decode()
+
+
+def test_csv_obeys_no_name_on_a_terminal_and_keeps_it_elsewhere(week: Week) -> None:
+    question = ("--format", "csv", "select 'a' || chr(27) || '[2Jb' as name")
+    assert _query(week, *question) == "name\na\x1b[2Jb\n"
+    command = [sys.executable, "-m", "gnomon", "query", "--spool", str(week.spool), *question]
+    with Seat(command, environment()) as seat:
+        assert seat.ended() == 0
+        assert "a\\x1b[2Jb" in seat.text
 
 
 def test_every_form_has_the_rows_that_the_records_give(week: Week, tmp_path: Path) -> None:

@@ -368,7 +368,8 @@ def test_hostile_names_move_no_cursor_and_calculate_nothing(hostile: Path) -> No
     assert "<img" not in markdown and "&lt;img" in markdown and "\n# d.py" not in markdown
     assert all(re.search(r"(?<!\\)\|$", line) for line in markdown.splitlines() if line.startswith("|"))
     rows = list(csv.DictReader(io.StringIO(said("--csv-of", "scripts"))))
-    assert {row["name"] for row in rows} == {HOSTILE[0], "'" + HOSTILE[1], HOSTILE[2]}
+    written_out = HOSTILE[2].replace("\x1b", "\\x1b").replace("\n", "\\n")
+    assert {row["name"] for row in rows} == {HOSTILE[0], "'" + HOSTILE[1], written_out}
     assert {page["name"] for page in json.loads(said("--format", "json"))["scripts"]} == set(HOSTILE)
 
 

@@ -140,9 +140,18 @@ def _answer(made: Analysis, query: str, options: argparse.Namespace) -> None:
         first = done.fetchmany(_FETCHED)
     rows = _all(done, first)
     if options.output is None or options.output == "-":
+        if options.format == "csv" and sys.stdout is not None and sys.stdout.isatty():
+            rows = (tuple(map(_on_screen, row)) for row in rows)
         to_stdout(_lines(columns, rows, options.format), "utf-8")
         return
     write("".join(_lines(columns, rows, options.format)), options.output)
+
+
+def _on_screen(cell: Any) -> Any:
+    """Text without what a terminal would obey; what goes to a program stays as it is."""
+    from ..text import printable
+
+    return printable(cell, len(cell)) if isinstance(cell, str) else cell
 
 
 def _in_utc(made: Analysis, query: str) -> str:

@@ -8,10 +8,11 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ..text import printable
 from .model import Report
 
 # What a spreadsheet takes for the start of a formula (OWASP, "CSV injection").
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+_FORMULA = ("=", "+", "-", "@")
 # What of a passport is no list of things of its own.
 _SCRIPT_COLUMNS = (
     "script", "name", "form", "risk", "severity", "paths", "sha256", "versions", "users", "machines", "runs",
@@ -62,7 +63,7 @@ def table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> str:
 
 
 def cell(value: Any) -> str:
-    """A value as one cell: lists joined by `; `, nothing for what is not known."""
+    """A value as one cell: lists joined by `; `, nothing for what is not known, controls escaped."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -73,7 +74,8 @@ def cell(value: Any) -> str:
         value = "; ".join(_item(one) for one in value)
     elif isinstance(value, dict):
         value = json.dumps(value, ensure_ascii=False, default=str)
-    text = str(value).encode("utf-8", "backslashreplace").decode("utf-8").replace("\0", "\\0")
+    text = str(value)
+    text = printable(text, len(text))
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
