@@ -270,6 +270,26 @@ def test_scripts_are_told_apart_by_content_and_place() -> None:
     assert ids["p6"] != ids["p7"]
 
 
+@pytest.mark.parametrize(
+    ("query", "named"),
+    [
+        (
+            "select 1 as files, findings from processes p join scripts using (script)",
+            {"processes", "scripts"},
+        ),
+        ("from base.runs where process in (select process from Events)", {"runs", "events"}),
+        ("with a as (select * from gaps) select $x::int from a", {"a", "gaps"}),
+        ("describe libraries", {"libraries"}),
+        ("pivot processes on user", {"pivot", "processes", "on", "user"}),
+        ("explain from files", {"explain", "from", "files"}),
+        ("select (", {"select"}),
+    ],
+)
+def test_a_question_loads_the_tables_that_it_reads(tmp_path: Path, query: str, named: set[str]) -> None:
+    with Analysis([tmp_path]) as analysis:
+        assert analysis.named(query) == named
+
+
 def _times(first: str, step: timedelta, count: int, late: float = 0) -> list[datetime]:
     begin = datetime.fromisoformat(first)
     return [begin + number * step + timedelta(seconds=late * (number % 3)) for number in range(count)]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -141,14 +142,18 @@ class Analysis:
         self.ensure(name for name in (*schema.NAMES, *TABLES) if name in names and name != "events")
 
     def named(self, query: str) -> set[str]:
-        """The tables that `query` names; all its words, where DuckDB cannot tell before it is executed."""
+        """The tables that `query` names; all its words, where it is no single `select`."""
         import duckdb
 
         try:
-            found = self.connection.get_table_names(re.sub(r"\$\w+|\?", "null", query))
-            return {name.lower() for name in found}
-        except duckdb.Error:  # more than one statement, or none at all
+            asked = self.connection.execute("select json_serialize_sql(?::varchar)", [query])
+            ((told,),) = asked.fetchall()
+        except duckdb.Error:  # without the extension `json`, which DuckDB's own builds have
+            told = None
+        parsed = json.loads(told or "{}")
+        if parsed.get("error", True):
             return set(re.findall(r"\w+", query.lower()))
+        return set(_tables(parsed))
 
     def ensure(self, names: Iterable[str]) -> None:
         """Makes the tables and views called `names`, after those that they need."""
@@ -199,3 +204,15 @@ class Analysis:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _tables(parsed: Any) -> Iterator[str]:
+    """The names of tables in what DuckDB's parser makes of a query."""
+    if isinstance(parsed, dict):
+        if parsed.get("type") == "BASE_TABLE":
+            yield str(parsed["table_name"]).lower()
+        for part in parsed.values():
+            yield from _tables(part)
+    elif isinstance(parsed, list):
+        for part in parsed:
+            yield from _tables(part)

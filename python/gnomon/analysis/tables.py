@@ -162,6 +162,14 @@ def _finding_rows(loading: Loading) -> None:
     install(loading.analysis)
 
 
+def _severity_rank(loading: Loading) -> None:
+    """A macro of gnomon's own queries: 0 for the gravest."""
+    loading.connection.execute(
+        "create temp macro severity_rank(said) as "
+        "case said when 'high' then 0 when 'medium' then 1 when 'low' then 2 else 3 end"
+    )
+
+
 def _nothing(loading: Loading) -> None:
     del loading
 
@@ -208,6 +216,7 @@ TABLES: dict[str, Callable[[Loading], None]] = {
     "note_rows": _nothing,
     **{table: _catalog(table) for table in catalog.COLUMNS},
     "catalog_macros": _catalog_macros,
+    "severity_rank": _severity_rank,
 }
 
 NEEDS: dict[str, tuple[str, ...]] = {

@@ -17,10 +17,6 @@ Row = dict[str, Any]
 # Types whose values are plain, and lists of them.
 _PLAIN = frozenset({"VARCHAR", "BOOLEAN", "TINYINT", "USMALLINT", "INTEGER", "BIGINT", "UBIGINT", "DOUBLE"})
 _DIRECTORY = Path(__file__).parent / "queries"
-_RANK = """
-create or replace temp macro severity_rank(said) as
-case said when 'high' then 0 when 'medium' then 1 when 'low' then 2 else 3 end
-"""
 
 
 @cache
@@ -31,7 +27,7 @@ def query(name: str) -> str:
 
 def ask(analysis: Analysis, name: str, /, **parameters: object) -> list[Row]:
     """The rows of the query `name`: times as ISO 8601 texts in UTC, plain data otherwise."""
-    analysis.connection.execute(_RANK)
+    analysis.ensure(["severity_rank"])
     done = analysis.sql(query(name), parameters)
     columns = [(column, str(kind)) for column, kind, *_ in done.description or ()]
     names = [column for column, _ in columns]
