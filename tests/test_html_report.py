@@ -304,6 +304,55 @@ def test_no_table_is_cut_at_the_right(report: Opened, width: int) -> None:
         )
 
 
+@pytest.mark.parametrize("width", [360, 768, 1280])
+def test_no_name_makes_a_page_wider_than_its_window(browser: Any, unbroken: Path, width: int) -> None:
+    with opened(browser, unbroken, viewport={"width": width, "height": 800}) as report:
+        report.go("#/scripts")
+        passport = report.page.locator("tbody a").first.get_attribute("href")
+        report.go("#/findings")
+        finding = report.page.locator("tbody a").first.get_attribute("href")
+        for route in [*SCREENS, passport, finding]:
+            report.go(route)
+            report.until("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _written(tmp_path_factory, named_report("x" * 240))
+
+
+def named_report(name: str) -> Report:
+    """Whatever a program or an organisation can name has this name."""
+    report = made_report(3)
+    scripts = [
+        replace(_hostile_script(page, name), runs_by_day=page.runs_by_day, points=page.points)
+        for page in report.scripts
+    ]
+    said = f"{name} read {name}."
+    people: Any = {"users": [name]}
+    machines: Any = {"machines": [name]}
+    return replace(
+        report,
+        title=name,
+        headlines=[said],
+        scripts=scripts,
+        findings=[
+            replace(one, sentence=said, remedy=said, subject=name, script_name=name, **people, **machines)
+            for one in report.findings
+        ],
+        hosts=[replace(one, host=name, category=name, service=name, **people) for one in report.hosts],
+        libraries=[
+            replace(one, distribution=name, version=name, advisories=[name], fixed=name, **machines)
+            for one in report.libraries
+        ],
+        ai=[replace(one, name=name, hosts=[name], data_before=[name], **people) for one in report.ai],
+        data=[replace(one, folder=f"/{name}", label=name, **people) for one in report.data],
+        flows=[replace(one, script_name=name, host=name, label=name, **people) for one in report.flows],
+        gaps=[replace(one, kind=name, reason=name, sentence=said, **machines) for one in report.gaps],
+        spools=[f"/{name}"],
+    )
+
+
 def test_filters_narrow_and_the_address_remembers_them(report: Opened) -> None:
     report.go("#/scripts")
     report.page.get_by_label("Severity").select_option("high")

@@ -268,9 +268,11 @@ const protocolCell = (row) => [
 ];
 
 function hostKind(row) {
-  const kinds = [row.service && tag(row.service, "ai"), row.category, row.is_internal && "internal"].filter(
-    Boolean,
-  );
+  const kinds = [
+    row.service && tag(name(row.service), "ai"),
+    row.category && name(row.category),
+    row.is_internal && "internal",
+  ].filter(Boolean);
   return kinds.length
     ? el(
         "span",
