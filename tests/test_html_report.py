@@ -20,6 +20,7 @@ from gnomon.report.html import as_html
 from gnomon.report.html.data import safe_json
 from gnomon.report.html.parts import ASSETS, SCRIPTS, STYLES
 from gnomon.report.model import Report
+from gnomon.text import bytes_in_words
 from made_reports import empty_report, made_report
 from weeks import golden
 
@@ -491,12 +492,42 @@ def test_a_report_of_nothing_says_so(browser: Any, tmp_path: Path) -> None:
     path = tmp_path / "nothing.html"
     path.write_text(as_html(empty_report()))
     with opened(browser, path) as report:
-        assert "Nothing was found" in report.text("main")
+        assert "Nothing was recorded" in report.text("main")
+        assert "Nothing was found" not in report.text("main")
         report.go("#/ai")
         assert report.text(".empty") == "No AI service was contacted in this period."
         for route in SCREENS:
             report.go(route)
         report.page.pdf()
+
+
+def test_sizes_are_said_as_in_every_other_form(browser: Any, tmp_path: Path) -> None:
+    sizes = [0, 1, 999, 1_000, 1_249, 1_250, 1_349, 13_350, 999_949, 999_950, 5 * 10**9, 7 * 10**15]
+    said = [bytes_in_words(size) for size in sizes]
+    assert said[5:8] == ["1.3 kB", "1.3 kB", "13.4 kB"]
+    report = made_report()
+    hosts = [replace(report.hosts[0], host=f"h{at}.example", bytes_out=size) for at, size in enumerate(sizes)]
+    path = tmp_path / "sizes.html"
+    path.write_text(as_html(replace(report, hosts=hosts)))
+    with opened(browser, path) as page:
+        page.go("#/hosts?sort=host.up")
+        shown = dict(zip(page.texts("tbody th bdi"), page.texts("td[data-label=Sent]")))
+    assert [shown[f"h{at}.example"] for at in range(len(sizes))] == said
+
+
+def test_libraries_that_nobody_checked_are_not_said_to_be_free_of_vulnerabilities(
+    browser: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "unchecked.html"
+    path.write_text(as_html(made_report(3, vulnerability_database=None)))
+    assert re.search(r"known vulnerability</th><td[^>]*>not checked", path.read_text())
+    with opened(browser, path) as report:
+        [screen] = [text for text in report.texts(".figures li") if "Vulnerable" in text]
+        report.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        figures = report.page.locator("#paper .figures li").all_text_contents()
+        [paper] = [text for text in figures if "Vulnerable" in text]
+    assert screen.startswith("–")
+    assert paper.startswith("–")
 
 
 def test_an_address_that_leads_nowhere_says_so(report: Opened) -> None:
