@@ -17,6 +17,7 @@ from .words import (
     judged,
     looked_at,
     minute,
+    nothing_found,
     period,
     some,
     stopped,
@@ -229,7 +230,7 @@ def _between(parts: Iterable[tuple[str, str]]) -> Text:
 def _headlines(screen: Screen, report: Report) -> None:
     screen.section("What matters most")
     if not report.headlines:
-        screen.sentences(["No rule found anything that a person should look at."])
+        screen.sentences([nothing_found(report)])
         return
     grave = {finding.rule: finding.severity for finding in reversed(report.findings)}
     order = list(dict.fromkeys(finding.rule for finding in report.findings))

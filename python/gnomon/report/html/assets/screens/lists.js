@@ -29,7 +29,7 @@ function findingsScreen() {
       "Findings",
       "Each is a rule that found something, with the records that show it and a remedy.",
       findingsTable(),
-      "Nothing was found that a person should look at.",
+      nothingFound(),
       chart(severityChart(14)),
     ),
     accepted,
