@@ -515,6 +515,41 @@ def test_sizes_are_said_as_in_every_other_form(browser: Any, tmp_path: Path) -> 
     assert [shown[f"h{at}.example"] for at in range(len(sizes))] == said
 
 
+def test_a_passport_tells_would_deny_from_deny_and_gives_each_day_its_place(
+    browser: Any, tmp_path: Path
+) -> None:
+    said = {"verdict": "deny", "rule": "r", "kind": "open", "target": "/t", "count": 2, "is_observed": True}
+    report = made_report(1)
+    page = replace(
+        report.scripts[0],
+        verdicts=[said, {**said, "is_observed": False}],
+        runs_by_day={"2026-06-01": 1, "2026-06-04": 2},
+    )
+    path = tmp_path / "passport.html"
+    path.write_text(as_html(replace(report, scripts=[page])))
+    with opened(browser, path) as opening:
+        opening.go(f"#/script/{page.script}")
+        assert opening.texts("td[data-label=Verdict]") == ["would deny", "deny"]
+        assert opening.texts("td[data-label=Verdict] .warned") == ["deny"]
+        figure = opening.page.locator("figure", has_text="Runs by day")
+        assert figure.locator("svg .axis").all_text_contents()[-4:] == ["1 Jun", "2 Jun", "3 Jun", "4 Jun"]
+        assert figure.locator("svg rect").count() == 2
+
+
+def test_a_gap_says_its_reason_once(browser: Any, tmp_path: Path) -> None:
+    report = made_report(1)
+    reason = "it was left by `os._exit`"
+    gaps = [
+        replace(report.gaps[0], reason=reason, sentence=said)
+        for said in ("One has no end.", f"No: {reason}.")
+    ]
+    path = tmp_path / "gaps.html"
+    path.write_text(as_html(replace(report, gaps=gaps)))
+    with opened(browser, path) as page:
+        page.go("#/gaps")
+        assert page.texts("tbody .under") == ["it was left by os._exit"]
+
+
 def test_libraries_that_nobody_checked_are_not_said_to_be_free_of_vulnerabilities(
     browser: Any, tmp_path: Path
 ) -> None:

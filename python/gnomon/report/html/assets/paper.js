@@ -65,6 +65,7 @@ function paperTables() {
       "folder",
       "files",
       "reads",
+      "writes",
       "scripts",
     ]),
     paperTable("Read, then talked to a host", flowsTable(), "No run did.", [
