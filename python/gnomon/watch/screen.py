@@ -17,6 +17,7 @@ _NAMES = {"processes": "Processes", "events": "Newest events", "verdicts": "Verd
 _BARS = " ▁▂▃▄▅▆▇█"
 _FULL_WIDTH, _FULL_HEIGHT = 110, 22
 _HALF_WIDTH, _HALF_HEIGHT = 60, 18
+_ROOMY = 100  # wide enough for all the words of the header
 _KEYS = (
     ("tab", "pane"),
     ("/", "text"),
@@ -72,18 +73,22 @@ def _mode(state: State, view: View) -> Line:
 
 
 def _figures(state: State, width: int) -> Line:
-    running = sum(watched.is_running for watched in state.processes.values())
+    lives = [watched.process.life for watched in state.processes.values() if watched.is_running]
+    running = lives.count("running")
+    elsewhere = f", {len(lives) - running:,} elsewhere" if len(lives) > running else ""
     all_of_them = f"{len(state.processes) + state.others:,}"
     rate: Line = [(f" {count(state.event_rate.value(state.now))}", "big"), (" events/s  ", "")]
     style = "good" if running else "dim"
     if width < _HALF_WIDTH:
         return [*rate, (f"{running:,}", style), (f" of {all_of_them} running", "")]
+    is_tight = bool(elsewhere) and width < _ROOMY
+    records = f"  {count(state.record_rate.value(state.now))} records/s"
     return [
         *rate,
         (_bars(list(state.seconds)[-20:]), "bars"),
-        (f"  {count(state.record_rate.value(state.now))} records/s", "dim"),
+        ("" if is_tight else records, "dim"),
         (f"  {running:,}", style),
-        (f" of {all_of_them} processes running", ""),
+        (f" of {all_of_them} {'' if is_tight else 'processes '}running{elsewhere}", ""),
     ]
 
 
