@@ -160,7 +160,7 @@ function flowNode(node, width, isNarrow) {
     x,
     node.y0 - 6,
     [
-      fitting(node.name, room, isNarrow ? 6.1 : 6.6),
+      fitting(node.name, room),
       node.kind === "ai" && svg("tspan", { class: "aitag", dx: 5 }, "AI"),
       node.kind === "internal" && svg("tspan", { class: "axis", dx: 5 }, "internal"),
     ],
