@@ -291,11 +291,13 @@ def test_what_happened_on_another_day_has_its_day() -> None:
     assert re.fullmatch(r"11-1\d", clock((now - 3 * 86_400) * 10**9, now, milliseconds=False))
 
 
-def test_a_process_elsewhere_is_not_said_to_run() -> None:
+def test_processes_elsewhere_are_not_said_to_run() -> None:
     state = State(100.0)
-    state.feed(look(processes=[process(2, life="unknown")]), 100.0)
+    lives = ["running", "unknown", "unknown", "gone"]
+    ended = process(9, life="unknown", ended=10, status=0)
+    state.feed(look(processes=[ended, *(process(key, life=life) for key, life in enumerate(lives))]), 100.0)
     text = "\n".join(map(plain, draw(state, View(), "/spool", 120, 36)))
-    assert "0 of 1 processes running, 1 elsewhere" in text
+    assert "1 of 5 processes running, 2 elsewhere" in text
 
 
 def test_filters_choose_events_by_kind_verdict_text_and_process() -> None:

@@ -73,22 +73,22 @@ def _mode(state: State, view: View) -> Line:
 
 
 def _figures(state: State, width: int) -> Line:
-    lives = [watched.process.life for watched in state.processes.values() if watched.is_running]
-    running = lives.count("running")
-    elsewhere = f", {len(lives) - running:,} elsewhere" if len(lives) > running else ""
+    elsewhere = sum(watched.is_elsewhere for watched in state.processes.values())
+    running = sum(watched.may_run for watched in state.processes.values()) - elsewhere
     all_of_them = f"{len(state.processes) + state.others:,}"
+    others = f", {elsewhere:,} elsewhere" if elsewhere else ""
     rate: Line = [(f" {count(state.event_rate.value(state.now))}", "big"), (" events/s  ", "")]
     style = "good" if running else "dim"
     if width < _HALF_WIDTH:
-        return [*rate, (f"{running:,}", style), (f" of {all_of_them} running", "")]
-    is_tight = bool(elsewhere) and width < _ROOMY
+        return [*rate, (f"{running:,}", style), (f" of {all_of_them} running{others}", "")]
+    is_tight = elsewhere > 0 and width < _ROOMY
     records = f"  {count(state.record_rate.value(state.now))} records/s"
     return [
         *rate,
         (_bars(list(state.seconds)[-20:]), "bars"),
         ("" if is_tight else records, "dim"),
         (f"  {running:,}", style),
-        (f" of {all_of_them} {'' if is_tight else 'processes '}running{elsewhere}", ""),
+        (f" of {all_of_them} {'' if is_tight else 'processes '}running{others}", ""),
     ]
 
 
