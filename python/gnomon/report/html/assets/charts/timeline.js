@@ -2,7 +2,7 @@
 
 const BAND = 58;
 const BAND_GAP = 30;
-const LEFT = 44;
+const LEFT = 52;
 
 const BANDS = [
   { key: "runs", label: "Runs", className: "ink" },
