@@ -20,6 +20,7 @@ from gnomon.report.html import as_html
 from gnomon.report.html.data import safe_json
 from gnomon.report.html.parts import ASSETS, SCRIPTS, STYLES
 from gnomon.report.model import Report
+from gnomon.text import bytes_in_words
 from made_reports import empty_report, made_report
 from weeks import golden
 
@@ -304,6 +305,55 @@ def test_no_table_is_cut_at_the_right(report: Opened, width: int) -> None:
         )
 
 
+@pytest.mark.parametrize("width", [360, 768, 1280])
+def test_no_name_makes_a_page_wider_than_its_window(browser: Any, unbroken: Path, width: int) -> None:
+    with opened(browser, unbroken, viewport={"width": width, "height": 800}) as report:
+        report.go("#/scripts")
+        passport = report.page.locator("tbody a").first.get_attribute("href")
+        report.go("#/findings")
+        finding = report.page.locator("tbody a").first.get_attribute("href")
+        for route in [*SCREENS, passport, finding]:
+            report.go(route)
+            report.until("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _written(tmp_path_factory, named_report("x" * 240))
+
+
+def named_report(name: str) -> Report:
+    """Whatever a program or an organisation can name has this name."""
+    report = made_report(3)
+    scripts = [
+        replace(_hostile_script(page, name), runs_by_day=page.runs_by_day, points=page.points)
+        for page in report.scripts
+    ]
+    said = f"{name} read {name}."
+    people: Any = {"users": [name]}
+    machines: Any = {"machines": [name]}
+    return replace(
+        report,
+        title=name,
+        headlines=[said],
+        scripts=scripts,
+        findings=[
+            replace(one, sentence=said, remedy=said, subject=name, script_name=name, **people, **machines)
+            for one in report.findings
+        ],
+        hosts=[replace(one, host=name, category=name, service=name, **people) for one in report.hosts],
+        libraries=[
+            replace(one, distribution=name, version=name, advisories=[name], fixed=name, **machines)
+            for one in report.libraries
+        ],
+        ai=[replace(one, name=name, hosts=[name], data_before=[name], **people) for one in report.ai],
+        data=[replace(one, folder=f"/{name}", label=name, **people) for one in report.data],
+        flows=[replace(one, script_name=name, host=name, label=name, **people) for one in report.flows],
+        gaps=[replace(one, kind=name, reason=name, sentence=said, **machines) for one in report.gaps],
+        spools=[f"/{name}"],
+    )
+
+
 def test_filters_narrow_and_the_address_remembers_them(report: Opened) -> None:
     report.go("#/scripts")
     report.page.get_by_label("Severity").select_option("high")
@@ -442,12 +492,77 @@ def test_a_report_of_nothing_says_so(browser: Any, tmp_path: Path) -> None:
     path = tmp_path / "nothing.html"
     path.write_text(as_html(empty_report()))
     with opened(browser, path) as report:
-        assert "Nothing was found" in report.text("main")
+        assert "Nothing was recorded" in report.text("main")
+        assert "Nothing was found" not in report.text("main")
         report.go("#/ai")
         assert report.text(".empty") == "No AI service was contacted in this period."
         for route in SCREENS:
             report.go(route)
         report.page.pdf()
+
+
+def test_sizes_are_said_as_in_every_other_form(browser: Any, tmp_path: Path) -> None:
+    sizes = [0, 1, 999, 1_000, 1_249, 1_250, 1_349, 13_350, 999_949, 999_950, 5 * 10**9, 7 * 10**15]
+    said = [bytes_in_words(size) for size in sizes]
+    assert said[5:8] == ["1.3 kB", "1.3 kB", "13.4 kB"]
+    report = made_report()
+    hosts = [replace(report.hosts[0], host=f"h{at}.example", bytes_out=size) for at, size in enumerate(sizes)]
+    path = tmp_path / "sizes.html"
+    path.write_text(as_html(replace(report, hosts=hosts)))
+    with opened(browser, path) as page:
+        page.go("#/hosts?sort=host.up")
+        shown = dict(zip(page.texts("tbody th bdi"), page.texts("td[data-label=Sent]")))
+    assert [shown[f"h{at}.example"] for at in range(len(sizes))] == said
+
+
+def test_a_passport_tells_would_deny_from_deny_and_gives_each_day_its_place(
+    browser: Any, tmp_path: Path
+) -> None:
+    said = {"verdict": "deny", "rule": "r", "kind": "open", "target": "/t", "count": 2, "is_observed": True}
+    report = made_report(1)
+    page = replace(
+        report.scripts[0],
+        verdicts=[said, {**said, "is_observed": False}],
+        runs_by_day={"2026-06-01": 1, "2026-06-04": 2},
+    )
+    path = tmp_path / "passport.html"
+    path.write_text(as_html(replace(report, scripts=[page])))
+    with opened(browser, path) as opening:
+        opening.go(f"#/script/{page.script}")
+        assert opening.texts("td[data-label=Verdict]") == ["would deny", "deny"]
+        assert opening.texts("td[data-label=Verdict] .warned") == ["deny"]
+        figure = opening.page.locator("figure", has_text="Runs by day")
+        assert figure.locator("svg .axis").all_text_contents()[-4:] == ["1 Jun", "2 Jun", "3 Jun", "4 Jun"]
+        assert figure.locator("svg rect").count() == 2
+
+
+def test_a_gap_says_its_reason_once(browser: Any, tmp_path: Path) -> None:
+    report = made_report(1)
+    reason = "it was left by `os._exit`"
+    gaps = [
+        replace(report.gaps[0], reason=reason, sentence=said)
+        for said in ("One has no end.", f"No: {reason}.")
+    ]
+    path = tmp_path / "gaps.html"
+    path.write_text(as_html(replace(report, gaps=gaps)))
+    with opened(browser, path) as page:
+        page.go("#/gaps")
+        assert page.texts("tbody .under") == ["it was left by os._exit"]
+
+
+def test_libraries_that_nobody_checked_are_not_said_to_be_free_of_vulnerabilities(
+    browser: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "unchecked.html"
+    path.write_text(as_html(made_report(3, vulnerability_database=None)))
+    assert re.search(r"known vulnerability</th><td[^>]*>not checked", path.read_text())
+    with opened(browser, path) as report:
+        [screen] = [text for text in report.texts(".figures li") if "Vulnerable" in text]
+        report.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        figures = report.page.locator("#paper .figures li").all_text_contents()
+        [paper] = [text for text in figures if "Vulnerable" in text]
+    assert screen.startswith("–")
+    assert paper.startswith("–")
 
 
 def test_an_address_that_leads_nowhere_says_so(report: Opened) -> None:

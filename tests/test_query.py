@@ -292,6 +292,8 @@ def test_who_names_people_scripts_and_records(week: Week) -> None:
         io.StringIO(here("who", "openai.com", week.spool, "--format", "csv").stdout.decode())
     )
     assert {row["subject"] for row in rows} == {"api.openai.com"}
+    short = here("who", "/srv/hr/salaries.csv", week.spool).checked().stdout.decode().splitlines()[1]
+    assert short.startswith("1 person (erin); 1 more only tried (alice); 2 scripts")
     assert "Nobody" in here("who", "/srv/hr/salaries", week.spool).checked().stdout.decode()
 
 

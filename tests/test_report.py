@@ -40,6 +40,7 @@ from gnomon.report.pseudonyms import People, Pseudonyms, people
 from gnomon.report.questions import by_script
 from gnomon.report.sarif import as_sarif
 from gnomon.report.terminal import as_text
+from gnomon.text import bytes_in_words
 
 PEOPLE = ("alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "peggy", "svc-jobs")
 SUPPRESSION = """
@@ -226,6 +227,31 @@ def test_text_says_the_same_without_colours_and_fits(gathered: Report, report: d
         assert "enrich_customers.py read " in text.replace("\n    ", " ")
         assert f"{report['summary']['high']} high" in text
     assert "\x1b[" in as_text(gathered, colour=True)
+
+
+@pytest.mark.parametrize("columns", [60, 80, 100])
+def test_text_loses_no_column_to_long_names(gathered: Report, columns: int) -> None:
+    name = "reconciliation_of_customer_accounts_v2.py"
+    host = "bucket-of-exports.s3.eu-central-1.amazonaws.com"
+    long = replace(
+        gathered,
+        scripts=[replace(page, name=name) for page in gathered.scripts],
+        flows=[replace(flow, host=host, service=None) for flow in gathered.flows],
+        hosts=[replace(row, host=host) for row in gathered.hosts],
+    )
+    text = as_text(long, width=columns)
+    assert max(map(len, text.splitlines())) <= columns
+    for heading, rows in (("Data read, then something sent", long.flows), ("Hosts", long.hosts)):
+        section = text.split(f"\n{heading}")[1].split("\n\n\n")[0]
+        for row in rows:
+            assert bytes_in_words(row.bytes_out) in section
+        assert "amazonaws" in re.sub(r"[\s…]", "", section)
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_text_of_any_width_says_which_ai_service_nobody_approved(gathered: Report, columns: int) -> None:
+    ledger_lines = as_text(gathered, width=columns).split("\nAI services and models\n")[1].split("\n\n")[0]
+    assert re.search(r"^  OpenAI +no\b", ledger_lines, re.MULTILINE)
 
 
 def _below_head(lines: list[str]) -> list[str]:

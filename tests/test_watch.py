@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,6 +19,7 @@ from gnomon.watch.filter import Filter
 from gnomon.watch.keys import Keys
 from gnomon.watch.screen import draw
 from gnomon.watch.state import OTHERS, Rate, State
+from gnomon.watch.tables import clock
 from gnomon.watch.view import PANES, View
 
 HOSTILE = (
@@ -279,6 +281,14 @@ def test_verdicts_are_told_in_words_and_by_colour() -> None:
     assert "would warn a/b" in plain(would)
     text = "\n".join(map(plain, lines))
     assert "1 not readable: /spool/7" in text and "5 of 5 processes running" in text
+
+
+def test_what_happened_on_another_day_has_its_day() -> None:
+    now = 1_700_000_000
+    today, before = clock(now * 10**9, now), clock((now - 3 * 86_400) * 10**9, now)
+    assert re.fullmatch(r"\d\d:\d\d:\d\d\.000", today)
+    assert re.fullmatch(r"11-1\d \d\d:\d\d", before)
+    assert re.fullmatch(r"11-1\d", clock((now - 3 * 86_400) * 10**9, now, milliseconds=False))
 
 
 def test_processes_elsewhere_are_not_said_to_run() -> None:

@@ -52,10 +52,13 @@ def _quoted(word: str) -> str:
 
 
 def bytes_in_words(count: int) -> str:
-    """As in `281 bytes`, `12.3 kB`, `4.1 MB`: thousands, as network and disk makers count."""
+    """As in `281 bytes`, `12.3 kB`, `4.1 MB`: thousands, as network and disk makers count.
+
+    Halves are rounded up in whole numbers: the HTML report's own script does the same, and says the same.
+    """
     if count < 1000:
         return f"{count} byte{'s' if count != 1 else ''}"
-    size, units = count / 1000, ["kB", "MB", "GB", "TB"]
-    while size >= 999.95 and len(units) > 1:
-        size, units = size / 1000, units[1:]
-    return f"{size:,.1f} {units[0]}"
+    unit, names = 1000, ["kB", "MB", "GB", "TB"]
+    while (tenths := (10 * count + unit // 2) // unit) >= 10_000 and len(names) > 1:
+        unit, names = 1000 * unit, names[1:]
+    return f"{tenths / 10:,.1f} {names[0]}"

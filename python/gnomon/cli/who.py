@@ -94,16 +94,11 @@ def _screen(options: argparse.Namespace) -> Screen:
 
 def _who_as_text(found: Mapping[str, Any], options: argparse.Namespace) -> str:
     from ..report.terminal import Column
-    from ..report.words import counted, some
     from ..text import printable
 
     screen, rows = _screen(options), found["accesses"]
     screen.line((f"Who accessed {printable(found['asked'], 200)}", "bold"))
-    people = counted(len(found["people"]), "person", "people")
-    said = f"{people} ({some(found['people'], 5)}) with {counted(len(found['scripts']), 'script')}"
-    screen.line(
-        (f"{said}, {counted(len(rows), 'line')} of records" if rows else "Nobody, as far as is recorded.", "")
-    )
+    screen.line((_in_short(found) if rows else "Nobody, as far as is recorded.", ""))
     if rows:
         screen.console.print()
         columns = (
@@ -122,17 +117,35 @@ def _who_as_text(found: Mapping[str, Any], options: argparse.Namespace) -> str:
     return screen.text()
 
 
+def _in_short(found: Mapping[str, Any]) -> str:
+    """Who did, and who only tried: an attempt that was stopped is no access."""
+    from ..report.words import counted, some
+
+    rows = found["accesses"]
+    done = {row["user"] for row in rows if not _in_vain(row)}
+    did = [user for user in found["people"] if user in done]
+    tried = [user for user in found["people"] if user not in done]
+    said = counted(len(did), "person", "people") + (f" ({some(did, 5)})" if did else "")
+    if tried:
+        said += f"; {len(tried):,} more only tried ({some(tried, 5)})"
+    return f"{said}; {counted(len(found['scripts']), 'script')}, {counted(len(rows), 'line')} of records"
+
+
+def _in_vain(row: Mapping[str, Any]) -> str:
+    if row["denied"] >= row["count"]:
+        return ", denied"
+    return ", failed" if row["failed"] >= row["count"] else ""
+
+
 def _access(row: Mapping[str, Any]) -> tuple[str, ...]:
     from ..report.passport_screen import line_of
     from ..text import printable
 
-    stopped = ", denied" if row["denied"] >= row["count"] else ""
-    stopped = ", failed" if not stopped and row["failed"] >= row["count"] else stopped
     port = f":{row['port']}" if row["port"] else ""
     return (
         row["first_seen"][:19].replace("T", " "),
         printable(row["user"] or "?", 24),
-        f"{row['access'] or row['kind']}{stopped}",
+        f"{row['access'] or row['kind']}{_in_vain(row)}",
         printable(row["subject"], 200) + port,
         line_of(row["caused_by"]) or printable(row["script_name"] or "?", 40),
         f"{row['count']:,}",

@@ -10,7 +10,19 @@ from typing import TYPE_CHECKING, Any
 from ..text import bytes_in_words, printable
 from .passport_screen import facts
 from .terminal import why
-from .words import Names, approved, checked, counted, judged, looked_at, minute, period, some, stopped
+from .words import (
+    Names,
+    approved,
+    checked,
+    counted,
+    judged,
+    looked_at,
+    minute,
+    nothing_found,
+    period,
+    some,
+    stopped,
+)
 
 if TYPE_CHECKING:
     from .model import AiRow, DataRow, FindingRow, Flow, HostRow, LibraryRow, Report, ScriptPage
@@ -86,7 +98,7 @@ def _head(report: Report) -> Iterator[str]:
     yield ""
     yield "## What matters most"
     yield ""
-    yield from (f"- {escaped(said, 2000)}" for said in report.headlines or ["No rule found anything."])
+    yield from (f"- {escaped(said, 2000)}" for said in report.headlines or [nothing_found(report)])
     yield ""
 
 

@@ -17,19 +17,22 @@ from .words import (
     judged,
     looked_at,
     minute,
+    nothing_found,
     period,
     some,
     stopped,
 )
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
+    from rich.console import Console, JustifyMethod, RenderableType
     from rich.text import Text
 
     from .model import AiRow, DataRow, FindingRow, Flow, HostRow, LibraryRow, Report, ScriptPage
 
 MIN_WIDTH, MAX_WIDTH = 60, 200
 _SHOWN = 15
+_GUTTER = 2  # between two columns
+_LEAST = 12  # a narrower column of names is hard to read
 _STYLES = {"high": "bold red", "medium": "yellow", "low": "cyan", "": "dim"}
 _MARGIN = (0, 0, 0, 2)
 # A space at which no line ends: rich ends lines at every space that Unicode has.
@@ -138,26 +141,31 @@ class Screen:
         self.print(Padding(table, self.margin))
 
     def table(self, columns: Sequence[Column], rows: Iterable[Sequence[str | Text]]) -> None:
-        """A table without lines; only the columns that fit, only some of which wrap."""
+        """A table without lines, of the columns that the screen has room for. Nothing in it is cut."""
         from rich.padding import Padding
         from rich.table import Table
-        from rich.text import Text
 
+        kept = [at for at, column in enumerate(columns) if column.from_width <= self.width]
+        shown = [columns[at] for at in kept]
+        cells = [[_as_text(row[at]) for at in kept] for row in rows]
+        widths = _widths(shown, cells, self.width - self.margin[3])
+        if widths is None:
+            self._blocks(shown, cells)
+            return
         table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-        kept = [column.from_width <= self.width for column in columns]
-        for column, is_kept in zip(columns, kept):
-            if is_kept:
-                table.add_column(
-                    column.name,
-                    justify="right" if column.is_number else "left",
-                    no_wrap=not column.can_wrap,
-                    overflow="fold" if column.can_wrap else "ellipsis",
-                    min_width=column.min_width or len(column.name),
-                )
-        for row in rows:
-            cells = [Text(cell) if isinstance(cell, str) else cell for cell in row]
-            table.add_row(*(cell for cell, is_kept in zip(cells, kept) if is_kept))
+        for column, width in zip(shown, widths):
+            justify: JustifyMethod = "right" if column.is_number else "left"
+            table.add_column(column.name, justify=justify, width=width, overflow="fold")
+        for row in cells:
+            table.add_row(*row)
         self.print(Padding(table, self.margin))
+
+    def _blocks(self, columns: Sequence[Column], rows: Iterable[Sequence[Text]]) -> None:
+        """The rows one below the other, each cell on a line of its own: where a table would not fit."""
+        for number, row in enumerate(rows):
+            if number:
+                self.console.print()
+            self.facts((column.name, cell) for column, cell in zip(columns, row) if cell.plain)
 
     def more(self, count: int, what: str, many: str | None = None) -> None:
         """How many were left out."""
@@ -172,6 +180,37 @@ class Screen:
         assert isinstance(file, io.StringIO)
         lines = file.getvalue().replace(_FIRM, " ").split("\n")
         return "\n".join(line.rstrip() for line in lines).rstrip("\n") + "\n"
+
+
+def _as_text(cell: str | Text) -> Text:
+    return styled(cell, "") if isinstance(cell, str) else cell
+
+
+def _widths(columns: Sequence[Column], rows: Sequence[Sequence[Text]], room: int) -> list[int] | None:
+    """How wide each column is: the widest give way first, and numbers never. `None` where they do not fit."""
+    widths = [len(column.name) for column in columns]
+    for row in rows:
+        widths = [max(width, cell.cell_len) for width, cell in zip(widths, row)]
+    room -= _GUTTER * (len(columns) - 1)
+    for can_all_wrap in (False, True):
+        least = [_least(column, width, can_all_wrap) for column, width in zip(columns, widths)]
+        if sum(least) <= room:
+            return _narrowed(widths, least, room)
+    return None
+
+
+def _least(column: Column, width: int, can_all_wrap: bool) -> int:
+    if column.is_number or not (column.can_wrap or can_all_wrap):
+        return width
+    return min(width, max(column.min_width, len(column.name), _LEAST if can_all_wrap else 0))
+
+
+def _narrowed(widths: Sequence[int], least: Sequence[int], room: int) -> list[int]:
+    narrowed = list(widths)
+    while sum(narrowed) > room:
+        _, widest = max((width, at) for at, width in enumerate(narrowed) if width > least[at])
+        narrowed[widest] -= 1
+    return narrowed
 
 
 def styled(text: str, style: str) -> Text:
@@ -229,7 +268,7 @@ def _between(parts: Iterable[tuple[str, str]]) -> Text:
 def _headlines(screen: Screen, report: Report) -> None:
     screen.section("What matters most")
     if not report.headlines:
-        screen.sentences(["No rule found anything that a person should look at."])
+        screen.sentences([nothing_found(report)])
         return
     grave = {finding.rule: finding.severity for finding in reversed(report.findings)}
     order = list(dict.fromkeys(finding.rule for finding in report.findings))
@@ -263,7 +302,7 @@ def _script(page: ScriptPage, report: Report) -> tuple[str | Text, ...]:
         some(page.users, 2, 20),
         f"{page.runs:,}",
         some(page.machines, 1, 24),
-        printable(page.schedule or "by hand", 40),
+        printable(page.schedule or "by hand", 60),
     )
 
 
@@ -283,12 +322,12 @@ def _ai(screen: Screen, lines: Sequence[AiRow], names: Names) -> None:
     screen.section("AI services and models")
     columns = (
         Column("service"),
-        Column("approved", from_width=90),
-        Column("calls", is_number=True),
-        Column("sent", is_number=True),
+        Column("approved"),
+        Column("calls", is_number=True, from_width=100),
+        Column("sent", is_number=True, from_width=90),
         Column("scripts", can_wrap=True, min_width=18),
         Column("who", from_width=110),
-        Column("data read before", can_wrap=True),
+        Column("data read before", can_wrap=True, from_width=80),
     )
     rows = (
         (

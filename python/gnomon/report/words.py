@@ -94,6 +94,13 @@ def approved(line: AiRow) -> str:
     return "on the machine" if line.kind in _ON_THE_MACHINE else "not said"
 
 
+def nothing_found(report: Report) -> str:
+    """What stands where the gravest findings would, if there are none: of nothing, nothing can be said."""
+    if not report.first:
+        return "Nothing was recorded, so there was nothing to look at."
+    return "No rule found anything that a person should look at."
+
+
 def looked_at(report: Report) -> str:
     """What the report is about, in words."""
     summary = report.summary

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..text import command_line
 from .cells import Line, fit, safe
-from .tables import clock, verdict_of
+from .tables import moment, verdict_of
 
 if TYPE_CHECKING:
     from .state import Event, Watched
@@ -61,7 +61,7 @@ def details(event: Event, watched: Watched | None, width: int) -> list[Line]:
         ("access", record.access),
         ("detail", record.detail),
         ("times", f"{record.count:,}"),
-        ("first, last", f"{clock(record.time)}, {clock(record.last_time)}"),
+        ("first, last", f"{moment(record.time)}, {moment(record.last_time)}"),
         ("outcome", record.outcome),
         ("failed", f"{record.failed:,}, {record.errno}" if record.failed else None),
         ("bytes out, in", f"{record.bytes_out or 0:,}, {record.bytes_in or 0:,}" if _moved(event) else None),

@@ -17,6 +17,7 @@ _NAMES = {"processes": "Processes", "events": "Newest events", "verdicts": "Verd
 _BARS = " ▁▂▃▄▅▆▇█"
 _FULL_WIDTH, _FULL_HEIGHT = 110, 22
 _HALF_WIDTH, _HALF_HEIGHT = 60, 18
+_ROOMY = 100  # wide enough for all the words of the header
 _KEYS = (
     ("tab", "pane"),
     ("/", "text"),
@@ -80,12 +81,14 @@ def _figures(state: State, width: int) -> Line:
     style = "good" if running else "dim"
     if width < _HALF_WIDTH:
         return [*rate, (f"{running:,}", style), (f" of {all_of_them} running{others}", "")]
+    is_tight = elsewhere > 0 and width < _ROOMY
+    records = f"  {count(state.record_rate.value(state.now))} records/s"
     return [
         *rate,
         (_bars(list(state.seconds)[-20:]), "bars"),
-        (f"  {count(state.record_rate.value(state.now))} records/s", "dim"),
+        ("" if is_tight else records, "dim"),
         (f"  {running:,}", style),
-        (f" of {all_of_them} processes running{others}", ""),
+        (f" of {all_of_them} {'' if is_tight else 'processes '}running{others}", ""),
     ]
 
 

@@ -116,10 +116,18 @@ def target_of(record: Record) -> str:
     return " ".join(words)
 
 
-def clock(nanoseconds: int, *, milliseconds: bool = True) -> str:
-    """The time of day here."""
+def clock(nanoseconds: int, now: float, *, milliseconds: bool = True) -> str:
+    """The time of day here; of another day than that of `now`, the day as well, or alone."""
     found = datetime.fromtimestamp(nanoseconds / 1e9)
+    if found.date() != datetime.fromtimestamp(now).date():
+        return f"{found:%m-%d %H:%M}" if milliseconds else f"{found:%m-%d}"
     return f"{found:%H:%M:%S}.{found.microsecond // 1000:03d}" if milliseconds else f"{found:%H:%M:%S}"
+
+
+def moment(nanoseconds: int) -> str:
+    """The day, and the time of day here."""
+    found = datetime.fromtimestamp(nanoseconds / 1e9)
+    return f"{found:%Y-%m-%d %H:%M:%S}.{found.microsecond // 1000:03d}"
 
 
 def _process_columns(width: int) -> list[Column]:
@@ -193,8 +201,8 @@ def _event_cells(_: object, known: object, state: State) -> dict[str, Span]:
     verdict = verdict_of(record)
     is_stopped = record.outcome == "denied"
     return {
-        "time": (clock(record.last_time), "dim"),
-        "at": (clock(record.last_time, milliseconds=False), "dim"),
+        "time": (clock(record.last_time, state.now), "dim"),
+        "at": (clock(record.last_time, state.now, milliseconds=False), "dim"),
         "script": (safe(script_of(watched.process if watched else None)), "name"),
         "kind": (record.kind, "kind"),
         "target": (target_of(record), verdict[1] if is_stopped else ""),
@@ -208,13 +216,13 @@ def _verdict_columns(width: int) -> list[Column]:
     return [*columns, Column("last", 8)] if width >= 32 else columns
 
 
-def _verdict_cells(about: object, known: object, _: State) -> dict[str, Span]:
+def _verdict_cells(about: object, known: object, state: State) -> dict[str, Span]:
     said: Said = about  # type: ignore[assignment]
     spoken: Spoken = known  # type: ignore[assignment]
     return {
         "events": (count(spoken.events), "number"),
         "verdict": said_of(*said) if said[0] else (OTHERS, "dim"),
-        "last": (clock(spoken.last_time, milliseconds=False), "dim"),
+        "last": (clock(spoken.last_time, state.now, milliseconds=False), "dim"),
     }
 
 

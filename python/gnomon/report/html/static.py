@@ -5,7 +5,8 @@ from __future__ import annotations
 from html import escape
 
 from ...text import bytes_in_words, printable
-from ..model import Report, ScriptPage, Summary
+from ..model import Report, ScriptPage
+from ..words import nothing_found
 
 MAX_SCRIPTS = 20
 
@@ -21,9 +22,9 @@ def static_summary(report: Report) -> str:
         (
             f'<h1 tabindex="-1">{static_title(report)}</h1>',
             f'<p class="period">{_text(_period(report))}</p>',
-            _headlines(report.headlines),
+            _headlines(report),
             "<h2>Figures</h2>",
-            _figures(report.summary),
+            _figures(report),
             "<h2>Scripts of most risk</h2>",
             _scripts(report.scripts[:MAX_SCRIPTS]),
         )
@@ -41,14 +42,15 @@ def _period(report: Report) -> str:
     return f"{report.first[:10]} to {report.last[:10]}. Made {report.made[:10]} by gnomon {report.gnomon}."
 
 
-def _headlines(headlines: list[str]) -> str:
-    if not headlines:
-        return "<p>Nothing was found that a person should look at.</p>"
-    items = "".join(f"<li>{_text(sentence)}</li>" for sentence in headlines)
+def _headlines(report: Report) -> str:
+    if not report.headlines:
+        return f"<p>{_text(nothing_found(report))}</p>"
+    items = "".join(f"<li>{_text(sentence)}</li>" for sentence in report.headlines)
     return f'<ol class="headlines">{items}</ol>'
 
 
-def _figures(summary: Summary) -> str:
+def _figures(report: Report) -> str:
+    summary = report.summary
     figures: dict[str, int | str] = {
         "Scripts": summary.scripts,
         "Runs": summary.runs,
@@ -59,7 +61,9 @@ def _figures(summary: Summary) -> str:
         "Findings of low severity": summary.low,
         "AI services": summary.ai_services,
         "Libraries": summary.libraries,
-        "Libraries with a known vulnerability": summary.vulnerable_libraries,
+        "Libraries with a known vulnerability": (
+            summary.vulnerable_libraries if report.vulnerability_database else "not checked"
+        ),
         "Hosts": summary.hosts,
         "Sensitive files": summary.sensitive_files,
         "Sent": bytes_in_words(summary.bytes_out),

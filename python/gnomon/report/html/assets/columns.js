@@ -271,9 +271,11 @@ const protocolCell = (row) => [
 ];
 
 function hostKind(row) {
-  const kinds = [row.service && tag(row.service, "ai"), row.category, row.is_internal && "internal"].filter(
-    Boolean,
-  );
+  const kinds = [
+    row.service && tag(name(row.service), "ai"),
+    row.category && name(row.category),
+    row.is_internal && "internal",
+  ].filter(Boolean);
   return kinds.length
     ? el(
         "span",
@@ -356,7 +358,7 @@ const dataFilesTable = (rows = report.data) => ({
     numbers("files", "Files"),
     counted("examples", "For example", fileNames, { extra: true }),
     numbers("reads", "Reads"),
-    numbers("writes", "Writes", { extra: true }),
+    numbers("writes", "Writes"),
     numbers("deletes", "Deletes", { extra: true }),
     counted("scripts", "Scripts", (ids) => scriptLinks(ids, 2)),
     counted("users", "Users", names, { minor: true }),
@@ -404,6 +406,12 @@ const flowsTable = (rows = report.flows) => ({
   ],
 });
 
+/** The reason stands below the sentence, where that does not have it. */
+const gapCell = (row) => [
+  prose(row.sentence),
+  row.reason && !row.sentence.includes(row.reason) && el("span", { class: "under" }, prose(row.reason)),
+];
+
 const gapsTable = (rows = report.gaps) => ({
   caption: "Gaps",
   nouns: "gaps",
@@ -417,7 +425,7 @@ const gapsTable = (rows = report.gaps) => ({
     column("sentence", "What was not seen, and what that means", {
       isHead: true,
       wide: true,
-      cell: (row) => [prose(row.sentence), el("span", { class: "under" }, row.reason)],
+      cell: gapCell,
     }),
     numbers("count", "Times"),
     counted("scripts", "Scripts", (ids) => scriptLinks(ids, 3)),

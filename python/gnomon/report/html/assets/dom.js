@@ -4,6 +4,9 @@
 const SVG = "http://www.w3.org/2000/svg";
 const MAX_LENGTH = 300;
 
+// Too long for a column of a table, and without a place to break.
+const UNBROKEN = /[^\s/]{32,}/;
+
 // Control characters, bidirectional overrides, invisible letters, lone surrogates (bytes that were no UTF-8).
 const HIDDEN = /[\p{C}\p{Zl}\p{Zp}]/gu;
 
@@ -63,7 +66,9 @@ function add(element, children) {
 
 /** A name that a program chose: it cannot turn the direction of what stands beside it. */
 function name(value, className) {
-  return el("bdi", { class: className, title: tooLong(value) }, clean(value));
+  const shown = clean(value);
+  const classes = [className, UNBROKEN.test(shown) && "unbroken"].filter(Boolean).join(" ");
+  return el("bdi", { class: classes || null, title: tooLong(value) }, shown);
 }
 
 function code(value) {

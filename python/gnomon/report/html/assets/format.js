@@ -27,17 +27,18 @@ const shortNumber = (value) => SHORT_NUMBER.format(value);
 const plural = (count, one, many = `${one}s`) => `${number(count)} ${count === 1 ? one : many}`;
 const sentenceList = (items) => LIST_FORMAT.format(items);
 
-/** Thousands, as network and disk makers count: `281 bytes`, `12.3 kB`. */
+/** Thousands, as network and disk makers count: `281 bytes`, `12.3 kB`. As `bytes_in_words` in gnomon/text.py says it. */
 function bytes(count) {
   if (typeof count !== "number") return "–";
   if (count < 1000) return plural(count, "byte");
   const units = ["kB", "MB", "GB", "TB"];
-  let size = count / 1000;
-  while (size >= 999.95 && units.length > 1) {
-    size /= 1000;
+  let unit = 1000;
+  const tenths = () => Math.floor((10 * count + unit / 2) / unit);
+  while (tenths() >= 10_000 && units.length > 1) {
+    unit *= 1000;
     units.shift();
   }
-  return `${ONE_DIGIT.format(size)} ${units[0]}`;
+  return `${ONE_DIGIT.format(tenths() / 10)} ${units[0]}`;
 }
 
 /** The time that an ISO text says, in UTC where it names no zone; `null` where it says none. */

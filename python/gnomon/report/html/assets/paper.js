@@ -23,7 +23,7 @@ const isPrintedAlone = () => /^#\/(script|finding)\//.test(location.hash);
 
 function paperCover() {
   const lines = FIGURES.map(([key, label, , under]) =>
-    el("li", {}, el("b", {}, number(summary[key])), el("span", {}, label), el("small", {}, under())),
+    el("li", {}, el("b", {}, figureWords(key)), el("span", {}, label), el("small", {}, under())),
   );
   return el("section", { class: "sheet first" }, cover(), headlines(), el("ul", { class: "figures" }, lines));
 }
@@ -44,7 +44,7 @@ function paperTables() {
     paperTable(
       "Findings",
       findingsTable(),
-      "Nothing was found that a person should look at.",
+      nothingFound(),
       ["severity", "sentence", "script_name", "count"],
       true,
     ),
@@ -65,6 +65,7 @@ function paperTables() {
       "folder",
       "files",
       "reads",
+      "writes",
       "scripts",
     ]),
     paperTable("Read, then talked to a host", flowsTable(), "No run did.", [

@@ -33,7 +33,6 @@ const KNOWN = {
   denied: "Denied",
   failed: "Failed",
   is_stopped: "Stopped",
-  is_observed: "Only observed",
   reason: "Reason",
   silent_because: "Left no record, because",
   attack: "ATT&CK",
@@ -54,6 +53,7 @@ const UNTOLD = new Set([
   "modules",
   "first_seen",
   "urls",
+  "is_observed", // the verdict says it
   "connects",
 ]);
 
@@ -80,6 +80,8 @@ const isFilled = (value) =>
 // What gives way where there is no room for it.
 const SPARE = new Set(["attack", "failed", "bytes_in", "bytes_read", "bytes_written", "evidence", "runs"]);
 
+const NUMBERS = new Set(["count", "runs", "requests", "reads", "writes", "deletes", "denied", "failed"]);
+
 const LEADS = ["distribution", "host", "path", "command", "target"];
 
 function plainColumn(key, isHead) {
@@ -88,6 +90,7 @@ function plainColumn(key, isHead) {
     isHead,
     wide: isHead,
     isWhole: key === "last_seen",
+    end: NUMBERS.has(key) || key.startsWith("bytes_"),
     isLong: ["evidence", "caused_by"].includes(key),
     isSpare: SPARE.has(key),
     cell: (row) => plainCell(key, row[key], row),
@@ -97,7 +100,8 @@ function plainColumn(key, isHead) {
 const SPECIAL = {
   severity: severityMark,
   state: (value) => (value === "vulnerable" ? tag("vulnerable", "warned") : value),
-  verdict: (value) => (value === "deny" ? tag("deny", "warned") : value),
+  verdict: (value, row) =>
+    row.is_observed ? `would ${value}` : value === "deny" ? tag("deny", "warned") : value,
   service: (value) => tag(value, "ai"),
   host: (value, row) => [
     hostCell(row),

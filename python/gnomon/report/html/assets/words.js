@@ -93,3 +93,9 @@ function facts(pairs) {
 }
 
 const yesNo = (value) => (value === true ? "yes" : value === false ? "no" : "not known");
+
+/** Of nothing, nothing can be said. */
+const nothingFound = () =>
+  report.first
+    ? "No rule found anything that a person should look at."
+    : "Nothing was recorded, so there was nothing to look at.";

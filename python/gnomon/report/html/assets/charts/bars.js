@@ -200,7 +200,7 @@ function severityChart(rules = 5) {
   const kinds = new Set(report.findings.map((one) => one.rule)).size;
   const finding = parts.length
     ? `${plural(report.findings.length, "finding")} of ${plural(kinds, "kind")}${report.suppressed.length ? `; ${plural(report.suppressed.length, "more is accepted", "more are accepted")}` : ""}.`
-    : "Nothing was found that a person should look at.";
+    : nothingFound();
   return {
     title: "Findings by severity",
     className: rules > 5 ? "many" : null,

@@ -65,11 +65,16 @@ function label(x, y, text, attributes) {
   return svg("text", { x, y, ...attributes }, text);
 }
 
-/** As much of a text as fits, as letters are some `letter` pixels wide. */
-function fitting(text, width, letter = 6.4) {
-  const most = Math.max(3, Math.floor(width / letter));
-  const shown = clean(text);
-  return shown.length <= most ? shown : `${shown.slice(0, most - 1)}…`;
+const pencil = document.createElement("canvas").getContext("2d");
+
+/** As much of a text as fits in the letters of a picture. */
+function fitting(text, width) {
+  pencil.font = `12.5px ${getComputedStyle(document.documentElement).getPropertyValue("--sans")}`;
+  const letters = [...clean(text)];
+  let most = letters.length;
+  const shown = () => (most < letters.length ? `${letters.slice(0, most).join("")}…` : letters.join(""));
+  while (most > 3 && pencil.measureText(shown()).width > width) most -= 1;
+  return shown();
 }
 
 const titled = (text) => svg("title", {}, text);

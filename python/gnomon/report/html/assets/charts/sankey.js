@@ -15,7 +15,7 @@ function flowChart(flows = report.flows, title = "Sensitive data, and where its 
     finding,
     className: "flow",
     draw: (width) => flowDrawing(width < NARROW ? gravest(flows, MOST_NARROW) : shown, width, finding),
-    note: `Read and then sent in the same run: what happened together, which is no proof that this data was sent. The wider a band, the more runs.${rest > 0 ? ` The gravest ${number(shown.length)} of ${number(flows.length)} are drawn.` : ""}`,
+    note: `Read and then sent in the same run: what happened together, which is no proof that this data was sent. The wider a band, the more runs; red is of high severity, amber of medium, blue of low; grey stayed inside the organisation.${rest > 0 ? ` The gravest ${number(shown.length)} of ${number(flows.length)} are drawn.` : ""}`,
     table: flowsTable(flows),
   };
 }
@@ -25,12 +25,10 @@ function flowFinding(flows) {
   const scriptsOf = (some) => plural(new Set(some.map((flow) => flow.script)).size, "script");
   const ai = flows.filter((flow) => flow.is_ai);
   const outside = flows.filter((flow) => !flow.is_internal);
-  if (ai.length)
-    return `${scriptsOf(ai)} read ${sentenceList(
-      distinct(ai, (flow) => flow.label)
-        .slice(0, 3)
-        .map((one) => clean(one)),
-    )} before talking to an AI service.`;
+  if (ai.length) {
+    const kinds = distinct(ai, (flow) => flow.label).map((one) => clean(one));
+    return `${scriptsOf(ai)} read sensitive data (${few(kinds)}) before talking to an AI service.`;
+  }
   return outside.length
     ? `${scriptsOf(outside)} read sensitive data before talking to a host outside the organisation.`
     : "All of it stayed with hosts inside the organisation.";
@@ -162,7 +160,7 @@ function flowNode(node, width, isNarrow) {
     x,
     node.y0 - 6,
     [
-      fitting(node.name, room, isNarrow ? 6.1 : 6.6),
+      fitting(node.name, room),
       node.kind === "ai" && svg("tspan", { class: "aitag", dx: 5 }, "AI"),
       node.kind === "internal" && svg("tspan", { class: "axis", dx: 5 }, "internal"),
     ],

@@ -2,7 +2,7 @@
 
 const BAND = 58;
 const BAND_GAP = 30;
-const LEFT = 44;
+const LEFT = 52;
 
 const BANDS = [
   { key: "runs", label: "Runs", className: "ink" },
@@ -41,8 +41,9 @@ function timelineFinding(days) {
     total(days, (one) => one.runs),
     "run",
   );
-  const most = days.length > 1 ? `, most of them (${number(busiest.runs)}) on ${longDay(busiest.day)}` : "";
-  return `${runs} on ${plural(days.length, "day")}${most}. ${ai ? `${plural(ai, "request")} went to AI services.` : "No request went to an AI service."}`;
+  const most = days.length > 1 ? `; the busiest was ${longDay(busiest.day)} with ${number(busiest.runs)}` : "";
+  const used = days.filter((one) => one.runs > 0).length;
+  return `${runs} on ${plural(used, "day")}${most}. ${ai ? `${plural(ai, "request")} went to AI services.` : "No request went to an AI service."}`;
 }
 
 function timeline(days, bands, width, finding) {

@@ -29,7 +29,7 @@ function findingsScreen() {
       "Findings",
       "Each is a rule that found something, with the records that show it and a remedy.",
       findingsTable(),
-      "Nothing was found that a person should look at.",
+      nothingFound(),
       chart(severityChart(14)),
     ),
     accepted,
@@ -37,8 +37,10 @@ function findingsScreen() {
 }
 
 function librariesScreen() {
+  const { source_date, imported, advisories } = report.vulnerability_database ?? {};
+  const date = source_date ?? imported;
   const database = report.vulnerability_database
-    ? "The page About names the vulnerability database that they were checked against."
+    ? `Checked against the OSV database${date ? ` of ${longDay(date)}` : ""} (${plural(advisories ?? 0, "advisory", "advisories")}); what is newer is not known here.`
     : "No vulnerability database was given, so nothing was checked. `gnomon osv import` takes one in.";
   return listScreen(
     "Libraries",

@@ -31,7 +31,7 @@ function cover() {
 }
 
 function headlines() {
-  if (!report.headlines.length) return empty("Nothing was found that a person should look at.");
+  if (!report.headlines.length) return empty(nothingFound());
   return el(
     "ol",
     { class: "headlines" },
@@ -54,10 +54,10 @@ const FIGURES = [
     "#/ai",
     () =>
       summary.ai_services
-        ? `${plural(
-            total(report.ai, (row) => row.calls),
+        ? plural(
+            total(report.ai, (row) => (row.kind === "model files" ? 0 : row.calls)),
             "call",
-          )}`
+          )
         : "none was contacted",
   ],
   [
@@ -72,7 +72,7 @@ const FIGURES = [
     "denied",
     "Denied by policy",
     "#/scripts?show=judged",
-    () => `${number(summary.warned)} warned, ${number(summary.justified)} justified`,
+    () => `${number(summary.warned)} warned, ${number(summary.justified)} asked for a reason`,
   ],
 ];
 
@@ -81,19 +81,22 @@ function figures() {
 }
 
 function figure([key, label, href, under]) {
-  const isUnknown = key === "vulnerable_libraries" && !report.vulnerability_database;
   const isGrave = summary[key] > 0 && ["high", "vulnerable_libraries"].includes(key);
   return el(
     "li",
     { class: isGrave ? "grave" : null },
     link(
       href,
-      el("b", {}, isUnknown ? "–" : number(summary[key])),
+      el("b", {}, figureWords(key)),
       el("span", {}, label),
       el("small", {}, under()),
     ),
   );
 }
+
+/** A figure that nobody looked for is none, not zero. */
+const figureWords = (key) =>
+  key === "vulnerable_libraries" && !report.vulnerability_database ? "–" : number(summary[key]);
 
 /** Hosts by what was sent, or by how many scripts talk to them. */
 function hostsByMeasure() {

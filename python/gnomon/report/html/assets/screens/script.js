@@ -19,7 +19,7 @@ function passportHead(page) {
       "p",
       { class: "kicker" },
       link("#/scripts", "Scripts"),
-      ` / ${own(FORMS, page.form) ?? clean(page.form)}`,
+      page.form !== "file" && ` / ${own(FORMS, page.form) ?? clean(page.form)}`,
     ),
     el("h1", { tabindex: "-1" }, name(page.name)),
     el("p", { class: "lead" }, passportSentence(page)),
@@ -34,7 +34,6 @@ function passportHead(page) {
 }
 
 const FORMS = {
-  file: "file",
   module: "module",
   command: "command (-c)",
   stdin: "code from standard input",
@@ -155,12 +154,27 @@ function runDays(page) {
   return chart({
     title: "Runs by day",
     finding,
-    draw: (width) => timeline(days, bands, width, finding),
+    draw: (width) => timeline(withDaysBetween(days), bands, width, finding),
     table: {
       caption: "Runs by day",
       rows: days,
       columns: [column("day", "Day", { isHead: true, cell: (row) => day(row.day) }), numbers("runs", "Runs")],
     },
+  });
+}
+
+const DAY_MS = 86_400_000;
+const MOST_DAYS = 400;
+
+/** Days without a run have their place, too, so that the distance of two bars is that of their days. */
+function withDaysBetween(days) {
+  const [from, to] = [days[0], days.at(-1)].map((one) => moment(one.day)?.getTime());
+  const between = (to - from) / DAY_MS;
+  if (!(between < MOST_DAYS)) return days;
+  const runs = new Map(days.map((one) => [one.day, one.runs]));
+  return Array.from({ length: between + 1 }, (_, number) => {
+    const key = new Date(from + number * DAY_MS).toISOString().slice(0, 10);
+    return { day: key, runs: runs.get(key) ?? 0 };
   });
 }
 
