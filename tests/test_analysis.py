@@ -18,7 +18,7 @@ import watching
 pytest.importorskip("duckdb")
 
 from gnomon._native import doubles
-from gnomon.analysis import Analysis, views
+from gnomon.analysis import Analysis, schema, views
 from gnomon.analysis.identity import Run, scripts
 from gnomon.analysis.marks import schedule
 from gnomon.findings import WorkingHours
@@ -158,6 +158,21 @@ def test_connections_have_requests_and_bytes(analysis: Analysis) -> None:
     assert (row["connects"], row["requests"], row["methods"]) == (1, 1, ["POST"])
     assert row["urls"] == [f"http://127.0.0.1:{row['port']}/v1/upload"]
     assert row["bytes_out"] > 1000 and row["caused_by"]["line"] == 4
+
+
+@pytest.mark.parametrize("user, uid, shown", [("ann", 1000, "ann"), ("", 54321, "uid 54321"), ("", None, "")])
+def test_a_user_without_a_name_is_told_by_number(user: str, uid: int | None, shown: str) -> None:
+    import duckdb
+
+    with duckdb.connect() as connection:
+        connection.execute("create schema base")
+        connection.execute(
+            "create table process_stream as "
+            "select 'p' as id, 1 as records, 'python' as role, ? as user, ?::uinteger as uid",
+            [user, uid],
+        )
+        connection.execute(schema.base("process_rows"))
+        assert connection.execute("select user from base.process_rows").fetchall() == [(shown,)]
 
 
 def test_a_silent_child_is_a_gap(analysis: Analysis) -> None:

@@ -12,7 +12,7 @@
 -- last_seen TIMESTAMP: the time of its last record
 -- seconds DOUBLE: how long it ran, as far as is known
 -- status INTEGER: its exit status
--- user VARCHAR: the user's name; the number where it has none
+-- user VARCHAR: the user's name; `uid 1234` where the number has none
 -- uid UINTEGER: the user's number
 -- is_forged BOOLEAN: it says to be of another user than its files belong to
 -- machine VARCHAR: the machine's host name
