@@ -127,6 +127,12 @@ def test_a_script_is_one_under_two_names(analysis: Analysis) -> None:
     assert script["is_in_repository"] is False and script["owner_exists"] is True
 
 
+def test_a_file_stands_once_for_a_script_of_two_names(analysis: Analysis) -> None:
+    """A sum over rows is what was done, and not that once for each name."""
+    rows = analysis.sql("select script_name, reads from files where name = 'customers.csv'").fetchall()
+    assert sorted(rows) == [("analyst.py", 2), ("renamed.py", 4)]
+
+
 def test_files_are_counted_as_they_were_used(analysis: Analysis, recorded: Path) -> None:
     # The two runs that are one script, under two names.
     query = """
