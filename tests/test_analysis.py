@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import hashlib
 import json
 import os
 import shutil
@@ -43,6 +44,17 @@ import http.client, sys
 connection = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1]))
 connection.request("POST", "/v1/upload?token=1", body=b"x" * 1000)
 connection.getresponse().read()
+"""
+
+
+WORKERS = """
+import multiprocessing
+def work(number):
+    return number
+if __name__ == "__main__":
+    for method in ("spawn", "forkserver"):
+        with multiprocessing.get_context(method).Pool(1) as pool:
+            pool.map(work, [1])
 """
 
 
@@ -166,6 +178,19 @@ def test_connections_have_requests_and_bytes(analysis: Analysis) -> None:
     assert row["bytes_out"] > 1000 and row["caused_by"]["line"] == 4
 
 
+def test_workers_leave_the_script_what_it_is(spool: Path, tmp_path: Path) -> None:
+    """What multiprocessing starts has a command of its own each time: that is no version of the script."""
+    script = tmp_path / "workers.py"
+    script.write_text(WORKERS)
+    watching.armed([sys.executable, str(script)], spool).checked()
+    with Analysis([spool]) as analysis:
+        (row,) = analysis.rows("select form, sha256, versions, runs from scripts")
+        (ran,) = analysis.rows("select count(*) as processes from processes")
+    digest = hashlib.sha256(script.read_bytes()).hexdigest()
+    assert (row["form"], row["sha256"], row["versions"], row["runs"]) == ("file", digest, 1, 1)
+    assert ran["processes"] > 2
+
+
 @pytest.mark.parametrize("user, uid, shown", [("ann", 1000, "ann"), ("", 54321, "uid 54321"), ("", None, "")])
 def test_a_user_without_a_name_is_told_by_number(user: str, uid: int | None, shown: str) -> None:
     import duckdb
@@ -284,8 +309,11 @@ def test_scripts_are_told_apart_by_content_and_place() -> None:
         _run(7, file="/b/empty.py", size=0, sha256="e" * 64),  # no content
         _run(8, parent="p1", form="command", name="from multiprocessing.spawn import x; x()"),
         _run(9, parent="p5", forked=True),
+        _run(10, parent="p8", forked=True, form="command", name="from multiprocessing.spawn import x; x()"),
     ]
-    ids = {process: script for process, (script, _) in scripts(runs).items()}
+    found = scripts(runs)
+    assert [process for process, one in found.items() if one.is_worker] == ["p8", "p10"]
+    ids = {process: one.script for process, one in found.items()}
     assert ids["p1"] == ids["p2"] == ids["p3"] == ids["p8"] == "1" * 12
     assert ids["p4"] != ids["p5"] == ids["p9"]
     assert ids["p6"] != ids["p7"]

@@ -64,8 +64,8 @@ def _runs(loading: Loading) -> None:
     load_rows(
         loading.connection,
         "script_rows",
-        "process VARCHAR, script VARCHAR, name VARCHAR",
-        ({"process": key, "script": script, "name": name} for key, (script, name) in named.items()),
+        "process VARCHAR, script VARCHAR, name VARCHAR, is_worker BOOLEAN",
+        ({"process": key, **found._asdict()} for key, found in named.items()),
     )
     loading.connection.execute(schema.base("runs"))
 

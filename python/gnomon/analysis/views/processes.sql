@@ -27,7 +27,7 @@
 --   `interactive`
 -- script_name VARCHAR: the script's name: that of its file, its module, or the start of its command
 -- script_path VARCHAR: the file that holds its code
--- script_sha256 VARCHAR: the hash of its content when it started
+-- script_sha256 VARCHAR: the hash of its content when it started; null for what multiprocessing starts by a command of its own
 -- hook_proven BOOLEAN: gnomon raised an event and saw it arrive
 -- native VARCHAR: whether native code was watched: `on`, `off`, `unsupported`, `failed`
 -- managed BOOLEAN: it was recorded by gnomon as installed for the whole machine
