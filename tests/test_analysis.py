@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import shutil
+import sqlite3
 import sys
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -176,6 +177,27 @@ def test_connections_have_requests_and_bytes(analysis: Analysis) -> None:
     assert (row["connects"], row["requests"], row["methods"]) == (1, 1, ["POST"])
     assert row["urls"] == [f"http://127.0.0.1:{row['port']}/v1/upload"]
     assert row["bytes_out"] > 1000 and row["caused_by"]["line"] == 4
+
+
+def test_a_database_is_a_file(spool: Path, tmp_path: Path) -> None:
+    """What SQLite opens raises no event of a file."""
+    connection = sqlite3.connect(tmp_path / "customers.db")
+    with connection:
+        connection.execute("create table customers (name)")
+    connection.close()
+    read = "c = sqlite3.connect('customers.db'); c.execute('select * from customers').fetchall(); c.close()"
+    code = f"import sqlite3; sqlite3.connect(':memory:').close(); {read}; {read}"
+    watching.armed([sys.executable, "-c", code], spool, cwd=tmp_path).checked()
+    with Analysis([spool]) as analysis:
+        rows = analysis.rows(
+            "select name, folder, reads, writes, category from files where name like '%mer%'"
+        )
+        analysis.ensure(["sensitive_reads"])
+        read_before = analysis.sql("select path, reads from base.sensitive_reads").fetchall()
+    assert rows == [
+        {"name": "customers.db", "folder": str(tmp_path), "reads": 2, "writes": 0, "category": "customer"}
+    ]
+    assert read_before == [(str(tmp_path / "customers.db"), 2)]
 
 
 def test_workers_leave_the_script_what_it_is(spool: Path, tmp_path: Path) -> None:
