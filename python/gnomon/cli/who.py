@@ -58,7 +58,7 @@ def main(options: argparse.Namespace) -> int:
     if options.person is not None:
         # What would be the file or host is a spool.
         return _person(options, [*([options.asked] if options.asked else []), *options.spools])
-    if options.asked is None:
+    if not (options.asked or "").strip():
         raise UsageError(
             "cannot say who without what", hint="say `gnomon who PATH`, `HOST` or `--person USER`"
         )
@@ -100,7 +100,7 @@ def _who_as_text(found: Mapping[str, Any], options: argparse.Namespace) -> str:
     screen, rows = _screen(options), found["accesses"]
     screen.line((f"Who accessed {printable(found['asked'], 200)}", "bold"))
     people = counted(len(found["people"]), "person", "people")
-    said = f"{people} ({some(found['people'], 5)}) with {counted(len(found['scripts']), 'script')}"
+    said = f"{people} ({some(found['people'], 5)}) with {counted(found['script_count'], 'script')}"
     screen.line(
         (f"{said}, {counted(len(rows), 'line')} of records" if rows else "Nobody, as far as is recorded.", "")
     )
