@@ -324,6 +324,20 @@ def test_scripts_that_accessed_a_file_are_counted_as_the_views_have_them(spool: 
     assert "with 2 scripts" in said
 
 
+def test_a_segment_is_asked_from_where_it_lies(week: Week) -> None:
+    segment = next(path for path in week.spool.rglob("*-0000.gnomon"))
+    asked = [
+        sys.executable,
+        "-m",
+        "gnomon",
+        "query",
+        "--spool",
+        segment.name,
+        "select count(*) from findings",
+    ]
+    watching.bare(asked, cwd=segment.parent).checked()
+
+
 def test_all_about_a_person_is_about_nobody_else(week: Week) -> None:
     done = here("who", "--person", "carol", week.spool, "--format", "json", HOME="/nonexistent")
     found = json.loads(done.checked().stdout)
