@@ -121,6 +121,7 @@ def test_events_are_the_records(analysis: Analysis, recorded: Path) -> None:
     assert collections.Counter(found) == expected
     (total,) = analysis.sql("select count(*) from events").fetchone() or ()
     assert total == expected.total() if hasattr(expected, "total") else sum(expected.values())
+    assert analysis.sql("select sum(records) from processes").fetchone() == (total,)
     assert analysis.rows("select * from events limit 1")[0].keys() >= {"time", "shadow_rule", "machine_id"}
 
 
