@@ -3,15 +3,16 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow_array::ffi_stream::FFI_ArrowArrayStream;
+use arrow_array::RecordBatchReader as _;
 use gnomon_core::fold::{self, Class, Classes, FileStream, Patterns, Question, Rows, Run, SHARE_BYTES};
+use gnomon_core::parallel::threads;
 use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
 use uuid::Uuid;
 
 use crate::reader::Spool;
-use crate::streams::Table;
+use crate::streams::{Table, capsule, names_of};
 
 /// A class of paths, as Python has it: its id, what finds it, and what it does not stand for.
 type PathClass = (String, String, Option<String>);
@@ -78,10 +79,6 @@ impl Fold {
     }
 }
 
-fn threads() -> usize {
-    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
-}
-
 fn classes(rows: Option<Vec<PathClass>>) -> Vec<Class> {
     rows.unwrap_or_default().into_iter().map(|(id, regex, except)| Class { id, regex, except }).collect()
 }
@@ -109,8 +106,7 @@ impl FileUses {
     #[getter]
     fn columns(&self) -> Vec<String> {
         let stream = FileStream::new(Arc::clone(&self.0), 1);
-        let schema = arrow_array::RecordBatchReader::schema(&stream);
-        schema.fields().iter().map(|field| field.name().clone()).collect()
+        names_of(&stream.schema())
     }
 
     /// A new stream at each call, which folds the spools anew.
@@ -121,7 +117,6 @@ impl FileUses {
         requested_schema: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyCapsule>> {
         let _ = requested_schema; // the interface lets a producer ignore it
-        let stream = FileStream::new(Arc::clone(&self.0), threads());
-        PyCapsule::new_with_value(py, FFI_ArrowArrayStream::new(Box::new(stream)), c"arrow_array_stream")
+        capsule(py, FileStream::new(Arc::clone(&self.0), threads()))
     }
 }

@@ -6,8 +6,9 @@ use std::os::unix::ffi::OsStringExt as _;
 use std::path::Path;
 
 use gnomon_core::filter::Filter;
+use gnomon_core::spool::fault;
 use gnomon_core::spool::place::parent_of;
-use gnomon_core::spool::reader::{self, SegmentFile, segment_paths};
+use gnomon_core::spool::reader::{SegmentFile, segment_paths};
 use gnomon_core::startup::{self, Inventory, inventory};
 use gnomon_core::text::Bytes;
 use pyo3::prelude::*;
@@ -144,6 +145,6 @@ pub fn read(path: &Path) -> PyResult<(HashMap<OsString, Startup>, Vec<Fault>)> {
     Ok((found, faults))
 }
 
-fn damage(segment: &SegmentFile) -> impl Iterator<Item = reader::Fault> + '_ {
+fn damage(segment: &SegmentFile) -> impl Iterator<Item = fault::Fault> + '_ {
     segment.records().filter_map(Result::err)
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use gnomon_core::interest::Interest;
 use gnomon_core::pipeline::{Eviction, Recorder, now};
 use gnomon_core::process::{Description, executable, hex, new_id, stored_command};
-use gnomon_core::spool::reader::FaultKind;
+use gnomon_core::spool::fault::FaultKind;
 use gnomon_core::spool::seal::{self, Life};
 use gnomon_core::text::Bytes;
 use pyo3::exceptions::PyOSError;

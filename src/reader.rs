@@ -14,6 +14,7 @@ use gnomon_core::filter::{Filter, PathPattern, SOURCES};
 use gnomon_core::pipeline::Recorder;
 use gnomon_core::process::hex;
 use gnomon_core::record::View;
+use gnomon_core::spool::fault;
 use gnomon_core::spool::processes::{ProcessSummary, name_and_version, read_processes};
 use gnomon_core::spool::reader::{self, Agreement, SegmentFile};
 use gnomon_core::spool::{doubles as copies, place, seal as sealing, tail};
@@ -183,8 +184,8 @@ impl Fault {
     }
 }
 
-impl From<reader::Fault> for Fault {
-    fn from(fault: reader::Fault) -> Self {
+impl From<fault::Fault> for Fault {
+    fn from(fault: fault::Fault) -> Self {
         Self {
             path: fault.path,
             offset: fault.offset,

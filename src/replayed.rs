@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use gnomon_core::filter::Filter;
+use gnomon_core::parallel::threads;
 use gnomon_core::policy::image::Image;
 use gnomon_core::policy::replay::{self, Finding, Place, Question, Replayed, Spoken, Touched};
 use pyo3::exceptions::PyValueError;
@@ -93,8 +94,7 @@ pub fn replay_policy(
     }
     let filter = Filter { since, process, run, ..Filter::default() };
     let question = Question { spools, filter, each };
-    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let found = py.detach(|| replay::replay(&image, &question, threads));
+    let found = py.detach(|| replay::replay(&image, &question, threads()));
     let found = found.map_err(|error| pyo3::exceptions::PyOSError::new_err(error.to_string()))?;
     Replay::of(py, &image, found)
 }

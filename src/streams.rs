@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow_array::ffi_stream::FFI_ArrowArrayStream;
 use arrow_array::{RecordBatch, RecordBatchIterator, RecordBatchReader};
-use arrow_schema::{ArrowError, SchemaRef};
+use arrow_schema::{ArrowError, Schema, SchemaRef};
 use gnomon_core::columns::{BatchStream, Form, Projection, names};
 use gnomon_core::filter::Filter;
 use gnomon_core::fold::Rows;
+use gnomon_core::parallel::threads;
 use gnomon_core::tables;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -26,10 +27,21 @@ pub fn records<'py>(
     projection: Projection,
     given: &Arc<AtomicU64>,
 ) -> PyResult<Bound<'py, PyCapsule>> {
-    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let stream = BatchStream::new(path.to_owned(), filter.clone(), projection, threads);
-    let stream = Counted { stream, given: Arc::clone(given) };
-    PyCapsule::new_with_value(py, FFI_ArrowArrayStream::new(Box::new(stream)), c"arrow_array_stream")
+    let stream = BatchStream::new(path.to_owned(), filter.clone(), projection, threads());
+    capsule(py, Counted { stream, given: Arc::clone(given) })
+}
+
+/// Batches as the Arrow PyCapsule interface hands them out.
+pub fn capsule<R: RecordBatchReader + Send + 'static>(
+    py: Python<'_>,
+    batches: R,
+) -> PyResult<Bound<'_, PyCapsule>> {
+    PyCapsule::new_with_value(py, FFI_ArrowArrayStream::new(Box::new(batches)), c"arrow_array_stream")
+}
+
+/// The names of columns, in their order.
+pub fn names_of(schema: &Schema) -> Vec<String> {
+    schema.fields().iter().map(|field| field.name().clone()).collect()
 }
 
 /// A stream that counts the rows that it gives.
@@ -90,7 +102,7 @@ impl RecordStream {
     /// The names of its columns, in their order.
     #[getter]
     fn columns(&self) -> Vec<String> {
-        self.projection.schema().fields().iter().map(|field| field.name().clone()).collect()
+        names_of(&self.projection.schema())
     }
 
     /// How many rows its streams have given so far.
@@ -168,7 +180,7 @@ impl Table {
     /// The names of its columns, in their order.
     #[getter]
     fn columns(&self) -> Vec<String> {
-        self.0.schema.fields().iter().map(|field| field.name().clone()).collect()
+        names_of(&self.0.schema)
     }
 
     fn __len__(&self) -> usize {
@@ -185,7 +197,7 @@ impl Table {
         let _ = requested_schema; // the interface lets a producer ignore it
         let batches: Vec<_> = self.0.batches.iter().cloned().map(Ok).collect();
         let rows = RecordBatchIterator::new(batches, self.0.schema.clone());
-        PyCapsule::new_with_value(py, FFI_ArrowArrayStream::new(Box::new(rows)), c"arrow_array_stream")
+        capsule(py, rows)
     }
 
     fn __repr__(&self) -> String {

@@ -141,6 +141,7 @@ def _script_libraries(chance: random.Random, seen: list[str]) -> list[dict[str, 
             "severity": severity,
             "advisories": advisories,
             "fixed": fixed,
+            "package_index": "withdrawn: broken" if name == "numpy" else None,
             "first_seen": seen[0],
             "last_seen": seen[-1],
         }

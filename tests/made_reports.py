@@ -211,6 +211,7 @@ def _libraries(pages: list[ScriptPage], chance: random.Random) -> list[LibraryRo
                     severity,
                     advisories,
                     fixed,
+                    "withdrawn: broken" if name == "numpy" else None,
                     "2026-06-01T06:12:00",
                     "2026-06-06T21:00:00",
                 )

@@ -13,6 +13,7 @@ import pytest
 
 from gnomon.analysis import Analysis
 from gnomon.cli import main
+from gnomon.report.gather import gather
 from weeks import Week, golden
 
 # What SQLite does for the script that reconciles: its database, and the directory of its journal.
@@ -115,6 +116,9 @@ def test_libraries(week: Week, analysis: Analysis) -> None:
     assert _counted(analysis, query) == week.expected["libraries"]
 
 
+RULES_OF_THE_INDEX = ("library-yanked", "library-unindexed")
+
+
 def test_vulnerabilities(week: Week, tmp_path: Path) -> None:
     database = tmp_path / "osv.sqlite"
     assert main(["osv", "import", "-o", str(database), str(week.beside / "osv")]) == 0
@@ -129,6 +133,27 @@ def test_vulnerabilities(week: Week, tmp_path: Path) -> None:
     }
     assert found == week.expected["vulnerable"]
     analysis.connection.close()
+
+
+def test_what_the_package_index_says(week: Week, tmp_path: Path) -> None:
+    names = sorted({key.rpartition(" ")[0] for key in week.expected["libraries"]})
+    withdrawn, missing = (
+        next(key for key in week.expected["libraries"] if key.startswith("requests ")),
+        "idna",
+    )
+    index, database = tmp_path / "names.txt", tmp_path / "osv.sqlite"
+    lines = [*(name for name in names if name != missing), f"{withdrawn.replace(' ', '==')} leaks"]
+    index.write_text("\n".join(lines))
+    assert main(["osv", "import", "-o", str(database), "--index", str(index), str(week.beside / "osv")]) == 0
+    with Analysis([week.spool], vulnerabilities=database) as analysis:
+        report = gather(analysis)
+    says = {row.distribution: row.package_index for row in report.libraries if row.package_index}
+    assert says == {"requests": "withdrawn: leaks", missing: "not there"}
+    told = {(found.rule, found.subject) for found in report.findings if found.rule in RULES_OF_THE_INDEX}
+    assert told == {("library-yanked", withdrawn), ("library-unindexed", missing)}
+    for page in report.scripts:
+        for library in page.libraries:
+            assert library["package_index"] == says.get(library["distribution"])
 
 
 def test_connections(week: Week, analysis: Analysis) -> None:

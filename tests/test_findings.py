@@ -340,6 +340,31 @@ def test_a_module_of_no_distribution_is_told(scene: Scene) -> None:
     assert scene.one("library-unknown")["subject"] == "copied"
 
 
+@pytest.mark.parametrize(("reason", "words"), [("leaks", " (leaks)"), ("", "")])
+def test_a_withdrawn_version_is_told(scene: Scene, reason: str, words: str) -> None:
+    scene.run()
+    _actor(scene)
+    for name, yanked in (("fastparse", reason), ("ours", None)):
+        _library(scene, distribution=name, version="1.0")
+        scene.add("index_rows", distribution=name, version="1.0", is_known=bool(yanked), yanked=yanked)
+    _library(scene, distribution="unused", version="1.0", actor=None)
+    scene.add("index_rows", distribution="unused", version="1.0", yanked="leaks")
+
+    assert scene.one("library-yanked")["sentence"] == (
+        f"a.py imports fastparse 1.0, which its authors withdrew from the package index{words}."
+    )
+
+
+def test_a_library_that_the_index_does_not_have_is_told_where_there_is_an_index(scene: Scene) -> None:
+    scene.run()
+    _actor(scene)
+    for name, is_known in (("ours", False), ("requests", True), ("unasked", None)):
+        _library(scene, distribution=name, version="1.0")
+        scene.add("index_rows", distribution=name, version="1.0", is_known=is_known, yanked="leaks")
+
+    assert scene.one("library-unindexed")["subject"] == "ours"
+
+
 def test_native_code_that_can_act_unseen_is_told(scene: Scene) -> None:
     process = scene.run()
     for target, detail in (

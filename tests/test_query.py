@@ -42,6 +42,16 @@ def _query(week: Week, *arguments: str) -> str:
     return here("query", "--spool", week.spool, *arguments).checked().stdout.decode()
 
 
+def test_parquet_goes_through_a_pipe_and_leaves_it_one(week: Week, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE) as reader:
+        _query(week, HOSTS, "--format", "parquet", "-o", str(pipe))
+        got = reader.communicate()[0]
+    assert pipe.is_fifo()
+    assert got == here("query", "--spool", week.spool, HOSTS, "--format", "parquet").checked().stdout
+
+
 def test_csv_obeys_no_name_on_a_terminal_and_keeps_it_elsewhere(week: Week) -> None:
     question = ("--format", "csv", "select 'a' || chr(27) || '[2Jb' as name")
     assert _query(week, *question) == "name\na\x1b[2Jb\n"

@@ -281,6 +281,15 @@ def test_verdicts_are_told_in_words_and_by_colour() -> None:
     assert "1 not readable: /spool/7" in text and "5 of 5 processes running" in text
 
 
+def test_processes_elsewhere_are_not_said_to_run() -> None:
+    state = State(100.0)
+    lives = ["running", "unknown", "unknown", "gone"]
+    ended = process(9, life="unknown", ended=10, status=0)
+    state.feed(look(processes=[ended, *(process(key, life=life) for key, life in enumerate(lives))]), 100.0)
+    text = "\n".join(map(plain, draw(state, View(), "/spool", 120, 36)))
+    assert "1 of 5 processes running, 2 elsewhere" in text
+
+
 def test_filters_choose_events_by_kind_verdict_text_and_process() -> None:
     state, view = filled(), View(pane="events")
 

@@ -62,18 +62,10 @@ def write(data: bytes, path: StrPath) -> None:
     Raises:
         OSError: It cannot be written.
     """
-    import tempfile
+    from .replacing import replaced
 
-    target = os.path.realpath(path)
-    # Under a name that nobody can foresee: root may write where others may, too.
-    descriptor, unfinished = tempfile.mkstemp(dir=os.path.dirname(target), prefix=".policy-")
-    try:
-        with open(descriptor, "wb") as file:
-            os.fchmod(descriptor, 0o644)
-            file.write(data)
-            file.flush()
-            os.fsync(descriptor)
-        os.replace(unfinished, target)
-    except BaseException:
-        os.unlink(unfinished)
-        raise
+    with (
+        replaced(path, mode=0o644, is_durable=True) as new,
+        open(new.descriptor, "wb", closefd=False) as file,
+    ):
+        file.write(data)

@@ -54,6 +54,31 @@ class Sighting:
 
 
 @dataclass(frozen=True)
+class Look:
+    """An interpreter that looked at what would run at its start.
+
+    Attributes:
+        startup: The file of the inventory of what it found.
+        machine: The machine's id, or its name where it has none.
+        host: The machine's name.
+        python: The version of the interpreter.
+        seen: Which process it was.
+    """
+
+    startup: str
+    machine: str
+    host: str
+    python: str
+    seen: Sighting
+
+    @classmethod
+    def by(cls, process: Process) -> Look:
+        """That of a process, which is no fork."""
+        machine = process.machine or process.host
+        return cls(process.startup or "", machine, process.host, process.python, Sighting.by(process))
+
+
+@dataclass(frozen=True)
 class HookFinding(Finding):
     """Something about a hook that somebody should look at.
 
@@ -278,28 +303,28 @@ def history(spool: Spool) -> tuple[list[Environment], list[str]]:
     """The environments of `spool` with what happened to their hooks, and what could not be read."""
     startups, faults = spool.startups()
     problems = [f"{fault.path}:{fault.offset}: {fault.kind}" for fault in faults]
-    found, missing = environments(spool.processes()[0], startups)
+    looks = (Look.by(process) for process in spool.processes()[0] if not process.forked)
+    found, missing = environments(looks, startups)
     problems += [f"{path}: it is not in the spool any more, or holds nothing" for path in missing]
     order = sorted(found.values(), key=lambda environment: (environment.prefix, environment.host))
     return order, problems
 
 
 def environments(
-    processes: Iterable[Process], startups: dict[str, Startup]
+    looks: Iterable[Look], startups: dict[str, Startup]
 ) -> tuple[dict[tuple[str, str], Environment], list[str]]:
-    """The environments of `processes` by machine and prefix, and the inventories that are missing."""
+    """The environments by machine and prefix, and the inventories that are missing."""
     missing: dict[str, None] = {}
     found: dict[tuple[str, str], Environment] = {}
-    starts = (process for process in processes if not process.forked)
-    for process in sorted(starts, key=lambda process: process.started):
-        startup = startups.get(process.startup or "")
+    for look in sorted(looks, key=lambda look: look.seen.time):
+        startup = startups.get(look.startup)
         if startup is None:
-            missing.update({process.startup: None} if process.startup else {})
+            missing.update({look.startup: None} if look.startup else {})
             continue
-        key = (process.machine or process.host, startup.prefix)
-        environment = found.setdefault(key, Environment(startup.prefix, process.host))
-        environment.python = process.python
-        environment.add(startup, Sighting.by(process), os.path.basename(process.startup or ""))
+        key = (look.machine, startup.prefix)
+        environment = found.setdefault(key, Environment(startup.prefix, look.host))
+        environment.python = look.python
+        environment.add(startup, look.seen, os.path.basename(look.startup))
     return found, list(missing)
 
 

@@ -37,4 +37,6 @@ pub mod filter;
 #[cfg(feature = "read")]
 pub mod fold;
 #[cfg(feature = "read")]
+pub mod parallel;
+#[cfg(feature = "read")]
 pub mod tables;

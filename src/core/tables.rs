@@ -20,8 +20,8 @@ use uuid::Uuid;
 use crate::distributions::normalised;
 use crate::filter::Filter;
 use crate::process::{Script, hex};
+use crate::spool::fault::Fault;
 use crate::spool::processes::{Installed, ProcessSummary, StartupFile, Summary, name_and_version};
-use crate::spool::reader::Fault;
 use crate::startup::{Hook, HookFile};
 use crate::text::{Bytes, push_escaped};
 

@@ -1,4 +1,4 @@
-"""What the OSV database says of the distributions that were seen: `checked_rows` and `advisory_rows`."""
+"""What the OSV database says of the distributions that were seen."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ if TYPE_CHECKING:
 
 
 def install(analysis: Analysis) -> None:
-    """Makes the tables, one row for each distribution and version; `advisories` has each by itself."""
+    """Makes the tables, one row for each distribution and version; `advisories` has each by itself.
+
+    `checked_rows` has all, `advisory_rows` those with advisories, `index_rows` those that were withdrawn from
+    the package index, or are not there.
+    """
     from ..vulnerabilities import Database, find_database, install
 
     connection = analysis.connection
@@ -24,6 +28,10 @@ def install(analysis: Analysis) -> None:
         with Database(path) as database:
             install(connection, pairs, database)
     connection.execute("create temp table checked_rows as from checked_distributions")
+    connection.execute(
+        "create temp table index_rows as select distribution, version, is_known, yanked "
+        "from checked_distributions where yanked is not null or not is_known"
+    )
     connection.execute(
         """
         create temp table advisory_rows as

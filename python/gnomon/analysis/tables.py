@@ -189,7 +189,9 @@ TABLES: dict[str, Callable[[Loading], None]] = {
     "imports": _folded("imports", import_rows="imports"),
     "library_uses": _library_uses,
     "checked_rows": _checked,
-    "advisories": _nothing,  # these come with `checked_rows`
+    "advisory_rows": _nothing,  # these come with `checked_rows`
+    "index_rows": _nothing,
+    "advisories": _nothing,
     "checked_distributions": _nothing,
     "vulnerability_database": _nothing,
     "contacts": _folded("contacts", contact_rows="contacts"),
@@ -222,6 +224,8 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "imports": ("runs",),
     "library_uses": ("imports", "actors"),
     "checked_rows": ("library_uses",),
+    "advisory_rows": ("checked_rows",),
+    "index_rows": ("checked_rows",),
     "advisories": ("checked_rows",),
     "checked_distributions": ("checked_rows",),
     "vulnerability_database": ("checked_rows",),

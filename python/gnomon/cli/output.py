@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TextIO
 
+from ..replacing import replaced
 from .errors import Failure
 
 
@@ -33,35 +33,18 @@ def _to_file(text: str, path: str) -> None:
         _fill(path, text)
         return
     try:
-        descriptor, unfinished = tempfile.mkstemp(prefix=".gnomon-", dir=os.path.dirname(path))
+        with replaced(path) as unfinished:
+            _fill(unfinished.descriptor, text)
     except PermissionError:
         if not os.path.isfile(path):
             raise
         _fill(path, text)  # the file may be written, and its directory may not
-        return
-    try:
-        _fill(descriptor, text)
-        os.chmod(unfinished, mode(path))
-        os.replace(unfinished, path)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(unfinished)
-        raise
 
 
 def _fill(place: str | int, text: str) -> None:
-    with open(place, "w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+    is_path = isinstance(place, str)
+    with open(place, "w", encoding="utf-8", errors="backslashreplace", newline="", closefd=is_path) as file:
         file.write(text)
-
-
-def mode(path: str) -> int:
-    """The mode of the file that is replaced; else what a new one would get."""
-    try:
-        return os.stat(path).st_mode & 0o777
-    except OSError:
-        umask = os.umask(0)
-        os.umask(umask)
-        return 0o666 & ~umask
 
 
 def to_stdout(parts: Iterable[str | bytes], encoding: str | None = None) -> None:

@@ -6,13 +6,15 @@ import argparse
 import json
 import os
 import re
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..replacing import replaced
 from .errors import Failure, UsageError
-from .output import mode, to_stdout, write
+from .output import to_stdout, write
 from .progress import loading
 from .questions import add_knowledge, analysis, known_errors
 
@@ -284,26 +286,36 @@ def _word(cell: Any) -> str:
 
 
 def _parquet(made: Analysis, query: str, output: str | None) -> None:
-    """DuckDB writes it, beside its place first where it has one."""
-    is_stream = output is None or output == "-"
-    directory = None if is_stream else os.path.dirname(os.path.abspath(output or ""))
+    """DuckDB writes it, to a file; what goes elsewhere is read from there."""
+    if output is None or output == "-" or (os.path.exists(output) and not os.path.isfile(output)):
+        with tempfile.TemporaryDirectory(prefix="gnomon-") as directory:
+            path = os.path.join(directory, "answer.parquet")
+            _copy(made, query, path)
+            _pass_on(path, output)
+        return
     try:
-        descriptor, path = tempfile.mkstemp(prefix=".gnomon-", suffix=".parquet", dir=directory)
+        with replaced(output) as unfinished:
+            _copy(made, query, unfinished.path)
     except OSError as error:
         raise Failure(f"cannot write `{output}`: {error.strerror}") from None
-    os.close(descriptor)
-    try:
-        quoted = path.replace("'", "''")
-        made.connection.execute(f"copy (\n{query}\n) to '{quoted}' (format parquet, compression zstd)")
-        if is_stream:
-            with open(path, "rb") as file:
-                to_stdout(iter(lambda: file.read(1 << 20), b""))
+
+
+def _pass_on(path: str, output: str | None) -> None:
+    with open(path, "rb") as file:
+        if output is None or output == "-":
+            to_stdout(iter(lambda: file.read(1 << 20), b""))
             return
-        os.chmod(path, mode(output or ""))
-        os.replace(path, output or "")
-    finally:
-        if os.path.exists(path):
-            os.unlink(path)
+        try:
+            with open(output, "wb") as stream:  # a device or pipe
+                shutil.copyfileobj(file, stream)
+        except OSError as error:
+            raise Failure(f"cannot write `{output}`: {error.strerror}") from None
+
+
+def _copy(made: Analysis, query: str, path: str) -> None:
+    quoted = path.replace("'", "''")
+    options = "format parquet, compression zstd, use_tmp_file false"
+    made.connection.execute(f"copy (\n{query}\n) to '{quoted}' ({options})")
 
 
 def _explained(error: Exception, query: str) -> BaseException:

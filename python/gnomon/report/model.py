@@ -68,7 +68,12 @@ FindingRow = Finding
 
 @dataclass(frozen=True)
 class LibraryRow:
-    """A distribution and version that was imported."""
+    """A distribution and version that was imported.
+
+    Attributes:
+        package_index: What the index says against it, if one was imported: `withdrawn`, with the reason, or
+            `not there`.
+    """
 
     distribution: str
     version: str | None
@@ -79,6 +84,7 @@ class LibraryRow:
     severity: str | None
     advisories: list[str]
     fixed: str | None
+    package_index: str | None
     first_seen: str
     last_seen: str
 
@@ -197,8 +203,8 @@ class ScriptPage:
     Attributes:
         paths: Every path that it had, the newest last.
         points: They add up to `risk`; one without a `finding` says what is beyond the score's end.
-        libraries: `distribution, version, modules, runs, state, severity, advisories, fixed, first_seen,
-            last_seen`, the vulnerable first.
+        libraries: `distribution, version, modules, runs, state, severity, advisories, fixed, package_index,
+            first_seen, last_seen`, the vulnerable first.
         hosts: `host, port, protocol, is_local, is_internal, service, is_ai, category, runs, connects,
             requests, bytes_out, bytes_in, failed, denied, urls, caused_by, first_seen, last_seen, evidence`,
             AI services first. `caused_by` has `file, line, function`, `evidence` has `process, seq`.

@@ -11,7 +11,6 @@ import json
 import os
 import sqlite3
 import sys
-import tempfile
 import urllib.parse
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,6 +18,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+from ..replacing import replaced
 from .advisory import Advisory
 from .ranges import Interval
 
@@ -197,45 +197,36 @@ def write(contents: Contents, path: str) -> None:
     Raises:
         DatabaseError: It cannot be written there.
     """
-    directory = os.path.dirname(os.path.abspath(path))
-    temporary = ""
     try:
-        os.makedirs(directory, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(prefix=".osv-", dir=directory)
-        os.close(descriptor)
-        with contextlib.closing(sqlite3.connect(temporary, isolation_level=None)) as connection:
-            _fill(connection, contents)
-        os.chmod(temporary, 0o644)  # no secret, and every user of the machine may ask it
-        with open(temporary, "rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        os.makedirs(os.path.dirname(os.path.realpath(path)), exist_ok=True)
+        # No secret, and every user of the machine may ask it.
+        with replaced(path, mode=0o644, is_durable=True) as unfinished:
+            _fill(unfinished.path, contents)
     except (OSError, sqlite3.Error) as error:
         cause = error.strerror if isinstance(error, OSError) else str(error)
         raise DatabaseError(
             f"cannot write vulnerability database `{path}`: {(cause or str(error)).lower()}",
             hint="`--output FILE` writes it elsewhere",
         ) from None
-    finally:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
 
 
-def _fill(connection: sqlite3.Connection, contents: Contents) -> None:
-    connection.execute("pragma journal_mode = off")  # the file has no name yet that anybody reads
-    connection.execute("pragma synchronous = off")
-    connection.execute(f"pragma application_id = {APPLICATION}")
-    connection.execute(f"pragma user_version = {FORMAT}")
-    connection.executescript(_SCHEMA)
-    connection.execute("begin")
-    facts = ((name, json.dumps(value)) for name, value in vars(contents.facts).items())
-    connection.executemany("insert into facts values (?, ?)", facts)
-    packages = ((name, _packed(found)) for name, found in sorted(contents.packages.items()))
-    connection.executemany("insert into packages values (?, ?)", packages)
-    names = ((name,) for name in sorted(set(contents.projects)))
-    connection.executemany("insert into projects values (?)", names)
-    yanked = ((*release, reason) for release, reason in sorted(contents.yanked.items()))
-    connection.executemany("insert into yanked values (?, ?, ?)", yanked)
-    connection.execute("commit")
+def _fill(path: str, contents: Contents) -> None:
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("pragma journal_mode = off")  # the file has no name yet that anybody reads
+        connection.execute("pragma synchronous = off")
+        connection.execute(f"pragma application_id = {APPLICATION}")
+        connection.execute(f"pragma user_version = {FORMAT}")
+        connection.executescript(_SCHEMA)
+        connection.execute("begin")
+        facts = ((name, json.dumps(value)) for name, value in vars(contents.facts).items())
+        connection.executemany("insert into facts values (?, ?)", facts)
+        packages = ((name, _packed(found)) for name, found in sorted(contents.packages.items()))
+        connection.executemany("insert into packages values (?, ?)", packages)
+        names = ((name,) for name in sorted(set(contents.projects)))
+        connection.executemany("insert into projects values (?)", names)
+        yanked = ((*release, reason) for release, reason in sorted(contents.yanked.items()))
+        connection.executemany("insert into yanked values (?, ?, ?)", yanked)
+        connection.execute("commit")
 
 
 def _packed(found: list[Advisory]) -> bytes:

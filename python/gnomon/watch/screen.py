@@ -72,18 +72,20 @@ def _mode(state: State, view: View) -> Line:
 
 
 def _figures(state: State, width: int) -> Line:
-    running = sum(watched.is_running for watched in state.processes.values())
+    elsewhere = sum(watched.is_elsewhere for watched in state.processes.values())
+    running = sum(watched.may_run for watched in state.processes.values()) - elsewhere
     all_of_them = f"{len(state.processes) + state.others:,}"
+    others = f", {elsewhere:,} elsewhere" if elsewhere else ""
     rate: Line = [(f" {count(state.event_rate.value(state.now))}", "big"), (" events/s  ", "")]
     style = "good" if running else "dim"
     if width < _HALF_WIDTH:
-        return [*rate, (f"{running:,}", style), (f" of {all_of_them} running", "")]
+        return [*rate, (f"{running:,}", style), (f" of {all_of_them} running{others}", "")]
     return [
         *rate,
         (_bars(list(state.seconds)[-20:]), "bars"),
         (f"  {count(state.record_rate.value(state.now))} records/s", "dim"),
         (f"  {running:,}", style),
-        (f" of {all_of_them} processes running", ""),
+        (f" of {all_of_them} processes running{others}", ""),
     ]
 
 

@@ -123,9 +123,14 @@ class Watched:
     hosts: dict[str, Traffic] = field(default_factory=dict)
 
     @property
-    def is_running(self) -> bool:
-        """Whether it runs, as far as that can be known."""
+    def may_run(self) -> bool:
+        """Whether it runs, or may do so elsewhere."""
         return self.process.ended is None and self.process.life != "gone"
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether nothing here tells if it runs."""
+        return self.may_run and self.process.life != "running"
 
     def copy(self) -> Watched:
         """The same, which does not change with this one."""
@@ -362,7 +367,7 @@ class State:
         dropped = heapq.nsmallest(
             len(self.processes) - MAX_PROCESSES * 9 // 10,
             self.processes.values(),
-            key=lambda watched: (watched.is_running, watched.active, watched.process.started),
+            key=lambda watched: (watched.may_run, watched.active, watched.process.started),
         )
         for watched in dropped:
             self.others += 1

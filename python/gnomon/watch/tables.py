@@ -156,7 +156,7 @@ def _process_cells(_: object, known: object, state: State) -> dict[str, Span]:
     return {
         "pid": (str(process.pid), "number"),
         "user": (safe(user), "deny" if process.is_forged else ""),
-        "script": (safe(script_of(process)), "name" if watched.is_running else "dim"),
+        "script": (safe(script_of(process)), "name" if watched.may_run else "dim"),
         "age": (age(until - process.started / 1e9), "dim"),
         "events/s": (count(rate) if rate else "", "number"),
         "events": (count(watched.events), "number"),

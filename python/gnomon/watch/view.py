@@ -100,7 +100,7 @@ class View:
             if order == "name":
                 return (process.script or "", -process.started)
             # By the power of two: rows that are as busy as each other do not change places all the time.
-            return (not watched.is_running, -int(watched.rate.value(now)).bit_length(), -process.started)
+            return (not watched.may_run, -int(watched.rate.value(now)).bit_length(), -process.started)
 
         found = [watched for key, watched in state.processes.items() if self.wanted.process in (None, key)]
         if self.wanted.text:

@@ -16,8 +16,9 @@ use crossbeam_channel::{Receiver, bounded};
 use super::fill::Columns;
 use super::{Projection, for_each_event_to};
 use crate::filter::Filter;
+use crate::spool::fault::Fault;
 use crate::spool::place;
-use crate::spool::reader::{Fault, SegmentFile};
+use crate::spool::reader::SegmentFile;
 
 /// Rows of a batch, at most.
 const BATCH_ROWS: usize = 16 * 1024;

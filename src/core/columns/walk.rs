@@ -4,7 +4,9 @@ use crate::event::Kind;
 use crate::filter::Filter;
 use crate::process::{Description, Script, ScriptVerdict};
 use crate::record::View;
-use crate::spool::reader::{Fault, Keeps, Records, SegmentFile};
+use crate::spool::fault::Fault;
+use crate::spool::reader::SegmentFile;
+use crate::spool::records::{Keeps, Records};
 use crate::text::Pieces;
 
 /// How much of a record is looked at.

@@ -10,8 +10,8 @@ use uuid::Uuid;
 
 use super::paths::Share;
 use super::{Question, Run};
+use crate::parallel::in_parallel;
 use crate::spool::place;
-use crate::spool::processes::in_parallel;
 use crate::spool::reader::Loader;
 
 /// What is folded on one thread, at a time.
@@ -64,7 +64,7 @@ fn processes(question: &Question) -> io::Result<Vec<Process>> {
     let mut found: BTreeMap<Uuid, Process> = BTreeMap::new();
     for (source, (spool, filter)) in question.sources.iter().enumerate() {
         let paths = place::list(spool, filter)?.0;
-        let headers = in_parallel(&paths, Loader::load_header);
+        let headers = in_parallel(&paths, |loader: &mut Loader, path| loader.load_header(path));
         for (path, header) in paths.into_iter().zip(headers) {
             let Ok((identity, bytes)) = header else { continue };
             let id = identity.process;

@@ -28,8 +28,11 @@ use crate::paths;
 use crate::pipeline::events::file_of_uri;
 use crate::process::{self, Description, Script};
 use crate::record::View;
+use crate::spool::fault::Fault;
+use crate::spool::listed::listing_of;
 use crate::spool::place::list;
-use crate::spool::reader::{Fault, Raw, SegmentFile, listing_of};
+use crate::spool::reader::SegmentFile;
+use crate::spool::records::Raw;
 use crate::text::{Bytes, Pieces};
 
 /// What is asked of a replay.

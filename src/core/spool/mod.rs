@@ -2,8 +2,9 @@
 //!
 //! `format` holds bytes and limits only. Write half: `map`, `swap`, `segment`, `writer`, `users` (a directory for each),
 //! and `listing` (what many processes have the same, in files of their own). Both: `chain` (which segment came before).
-//! Read half, their mirror: `place` (where files lie, and whose they are), `reader`, `processes`, `tail` (reading along),
-//! `live` (the same for a person who watches), `doubles` (copies of the same), `seal` (giving back what is not used).
+//! Read half, their mirror: `place` (where files lie, and whose they are), `reader` (loads a segment), `records` (walks
+//! it), `fault` (what is wrong with it), `listed`, `processes`, `tail` (reading along), `live` (the same for a person who
+//! watches), `doubles` (copies of the same), `seal` (giving back what is not used).
 
 pub mod chain;
 pub mod format;
@@ -17,6 +18,10 @@ pub mod writer;
 #[cfg(feature = "read")]
 pub mod doubles;
 #[cfg(feature = "read")]
+pub mod fault;
+#[cfg(feature = "read")]
+pub mod listed;
+#[cfg(feature = "read")]
 pub mod live;
 #[cfg(feature = "read")]
 pub mod place;
@@ -24,6 +29,8 @@ pub mod place;
 pub mod processes;
 #[cfg(feature = "read")]
 pub mod reader;
+#[cfg(feature = "read")]
+pub mod records;
 #[cfg(feature = "read")]
 pub mod seal;
 #[cfg(feature = "read")]

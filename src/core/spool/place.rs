@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
 
+use super::fault::Fault;
 use super::format::EXTENSION;
-use super::reader::{Fault, FaultKind};
 use crate::filter::Filter;
 
 /// Enough to open what is in a directory that one may not list.
@@ -263,14 +263,6 @@ impl Listing<'_> {
 const NO_ENTRY: i32 = rustix::io::Errno::NOENT.raw_os_error();
 const NO_DIRECTORY: i32 = rustix::io::Errno::NOTDIR.raw_os_error();
 const LINK: i32 = rustix::io::Errno::LOOP.raw_os_error();
-
-impl Fault {
-    /// What the operating system would not let us read at `path`.
-    #[must_use]
-    pub fn unreadable(path: &Path, error: &io::Error) -> Self {
-        Self { path: path.to_owned(), offset: 0, kind: FaultKind::Unreadable, detail: error.to_string() }
-    }
-}
 
 #[cfg(test)]
 mod tests {

@@ -4,20 +4,20 @@ use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use uuid::Uuid;
 
+use super::fault::Fault;
 use super::format::{Identity, Loss};
+use super::listed::{listing_file, read_listing};
 use super::place::{Owner, list, parent_of};
-use super::reader::{Fault, Keeps, Loader, SegmentFile, listing_file, read_listing};
+use super::reader::{Loader, SegmentFile};
+use super::records::Keeps;
 use crate::event::Kind;
 use crate::filter::Filter;
+use crate::parallel::in_parallel;
 use crate::process::{Description, Script};
 use crate::startup::{Inventory, inventory};
-
-/// Segments that a thread takes at a time.
-const TAKEN: usize = 16;
 
 /// A library directory, and what is installed there.
 #[derive(Clone, Debug)]
@@ -87,7 +87,7 @@ impl Summary {
     pub fn read(spool: &Path, filter: &Filter) -> io::Result<Self> {
         let (paths, mut faults) = list(spool, filter)?;
         let (mut found, mut startups, mut startup_faults) = (Found::default(), Vec::new(), Vec::new());
-        for (path, part) in paths.iter().zip(in_parallel(&paths, Part::read)) {
+        for (path, part) in paths.iter().zip(in_parallel(&paths, |loader, path| Part::read(loader, path))) {
             match part {
                 Ok(Part::Process(part)) => found.add(*part, &mut faults),
                 Ok(Part::Shared(created, inventory, damage)) => {
@@ -112,34 +112,6 @@ impl Summary {
 /// The directory cannot be listed.
 pub fn read_processes(spool: &Path, filter: &Filter) -> io::Result<(Vec<ProcessSummary>, Vec<Fault>)> {
     Summary::read(spool, filter).map(|summary| (summary.processes, summary.faults))
-}
-
-/// What `each` gives for every path, in their order.
-pub(crate) fn in_parallel<T: Send>(
-    paths: &[PathBuf],
-    each: impl Fn(&mut Loader, &Path) -> T + Sync,
-) -> Vec<T> {
-    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let threads = threads.min(paths.len().div_ceil(TAKEN)).max(1);
-    let next = AtomicUsize::new(0);
-    let work = || {
-        let (mut done, mut loader) = (Vec::new(), Loader::default());
-        loop {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            let Some(taken) = paths.chunks(TAKEN).nth(index) else { return done };
-            done.push((index, taken.iter().map(|path| each(&mut loader, path)).collect::<Vec<T>>()));
-        }
-    };
-    let mut done = std::thread::scope(|scope| {
-        let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
-        let mut done = work();
-        for other in others {
-            done.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-        }
-        done
-    });
-    done.sort_unstable_by_key(|(index, _)| *index);
-    done.into_iter().flat_map(|(_, results)| results).collect()
 }
 
 /// What one file says.

@@ -10,9 +10,10 @@ use rustix::fd::BorrowedFd;
 use rustix::fs::{OFlags, Stat};
 use serde::Deserialize;
 
+use super::fault::FaultKind;
 use super::format::Identity;
 use super::place::{Folder, open_in, owner_of, parent_of};
-use super::reader::{FaultKind, SegmentFile};
+use super::reader::SegmentFile;
 use crate::event::Kind;
 use crate::process::{self, Description};
 

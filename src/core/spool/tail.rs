@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::fault::{Fault, FaultKind};
 use super::format::HEADER_BYTES;
 use super::place::list;
-use super::reader::{Fault, FaultKind, SegmentFile};
+use super::reader::SegmentFile;
 use super::seal::{Life, life};
 use crate::columns::for_each_event_after;
 use crate::filter::Filter;

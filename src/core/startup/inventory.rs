@@ -16,7 +16,9 @@ use crate::record::encoded;
 use crate::redact;
 use crate::spool::listing;
 #[cfg(feature = "read")]
-use crate::spool::reader::{Raw, SegmentFile};
+use crate::spool::reader::SegmentFile;
+#[cfg(feature = "read")]
+use crate::spool::records::Raw;
 use crate::text::Bytes;
 
 /// How the sitecustomize begins that gnomon puts into an interpreter.

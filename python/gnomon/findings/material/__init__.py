@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from ...analysis.sources import moment
@@ -105,37 +104,35 @@ def _blind_rows(analysis: Analysis) -> None:
 
 def _hook_rows(analysis: Analysis) -> None:
     """What `gnomon startup` finds, over all spools."""
-    from ...startup import environments
+    from ...startup import Look, Sighting, environments
 
     analysis.ensure(["process_rows"])
     # Of the processes that found the same hooks the first of each user stands for all.
     found = analysis.connection.execute(
         """
-        select startup, machine, host, user, uid, min(epoch_ns(started)) as started,
-            arg_min(id, started) as id, arg_min(script_file, started) as script_file,
-            arg_min(script, started) as script, arg_min(python, started) as python, false as forked
+        select startup, coalesce(nullif(machine, ''), host), host, arg_min(python, started),
+            min(epoch_ns(started)), arg_min(id, started),
+            coalesce(arg_min(script_file, started), arg_min(script, started), ''),
+            user, uid
         from base.process_rows where startup is not null and not forked
         group by startup, machine, host, user, uid
         """
-    )
-    names = [column[0] for column in found.description or ()]
-    processes: list[Any] = [SimpleNamespace(**dict(zip(names, row))) for row in found.fetchall()]
+    ).fetchall()
     startups = {path: startup for spool in analysis.spools() for path, startup in spool.startups()[0].items()}
-    uses: dict[str, set[tuple[str, str]]] = {}
-    for process in processes:
-        startup = startups.get(process.startup or "")
-        if startup is not None:
-            place = uses.setdefault(f"{process.machine or process.host} {startup.prefix}", set())
-            place.add((process.user, process.host))
+    uses: dict[tuple[str, str], set[str]] = {}
+    looks = []
+    for startup, machine, host, python, started, process, script, user, uid in found:
+        looks.append(Look(startup, machine, host, python, Sighting(started, process, script, user, uid)))
+        if startup in startups:
+            uses.setdefault((machine, startups[startup].prefix), set()).add(user)
     rows: list[dict[str, Any]] = []
-    for key, environment in environments(processes, startups)[0].items():
-        seen_by = uses[" ".join(key)]
+    for key, environment in environments(looks, startups)[0].items():
         for finding in environment.findings:
             rows.append(
                 {
                     "id": finding.id, "severity": finding.severity, "sentence": finding.sentence,
                     "remedy": finding.remedy, "machine": environment.host, "machine_id": key[0],
-                    "path": finding.path, "users": sorted({user for user, _ in seen_by}),
+                    "path": finding.path, "users": sorted(uses[key]),
                     "process": finding.seen.process, "time": moment(finding.seen.time),
                 }
             )  # fmt: skip

@@ -6,7 +6,7 @@
 -- sentence: {script} imports {distribution} {version}, which is known to be malicious ({advisories}).
 -- remedy: Take the machine off the network, change every password and key that its users have on it, and remove the
 --   library.
--- needs: library_uses, actors, checked_rows
+-- needs: advisory_rows, library_uses, actors
 --
 -- A script imported a version of a library that the OSV database lists as malicious (its ids begin with MAL). Innocent:
 -- hardly ever; a private library of the same name.

@@ -4,7 +4,7 @@
 -- attack: T1195.001
 -- sentence: {script} imports {distribution} {version}, which has {known:count known vulnerability/known vulnerabilities} ({advisories}).
 -- remedy: Whoever keeps the environment updates the library.
--- needs: library_uses, actors, checked_rows
+-- needs: advisory_rows, library_uses, actors
 --
 -- A script imported a version of a library for which the OSV database knows a vulnerability; as grave as the gravest. What
 -- is only installed does not count. Innocent: the vulnerable part is not used.

@@ -9,6 +9,11 @@ select
     any_value(severity) as severity,
     coalesce(any_value(advisories), []) as advisories,
     any_value(fixed) as fixed,
+    case
+        when any_value(yanked) <> '' then concat('withdrawn: ', any_value(yanked))
+        when any_value(yanked) is not null then 'withdrawn'
+        when not any_value(is_known) then 'not there'
+    end as package_index,
     min(first_seen) as first_seen,
     max(last_seen) as last_seen
 from libraries

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::Key;
 use crate::event::Kind;
 use crate::record::{VerdictView, View};
-use crate::spool::reader::Raw;
+use crate::spool::records::Raw;
 use crate::verdict::Action;
 
 /// The counters of a record, which grow while its process runs.

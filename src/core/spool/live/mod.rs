@@ -18,9 +18,11 @@ pub use newest::Wanted;
 
 use self::counts::Counters;
 use self::newest::{Chosen, Newest};
+use super::fault::{Fault, FaultKind};
 use super::format::Loss;
 use super::place::{Owner, list};
-use super::reader::{Fault, FaultKind, Raw, Records, SegmentFile};
+use super::reader::SegmentFile;
+use super::records::{Raw, Records};
 use super::seal::{Life, life_on_this_machine};
 use crate::columns::walk::with_description;
 use crate::event::Kind;

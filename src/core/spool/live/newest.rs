@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BinaryHeap, HashMap};
 
 use super::Key;
 use crate::record::View;
-use crate::spool::reader::Raw;
+use crate::spool::records::Raw;
 use crate::text::Pieces;
 use crate::verdict::Action;
 

@@ -194,6 +194,7 @@ const librariesTable = (rows = report.libraries) => ({
     row.version ?? "",
     row.advisories ?? [],
     row.state,
+    row.package_index ?? "",
     list(row.scripts).map(scriptWords),
     row.machines,
   ],
@@ -213,10 +214,12 @@ const librariesTable = (rows = report.libraries) => ({
 
 const libraryRank = (row) =>
   row.state === "vulnerable" ? 10 + rank(row.severity) : row.state === "no known vulnerability" ? 0 : 1;
-const libraryState = (row) =>
+const libraryState = (row) => [
   row.state === "vulnerable"
     ? [severityMark(row.severity ?? "medium"), " vulnerable"]
-    : (row.state ?? "not checked");
+    : (row.state ?? "not checked"),
+  row.package_index && el("span", { class: "under" }, `in the package index: ${clean(row.package_index)}`),
+];
 const scriptWords = (reference) => [reference, scriptOf(reference)?.name ?? ""].join(" ");
 
 const hostsTable = (rows = report.hosts) => ({

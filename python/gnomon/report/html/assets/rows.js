@@ -16,6 +16,7 @@ const KNOWN = {
   state: "State",
   advisories: "Advisories",
   fixed: "Fixed in",
+  package_index: "Package index",
   protocol: "Protocol",
   service: "AI service",
   category: "What it is",
