@@ -22,7 +22,7 @@ pytest.importorskip("duckdb")
 from gnomon._native import doubles
 from gnomon.analysis import Analysis, schema, views
 from gnomon.analysis.identity import Run, scripts
-from gnomon.analysis.marks import schedule
+from gnomon.analysis.marks import read_leavers, read_numbers, schedule
 from gnomon.findings import WorkingHours
 
 ANALYST = """
@@ -369,3 +369,18 @@ BY_BERLIN = [*_times("2026-10-21 04:00", DAY, 4), *_times("2026-10-25 05:00", DA
 )
 def test_what_a_schedule_is_called(starter: str, times: list[datetime], expected: str | None) -> None:
     assert schedule([starter], times, WorkingHours(zone=BERLIN)) == expected
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_leavers_are_read_however_a_spreadsheet_writes_them(tmp_path: Path, separator: str) -> None:
+    path = tmp_path / "leavers.csv"
+    path.write_text(
+        "".join(f"{separator.join(row)}\r\n" for row in (("left", "user", "uid"), ("today", "ann", "1001")))
+    )
+    assert (read_leavers(path), read_numbers(path)) == ({"ann"}, {1001: "ann"})
+
+
+def test_a_list_of_leavers_without_columns_is_one_account_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "leavers.csv"
+    path.write_text("ann\nCORP\\ben\n")
+    assert read_leavers(path) == {"ann", "ben"}
