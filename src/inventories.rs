@@ -7,6 +7,7 @@ use std::path::Path;
 
 use gnomon_core::filter::Filter;
 use gnomon_core::spool::fault;
+use gnomon_core::spool::place::parent_of;
 use gnomon_core::spool::reader::{SegmentFile, segment_paths};
 use gnomon_core::startup::{self, Inventory, inventory};
 use gnomon_core::text::Bytes;
@@ -123,7 +124,7 @@ impl Startup {
 
 /// The inventories of the spool at `path`, by the paths of their files, and what could not be read.
 pub fn read(path: &Path) -> PyResult<(HashMap<OsString, Startup>, Vec<Fault>)> {
-    let folder = if path.is_file() { path.parent().unwrap_or(path) } else { path };
+    let folder = if path.is_file() { parent_of(path) } else { path };
     let paths =
         segment_paths(folder, &Filter::default()).map_err(|error| cannot("read spool", folder, &error))?;
     let (mut found, mut faults) = (HashMap::new(), Vec::new());

@@ -13,11 +13,12 @@ from gnomon.analysis.sources import stream
 ORACLE = Path(__file__).parent / "oracle"
 # Tables in the order in which they are made: the streams that each reads, by kinds and columns.
 _TIMES = "time last_time count process seq"
-_FILES = "open delete rename link symlink mkdir chmod truncate utime copy chown xattr map transfer"
+_FILES = "open delete rename link symlink mkdir chmod truncate utime copy chown xattr map transfer database"
 STREAMS: dict[str, dict[str, tuple[str, str]]] = {
     "file_uses": {
         "file_stream": (
-            _FILES, f"{_TIMES} kind access target destination distribution outcome failed bytes_out bytes_in",
+            _FILES,
+            f"{_TIMES} kind access target destination detail distribution outcome failed bytes_out bytes_in",
         ),
         "made_stream": ("rename copy", f"{_TIMES} destination distribution outcome failed"),
     },
@@ -31,7 +32,9 @@ STREAMS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "path_facts": {},
     "sensitive_reads": {
-        "read_stream": ("open copy map", f"{_TIMES} kind access target outcome failed bytes_in")
+        "read_stream": (
+            "open copy map database", f"{_TIMES} kind access target detail outcome failed bytes_in",
+        )
     },
 }  # fmt: skip
 

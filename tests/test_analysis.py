@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import collections
+import hashlib
 import json
 import os
 import shutil
+import sqlite3
 import sys
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,9 +20,9 @@ import watching
 pytest.importorskip("duckdb")
 
 from gnomon._native import doubles
-from gnomon.analysis import Analysis, views
+from gnomon.analysis import Analysis, schema, views
 from gnomon.analysis.identity import Run, scripts
-from gnomon.analysis.marks import schedule
+from gnomon.analysis.marks import read_leavers, read_numbers, schedule
 from gnomon.findings import WorkingHours
 
 ANALYST = """
@@ -43,6 +45,17 @@ import http.client, sys
 connection = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1]))
 connection.request("POST", "/v1/upload?token=1", body=b"x" * 1000)
 connection.getresponse().read()
+"""
+
+
+WORKERS = """
+import multiprocessing
+def work(number):
+    return number
+if __name__ == "__main__":
+    for method in ("spawn", "forkserver"):
+        with multiprocessing.get_context(method).Pool(1) as pool:
+            pool.map(work, [1])
 """
 
 
@@ -108,6 +121,7 @@ def test_events_are_the_records(analysis: Analysis, recorded: Path) -> None:
     assert collections.Counter(found) == expected
     (total,) = analysis.sql("select count(*) from events").fetchone() or ()
     assert total == expected.total() if hasattr(expected, "total") else sum(expected.values())
+    assert analysis.sql("select sum(records) from processes").fetchone() == (total,)
     assert analysis.rows("select * from events limit 1")[0].keys() >= {"time", "shadow_rule", "machine_id"}
 
 
@@ -125,6 +139,12 @@ def test_a_script_is_one_under_two_names(analysis: Analysis) -> None:
     )
     assert (script["files_written"], script["files_deleted"], script["children"]) == (2, 1, 2)
     assert script["is_in_repository"] is False and script["owner_exists"] is True
+
+
+def test_a_file_stands_once_for_a_script_of_two_names(analysis: Analysis) -> None:
+    """A sum over rows is what was done, and not that once for each name."""
+    rows = analysis.sql("select script_name, reads from files where name = 'customers.csv'").fetchall()
+    assert sorted(rows) == [("analyst.py", 2), ("renamed.py", 4)]
 
 
 def test_files_are_counted_as_they_were_used(analysis: Analysis, recorded: Path) -> None:
@@ -158,6 +178,55 @@ def test_connections_have_requests_and_bytes(analysis: Analysis) -> None:
     assert (row["connects"], row["requests"], row["methods"]) == (1, 1, ["POST"])
     assert row["urls"] == [f"http://127.0.0.1:{row['port']}/v1/upload"]
     assert row["bytes_out"] > 1000 and row["caused_by"]["line"] == 4
+
+
+def test_a_database_is_a_file(spool: Path, tmp_path: Path) -> None:
+    """What SQLite opens raises no event of a file."""
+    connection = sqlite3.connect(tmp_path / "customers.db")
+    with connection:
+        connection.execute("create table customers (name)")
+    connection.close()
+    read = "c = sqlite3.connect('customers.db'); c.execute('select * from customers').fetchall(); c.close()"
+    code = f"import sqlite3; sqlite3.connect(':memory:').close(); {read}; {read}"
+    watching.armed([sys.executable, "-c", code], spool, cwd=tmp_path).checked()
+    with Analysis([spool]) as analysis:
+        rows = analysis.rows(
+            "select name, folder, reads, writes, category from files where name like '%mer%'"
+        )
+        analysis.ensure(["sensitive_reads"])
+        read_before = analysis.sql("select path, reads from base.sensitive_reads").fetchall()
+    assert rows == [
+        {"name": "customers.db", "folder": str(tmp_path), "reads": 2, "writes": 0, "category": "customer"}
+    ]
+    assert read_before == [(str(tmp_path / "customers.db"), 2)]
+
+
+def test_workers_leave_the_script_what_it_is(spool: Path, tmp_path: Path) -> None:
+    """What multiprocessing starts has a command of its own each time: that is no version of the script."""
+    script = tmp_path / "workers.py"
+    script.write_text(WORKERS)
+    watching.armed([sys.executable, str(script)], spool).checked()
+    with Analysis([spool]) as analysis:
+        (row,) = analysis.rows("select form, sha256, versions, runs from scripts")
+        (ran,) = analysis.rows("select count(*) as processes from processes")
+    digest = hashlib.sha256(script.read_bytes()).hexdigest()
+    assert (row["form"], row["sha256"], row["versions"], row["runs"]) == ("file", digest, 1, 1)
+    assert ran["processes"] > 2
+
+
+@pytest.mark.parametrize("user, uid, shown", [("ann", 1000, "ann"), ("", 54321, "uid 54321"), ("", None, "")])
+def test_a_user_without_a_name_is_told_by_number(user: str, uid: int | None, shown: str) -> None:
+    import duckdb
+
+    with duckdb.connect() as connection:
+        connection.execute("create schema base")
+        connection.execute(
+            "create table process_stream as "
+            "select 'p' as id, 1 as records, 'python' as role, ? as user, ?::uinteger as uid",
+            [user, uid],
+        )
+        connection.execute(schema.base("process_rows"))
+        assert connection.execute("select user from base.process_rows").fetchall() == [(shown,)]
 
 
 def test_a_silent_child_is_a_gap(analysis: Analysis) -> None:
@@ -263,8 +332,11 @@ def test_scripts_are_told_apart_by_content_and_place() -> None:
         _run(7, file="/b/empty.py", size=0, sha256="e" * 64),  # no content
         _run(8, parent="p1", form="command", name="from multiprocessing.spawn import x; x()"),
         _run(9, parent="p5", forked=True),
+        _run(10, parent="p8", forked=True, form="command", name="from multiprocessing.spawn import x; x()"),
     ]
-    ids = {process: script for process, (script, _) in scripts(runs).items()}
+    found = scripts(runs)
+    assert [process for process, one in found.items() if one.is_worker] == ["p8", "p10"]
+    ids = {process: one.script for process, one in found.items()}
     assert ids["p1"] == ids["p2"] == ids["p3"] == ids["p8"] == "1" * 12
     assert ids["p4"] != ids["p5"] == ids["p9"]
     assert ids["p6"] != ids["p7"]
@@ -317,3 +389,18 @@ BY_BERLIN = [*_times("2026-10-21 04:00", DAY, 4), *_times("2026-10-25 05:00", DA
 )
 def test_what_a_schedule_is_called(starter: str, times: list[datetime], expected: str | None) -> None:
     assert schedule([starter], times, WorkingHours(zone=BERLIN)) == expected
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_leavers_are_read_however_a_spreadsheet_writes_them(tmp_path: Path, separator: str) -> None:
+    path = tmp_path / "leavers.csv"
+    path.write_text(
+        "".join(f"{separator.join(row)}\r\n" for row in (("left", "user", "uid"), ("today", "ann", "1001")))
+    )
+    assert (read_leavers(path), read_numbers(path)) == ({"ann"}, {1001: "ann"})
+
+
+def test_a_list_of_leavers_without_columns_is_one_account_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "leavers.csv"
+    path.write_text("ann\nCORP\\ben\n")
+    assert read_leavers(path) == {"ann", "ben"}

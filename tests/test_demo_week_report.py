@@ -82,7 +82,16 @@ def _label(path: str) -> str | None:
 
 
 def _sensitive(week: Week) -> list[dict[str, Any]]:
-    return [file for file in week.expected["files"] if _label(file["path"]) and not _is_code(file["path"])]
+    files = [*week.expected["files"], _ledger(week)]
+    return [file for file in files if _label(file["path"]) and not _is_code(file["path"])]
+
+
+def _ledger(week: Week) -> dict[str, Any]:
+    """The database of the script that reconciles, of which the story does not tell."""
+    script = "/srv/finance/reconcile.py"
+    (runs,) = (entry["runs"] for entry in week.expected["scripts"] if script in entry["paths"])
+    path, used = "/srv/finance/reconcile.db", ("reads", "runs_that_read", "runs_that_wrote")
+    return {"script": script, "path": path, **dict.fromkeys(used, runs)}
 
 
 def _is_code(path: str) -> bool:

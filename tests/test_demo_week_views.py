@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -253,3 +253,23 @@ def test_bytes_of_files(week: Week, analysis: Analysis) -> None:
             reads, writes, bytes_read, bytes_written = found[path]
             assert path in written or bytes_read == reads * file["size"], path
             assert bytes_written == writes * file["size"], path
+
+
+def test_since_leaves_out_runs_that_were_over(week: Week) -> None:
+    """What was before is no run that did without a host, and so makes no host of later runs new."""
+    moment = datetime.fromisoformat(week.expected["monday"]).replace(tzinfo=timezone.utc)
+    since = int((moment + timedelta(days=2, hours=12)).timestamp()) * 10**9
+    later = {
+        process.id
+        for process in week.processes.values()
+        if process.role == "python" and max(process.last_seen, process.ended or 0) >= since
+    }
+    assert 0 < len(later) < len(week.processes)
+    new = "select script_name, subject from findings where rule = 'host-new'"
+    with Analysis([week.spool], since=since) as some, Analysis([week.spool]) as all_of_it:
+        assert {row["process"] for row in some.rows("select process from processes")} == later
+        gaps = {row["process"] for row in some.rows("select process from gaps where process is not null")}
+        assert gaps <= later
+        assert {tuple(row.values()) for row in some.rows(new)} <= {
+            tuple(row.values()) for row in all_of_it.rows(new)
+        }

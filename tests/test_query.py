@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from terminals import Seat
 
+import watching
 from commands import events, gnomon, here
 from gnomon.analysis import Analysis, views
 from gnomon.cli import main
@@ -295,6 +296,58 @@ def test_who_names_people_scripts_and_records(week: Week) -> None:
     short = here("who", "/srv/hr/salaries.csv", week.spool).checked().stdout.decode().splitlines()[1]
     assert short.startswith("1 person (erin); 1 more only tried (alice); 2 scripts")
     assert "Nobody" in here("who", "/srv/hr/salaries", week.spool).checked().stdout.decode()
+
+
+def _accesses(*asked: object) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(here("who", *asked, "--format", "json").checked().stdout)[
+        "accesses"
+    ]
+    return found
+
+
+@pytest.mark.parametrize(
+    "asked", ["https://user@API.openai.com/v1?x=1", "api.openai.com:443", "api.openai.com."]
+)
+def test_a_host_is_found_however_it_is_written(week: Week, asked: str) -> None:
+    assert _accesses(asked, week.spool) == _accesses("api.openai.com", week.spool) != []
+
+
+def test_a_file_is_found_by_whatever_path_it_was_opened(spool: Path, tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "x.csv").write_text("x")
+    code = "open('x.csv'); open('a/../x.csv'); import socket; s = socket.socket(socket.AF_INET6)\n"
+    code += "try:\n    s.connect(('::1', 9))\nexcept OSError:\n    pass"
+    watching.armed([sys.executable, "-c", code], spool, cwd=tmp_path).checked()
+    for asked in (tmp_path / "x.csv", tmp_path / "a/../x.csv"):
+        assert {row["subject"] for row in _accesses(asked, spool)} == {
+            f"{tmp_path}/x.csv", f"{tmp_path}/a/../x.csv",
+        }  # fmt: skip
+    assert _accesses("[::1]:9", spool) == _accesses("::1", spool)
+    assert here("who", "", spool).status == 2
+
+
+def test_scripts_that_accessed_a_file_are_counted_as_the_views_have_them(spool: Path, tmp_path: Path) -> None:
+    for name in ("one.py", "same.py", "again.py", "other/one.py"):
+        script = tmp_path / name
+        script.parent.mkdir(exist_ok=True)
+        script.write_text(f"open(__file__ + '.txt', 'w')  # {script.parent.name}\n")
+        watching.armed([sys.executable, str(script)], spool).checked()
+    said = here("who", tmp_path / "**/*.txt", spool).checked().stdout.decode()
+    assert "with 2 scripts" in said
+
+
+def test_a_segment_is_asked_from_where_it_lies(week: Week) -> None:
+    segment = next(path for path in week.spool.rglob("*-0000.gnomon"))
+    asked = [
+        sys.executable,
+        "-m",
+        "gnomon",
+        "query",
+        "--spool",
+        segment.name,
+        "select count(*) from findings",
+    ]
+    watching.bare(asked, cwd=segment.parent).checked()
 
 
 def test_all_about_a_person_is_about_nobody_else(week: Week) -> None:

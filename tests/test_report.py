@@ -37,7 +37,7 @@ from gnomon.report.ledger import ledger
 from gnomon.report.markdown import as_markdown, page_as_markdown
 from gnomon.report.model import Report
 from gnomon.report.pseudonyms import People, Pseudonyms, people
-from gnomon.report.questions import by_script
+from gnomon.report.questions import ask, by_script
 from gnomon.report.sarif import as_sarif
 from gnomon.report.terminal import as_text
 from gnomon.text import bytes_in_words
@@ -468,6 +468,19 @@ def test_what_only_speaks_as_an_ai_service_is_told_with_the_sdks_of_others(tmp_p
 
     assert lines["self-hosted:llm.example"] == ("self-hosted", ["openai 1.0"])
     assert lines["anthropic"] == ("api", [])
+
+
+def test_what_only_failed_is_no_call(tmp_path: Path) -> None:
+    """A request is recorded before its connection is made."""
+    scene = Scene(tmp_path)
+    tried = {"connects": 0, "requests": 3, "failed": 3}
+    for host, more in (("api.refused.example", tried), ("api.reached.example", {"requests": 2})):
+        scene.contact(scene.run(), host, **more)
+        scene.host(host, is_ai=True, service=host, service_name=host)
+
+    assert {line.service: line.calls for line in ledger(scene.analysis)} == {"api.reached.example": 2}
+    (day,) = ask(scene.analysis, "timeline")
+    assert (day["connections"], day["ai_requests"]) == (1, 2)
 
 
 def test_programs_count_as_started_where_they_did_and_long_ones_may_be_silent(tmp_path: Path) -> None:

@@ -121,6 +121,12 @@ impl<'de> Visitor<'de> for TextVisitor {
 pub struct Pieces<'a>(pub &'a [u8], pub &'a [u8]);
 
 impl Pieces<'_> {
+    /// Whether both pieces as one are `bytes`.
+    #[must_use]
+    pub fn is(&self, bytes: &[u8]) -> bool {
+        bytes.strip_prefix(self.0) == Some(self.1)
+    }
+
     /// Both pieces as one.
     #[must_use]
     pub fn to_vec(&self) -> Vec<u8> {

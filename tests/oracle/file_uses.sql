@@ -9,7 +9,8 @@ with uses as (
         coalesce(outcome = 'denied', false) as is_denied,
         case when kind in ('link', 'symlink') then coalesce(destination, target) else target end as path
     from file_stream
-    where kind <> 'transfer' or starts_with(coalesce(target, ''), '/')
+    where kind not in ('transfer', 'database')
+        or (starts_with(coalesce(target, ''), '/') and (kind <> 'database' or detail = 'connect'))
     union all by name
     select
         process, seq, time, last_time, 'made' as kind, failed, distribution, null as bytes_in, null as bytes_out,
@@ -24,9 +25,10 @@ select
     r.actor,
     u.path,
     count(distinct u.process) as runs,
-    sum(done) filter ((kind = 'open' and access like '%read%') or kind in ('copy', 'map'))::bigint as reads,
+    sum(done) filter ((kind = 'open' and access like '%read%') or kind in ('copy', 'map', 'database'))::bigint as reads,
     sum(done) filter (
         kind = 'made' or (kind = 'open' and regexp_matches(access, 'write|append|create'))
+            or (kind = 'database' and bytes_out > 0)
     )::bigint as writes,
     sum(done) filter (kind = 'delete')::bigint as deletes,
     sum(done) filter (kind = 'rename')::bigint as renames,

@@ -16,5 +16,5 @@ select
 from read_stream e
 join base.path_facts p on p.path = e.target
 where p.severity <> 'info' and e.outcome is distinct from 'denied' and e.count > coalesce(e.failed, 0)
-    and (e.kind <> 'open' or e.access like '%read%')
+    and (e.kind <> 'open' or e.access like '%read%') and (e.kind <> 'database' or e.detail = 'connect')
 group by all

@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 _TEMPORARY = re.compile(r"/(?:tmp|var/tmp|dev/shm|run)/|.*/(?:AppData/Local/Temp|\.cache)/", re.IGNORECASE)
 # Processes that multiprocessing starts by itself, to run the functions of the script that asked for them.
@@ -34,14 +35,32 @@ class Run:
     user: str
 
 
-def scripts(runs: Iterable[Run]) -> dict[str, tuple[str, str]]:
-    """For each process its script's id, and the script's name as this run has it."""
+class Identity(NamedTuple):
+    """Which script a process belongs to.
+
+    Attributes:
+        script: The script's id.
+        name: The script's name as this run has it.
+        is_worker: Whether the process began with a command of multiprocessing's own. Its content is none of
+            the script's, and another each time, as it holds the numbers of pipes.
+    """
+
+    script: str
+    name: str
+    is_worker: bool
+
+
+def scripts(runs: Iterable[Run]) -> dict[str, Identity]:
+    """For each process which script it belongs to."""
     groups = _Groups()
+    workers: set[str] = set()
     keys: dict[str, str] = {}
     names: dict[str, str] = {}
     first: dict[str, str] = {}
     for run in runs:
         if run.parent in keys and (run.forked or _is_worker(run)):
+            if not run.forked or run.parent in workers:
+                workers.add(run.process)
             keys[run.process], names[run.process] = keys[run.parent], names[run.parent]
             continue
         named = _keys(run)
@@ -53,7 +72,10 @@ def scripts(runs: Iterable[Run]) -> dict[str, tuple[str, str]]:
     ids: dict[str, str] = {}
     for key, digest in first.items():  # in the order of their first run
         ids.setdefault(groups.find(key), digest[:_ID_DIGITS])
-    return {process: (ids[groups.find(key)], names[process]) for process, key in keys.items()}
+    return {
+        process: Identity(ids[groups.find(key)], names[process], process in workers)
+        for process, key in keys.items()
+    }
 
 
 def shown_name(run: Run) -> str:

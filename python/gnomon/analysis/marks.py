@@ -152,7 +152,11 @@ def read_numbers(path: str | os.PathLike[str]) -> dict[int, str]:
 def _table(path: str | os.PathLike[str]) -> tuple[list[str], list[list[str]]]:
     """What may be the names of columns, and all rows."""
     with open(path, encoding="utf-8-sig", newline="") as file:
-        rows = [row for row in csv.reader(file) if any(cell.strip() for cell in row)]
+        text = file.read()
+    # Spreadsheets write semicolons where a comma stands in numbers; no account has either in its name.
+    separator = max(",;\t", key=text.partition("\n")[0].count)
+    lines = csv.reader(text.splitlines(keepends=True), delimiter=separator)
+    rows = [row for row in lines if any(cell.strip() for cell in row)]
     if not rows:
         raise ValueError("it is empty")
     return [cell.strip().lower() for cell in rows[0]], rows

@@ -31,7 +31,8 @@ class Analysis:
 
     Args:
         spools: The directories or segments. A process that stands in two of them counts once.
-        since: Only records last repeated at or after this time, in nanoseconds since 1970.
+        since: Only records last repeated at or after this time, in nanoseconds since 1970, and runs that were
+            not over by then.
         catalog: What is known of services, hosts and paths; by default what gnomon ships, and the machine's
             and user's own.
         vulnerabilities: The OSV database that was imported; by default where `gnomon osv import` puts it.

@@ -55,17 +55,25 @@ def _processes(loading: Loading) -> None:
 def _runs(loading: Loading) -> None:
     from .identity import Run, scripts
 
+    since = loading.analysis.since or 0
     found = loading.connection.execute(
         "select id, parent, forked, script_form, script, script_file, script_sha256, script_size, machine, "
         "user "
-        "from base.process_rows order by started, id"
+        "from base.process_rows where greatest(last_seen_ns, ended_ns) >= ? order by started, id",
+        [since],
     ).fetchall()
+    # Which were over by then are no runs, and what they lost is no gap.
+    loading.connection.execute(
+        "delete from loss_rows where process in "
+        "(select id from process_stream where greatest(last_seen_ns, ended_ns) < ?)",
+        [since],
+    )
     named = scripts(Run(*row) for row in found)
     load_rows(
         loading.connection,
         "script_rows",
-        "process VARCHAR, script VARCHAR, name VARCHAR",
-        ({"process": key, "script": script, "name": name} for key, (script, name) in named.items()),
+        "process VARCHAR, script VARCHAR, name VARCHAR, is_worker BOOLEAN",
+        ({"process": key, **found._asdict()} for key, found in named.items()),
     )
     loading.connection.execute(schema.base("runs"))
 

@@ -58,7 +58,7 @@ def main(options: argparse.Namespace) -> int:
     if options.person is not None:
         # What would be the file or host is a spool.
         return _person(options, [*([options.asked] if options.asked else []), *options.spools])
-    if options.asked is None:
+    if not (options.asked or "").strip():
         raise UsageError(
             "cannot say who without what", hint="say `gnomon who PATH`, `HOST` or `--person USER`"
         )
@@ -128,7 +128,7 @@ def _in_short(found: Mapping[str, Any]) -> str:
     said = counted(len(did), "person", "people") + (f" ({some(did, 5)})" if did else "")
     if tried:
         said += f"; {len(tried):,} more only tried ({some(tried, 5)})"
-    return f"{said}; {counted(len(found['scripts']), 'script')}, {counted(len(rows), 'line')} of records"
+    return f"{said}; {counted(found['script_count'], 'script')}, {counted(len(rows), 'line')} of records"
 
 
 def _in_vain(row: Mapping[str, Any]) -> str:
@@ -196,7 +196,7 @@ def _person_as_text(found: Mapping[str, Any], options: argparse.Namespace) -> st
     hosts = len({host["host"] for host in found["hosts"] if not host["is_local"]})
     screen.facts(
         [
-            ("runs", f"{counted(len(found['runs']), 'run')} of {counted(len(found['scripts']), 'script')}"),
+            ("runs", f"{counted(len(found['runs']), 'run')} of {counted(found['script_count'], 'script')}"),
             ("machines", some(found["machines"], 6)),
             ("files", counted(len({file["path"] for file in found["files"]}), "file")),
             ("hosts", f"{counted(hosts, 'host')} beyond their machines, {bytes_in_words(sent)} sent"),

@@ -7,7 +7,9 @@ import re
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
+from ..catalog.catalog import plain_path
 from .gaps import gaps
 from .questions import Row, ask, plain
 
@@ -42,18 +44,33 @@ class Subject:
 
 
 def subject(wanted: str) -> Subject:
-    """A path where there is a slash in it or a file of that name is here, else a host.
+    """A path where there is a slash in it or a file of that name is here, else a host, also as in a URL.
 
     Globs are `*` and `?` within a directory or a label, `**/` for any directories or none, `**` for anything.
     A host stands for those below it, too; a directory for all that is in it. What no host of the records is
     called may be the name of a file (`who`).
     """
-    if "/" in wanted or wanted.startswith("~") or os.path.exists(wanted):
+    is_here = os.path.exists(wanted)
+    named = None if is_here else _host_of(wanted)
+    if named is None and ("/" in wanted or wanted.startswith("~") or is_here):
         path = os.path.expanduser(wanted)
-        path = path if path.startswith(("/", "*")) else os.path.abspath(path)
+        path = plain_path(path) if path.startswith(("/", "*")) else os.path.abspath(path)
         return Subject(wanted, FILES, _glob(path.rstrip("/") or "/", within="[^/]*") + "(?:/.*)?")
-    host = wanted.strip().rstrip(".").lower()
+    host = (named or wanted.strip()).rstrip(".").lower()
     return Subject(wanted, HOSTS, r"(?i:(?:.*\.)?" + _glob(host, within="[^.]*") + ")")
+
+
+def _host_of(wanted: str) -> str | None:
+    """The host of a URL, of `host:port`, and of an address in brackets; of all ports."""
+    text = wanted.strip()
+    if re.fullmatch(r"(?:\[[0-9a-f:.]+\](?::\d+)?|[^/:\s]+:\d+)", text, re.IGNORECASE):
+        text = f"//{text}"
+    elif not re.match(r"[a-z][a-z0-9+.-]*://", text, re.IGNORECASE):
+        return None
+    try:
+        return urlsplit(text).hostname
+    except ValueError:
+        return None
 
 
 def _by_name(wanted: str) -> Subject:
@@ -89,6 +106,7 @@ def who(analysis: Analysis, asked: Subject) -> dict[str, Any]:
         "accesses": rows,
         "people": sorted({row["user"] for row in rows if row["user"]}),
         "scripts": sorted({row["script_name"] for row in rows if row["script_name"]}),
+        "script_count": len({row["script"] for row in rows if row["script"]}),
         "gaps": [gap.sentence for gap in gaps(analysis) if gap.kind != "note"],
     }
 

@@ -251,6 +251,13 @@ impl<'q> Files<'q> {
                 }
             }
             Kind::Copy | Kind::Map => found.add(Sum::Reads, done),
+            Kind::Database => {
+                found.add(Sum::Reads, done);
+                // SQLite opens for both; that it wrote native code tells.
+                if bytes.1 != 0 {
+                    found.add(Sum::Writes, done);
+                }
+            }
             Kind::Delete => found.add(Sum::Deletes, done),
             Kind::Rename => found.add(Sum::Renames, done),
             Kind::Transfer => {}
@@ -307,7 +314,7 @@ impl<'q> Files<'q> {
         let is_classed = self.paths.get(path).is_some_and(|path| path.is_classed);
         let is_read = match kind {
             Kind::Open => act.view.access.has(Access::READ),
-            kind => matches!(kind, Kind::Copy | Kind::Map),
+            kind => matches!(kind, Kind::Copy | Kind::Map | Kind::Database),
         };
         if !is_classed || !is_read || act.done() <= 0 {
             return;
@@ -440,6 +447,8 @@ impl<'q> Files<'q> {
 pub fn is_about_a_file(kind: Kind, view: &View<'_>) -> bool {
     match kind {
         Kind::Transfer => is_absolute(view),
+        // Neither one in memory nor a library that is loaded into it.
+        Kind::Database => is_absolute(view) && view.detail.is_some_and(|detail| detail.is(b"connect")),
         kind => matches!(
             kind,
             Kind::Open

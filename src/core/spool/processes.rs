@@ -189,7 +189,8 @@ impl ProcessPart {
             match item {
                 Ok(raw) if raw.kind == Kind::Text as u16 => {}
                 Ok(raw) => {
-                    self.records += 1;
+                    // Those that help to read others are none of what a process left.
+                    self.records += u64::from(Kind::from_number(raw.kind).is_none_or(Kind::is_event));
                     self.last_seen = self.last_seen.max(raw.last_time);
                     if raw.kind == Kind::Startup as u16 && self.startup.is_none() {
                         self.startup = rmp_serde::from_slice(raw.payload).ok();

@@ -41,8 +41,10 @@ select
     s.script,
     p.script_form,
     s.name as script_name,
+    s.is_worker,
     p.script_file as script_path,
-    p.script_sha256,
+    -- Of multiprocessing's own command it is the hash of that, and not of the script.
+    case when not s.is_worker then p.script_sha256 end as script_sha256,
     p.script_size,
     p.script_owner,
     p.script_owner_uid,

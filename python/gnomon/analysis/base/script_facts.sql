@@ -8,7 +8,7 @@ with places as (
         list(distinct executable) as interpreters,
         list(distinct started_by) as started_by,
         arg_max(script_name, started) as name,
-        arg_max(script_form, started) as form,
+        arg_max(script_form, started) filter (is_worker is not true) as form,
         arg_max(script_path, started) as path,
         arg_max(directory, started) as directory,
         arg_max(script_sha256, started) as sha256,

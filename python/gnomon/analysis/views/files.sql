@@ -14,8 +14,8 @@
 -- severity VARCHAR: how much that matters: `high`, `medium`, `low`, or `info` for what is no risk of its own, as models
 -- attack VARCHAR: the MITRE ATT&CK techniques that reading it may stand for
 -- runs BIGINT: how many runs used it
--- reads BIGINT: how often it was opened for reading, mapped, or copied from
--- writes BIGINT: how often it was opened for writing, or made by a copy or rename
+-- reads BIGINT: how often it was opened for reading or as a database of SQLite, mapped, or copied from
+-- writes BIGINT: how often it was opened for writing, or made by a copy or rename; of a database, where native code told that it was written
 -- deletes BIGINT: how often it was deleted
 -- renames BIGINT: how often it was renamed to another name
 -- changes BIGINT: other changes: modes, owners, times, links

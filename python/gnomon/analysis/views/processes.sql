@@ -12,7 +12,7 @@
 -- last_seen TIMESTAMP: the time of its last record
 -- seconds DOUBLE: how long it ran, as far as is known
 -- status INTEGER: its exit status
--- user VARCHAR: the user's name; the number where it has none
+-- user VARCHAR: the user's name; `uid 1234` where the number has none
 -- uid UINTEGER: the user's number
 -- is_forged BOOLEAN: it says to be of another user than its files belong to
 -- machine VARCHAR: the machine's host name
@@ -27,7 +27,7 @@
 --   `interactive`
 -- script_name VARCHAR: the script's name: that of its file, its module, or the start of its command
 -- script_path VARCHAR: the file that holds its code
--- script_sha256 VARCHAR: the hash of its content when it started
+-- script_sha256 VARCHAR: the hash of its content when it started; null for what multiprocessing starts by a command of its own
 -- hook_proven BOOLEAN: gnomon raised an event and saw it arrive
 -- native VARCHAR: whether native code was watched: `on`, `off`, `unsupported`, `failed`
 -- managed BOOLEAN: it was recorded by gnomon as installed for the whole machine

@@ -10,8 +10,8 @@ with calls as (
     from base.contacts c
     join base.runs r using (process)
     join base.host_facts n on n.host = c.host and n.port is not distinct from c.port
-    where n.is_ai
-        and coalesce(c.connects, 0) + coalesce(c.requests, 0) + coalesce(c.datagrams, 0) + coalesce(c.denied, 0) > 0
+    -- A request is recorded before its connection is made: where that only failed nothing was called.
+    where n.is_ai and (c.is_reached or coalesce(c.denied, 0) > 0)
 )
 select
     id,
@@ -26,7 +26,7 @@ select
     list_sort(list(distinct user)) as users,
     list_sort(list(distinct machine)) as machines,
     count(distinct process) as runs,
-    coalesce(sum(if(coalesce(requests, 0) > 0, requests, connects)), 0)::bigint as calls,
+    coalesce(sum(if(coalesce(requests, 0) > 0, requests, connects)) filter (is_reached), 0)::bigint as calls,
     coalesce(sum(bytes_out), 0)::bigint as bytes_out,
     coalesce(sum(bytes_in), 0)::bigint as bytes_in,
     min(first_seen) as first_seen,

@@ -1,5 +1,5 @@
 -- One row for each day. What a run did counts for the day on which it first did it. Connections and bytes are those
--- beyond the machine, as in the summary; AI requests are those to models on the machine, too.
+-- beyond the machine, as in the summary, and none that only failed; AI requests are those to models on the machine, too.
 with ran as (
     select started::date as day, count(*) filter (is_start) as runs, count(distinct script) as scripts, count(distinct user) as users
     from base.runs
@@ -14,7 +14,7 @@ talked as (
         sum(c.bytes_out) filter (not n.is_local)::bigint as bytes_out
     from base.contacts c
     join base.host_facts n on n.host = c.host and n.port is not distinct from c.port
-    where not n.is_local or n.is_ai
+    where c.is_reached and (not n.is_local or n.is_ai)
     group by day
 ),
 stopped as (

@@ -40,6 +40,6 @@ from named n
 left join base.runs r using (process)
 -- What is known by a name is asked for by its address, too.
 where n.subject is not null
-    and (regexp_full_match(n.subject, $pattern, 's') or coalesce(regexp_full_match(n.address, $pattern, 's'), false))
+    and (regexp_full_match(plain_path(n.subject), $pattern, 's') or coalesce(regexp_full_match(n.address, $pattern, 's'), false))
 group by all
 order by first_seen, n.process, n.subject, n.kind
