@@ -333,7 +333,7 @@ def test_scripts_that_accessed_a_file_are_counted_as_the_views_have_them(spool: 
         script.write_text(f"open(__file__ + '.txt', 'w')  # {script.parent.name}\n")
         watching.armed([sys.executable, str(script)], spool).checked()
     said = here("who", tmp_path / "**/*.txt", spool).checked().stdout.decode()
-    assert "with 2 scripts" in said
+    assert "; 2 scripts," in said
 
 
 def test_a_segment_is_asked_from_where_it_lies(week: Week) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from servers import http_api
 from watching import Kept, Record, armed, program
 
 HTTP = "http://127.0.0.1:PORT"
@@ -169,3 +170,32 @@ def test_a_request_names_its_host_and_port(a_python: str, spool: Path, tmp_path:
     (connect,) = Kept(spool).records("connect")
     assert (request.host, request.port) == ("127.0.0.1", int(done.stdout))
     assert request.port == connect.port
+
+
+RAW = """
+import socket, sys
+connection = socket.create_connection((sys.argv[1], int(sys.argv[2])))
+head = ["GET /a HTTP/1.1", "Connection: close", "Host: " + sys.argv[3], "", ""]
+connection.sendall("\\r\\n".join(head).encode())
+while connection.recv(1000):
+    pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("asked", "said", "told"),
+    [
+        ("localhost", "intranet.corp", "localhost:PORT"),
+        ("localhost", "LocalHost", "localhost"),
+        ("localhost", "127.0.0.1", "127.0.0.1"),
+        ("127.0.0.1", "intranet.corp", "intranet.corp"),
+    ],
+)
+def test_a_request_goes_where_its_connection_does(
+    asked: str, said: str, told: str, a_python: str, spool: Path
+) -> None:
+    with http_api() as (url, _):
+        port = url.rpartition(":")[2]
+        armed([a_python, "-c", RAW, asked, port, said], spool).checked()
+    (record,) = Kept(spool).records("http")
+    assert record.target == f"http://{told.replace('PORT', port)}/a"

@@ -273,6 +273,11 @@ pub fn is_known_as(address: IpAddr, name: &str) -> bool {
     session::armed().is_some_and(|recorder| recorder.is_at(name, address))
 }
 
+/// The name that was found to be at `address` last.
+pub fn name_at(address: IpAddr) -> Option<String> {
+    session::armed().and_then(|recorder| recorder.name_at(address))
+}
+
 /// Counts bytes of the record with this key; a result below 0 is an error, and counts nothing. Returns false where the
 /// record is in an earlier segment, or a parent's.
 #[inline]

@@ -122,6 +122,8 @@ impl Talk {
             self.sender.feed(piece, |seen| match seen {
                 Seen::Request(request) if !is_refused => {
                     *is_tunnel |= &*request.method == "CONNECT";
+                    // Behind a proxy it goes where it says.
+                    let peer = peer.filter(|_| !*is_tunnel);
                     is_refused =
                         request_begins(caller, &request, is_encrypted, peer, server.as_deref()).is_stopped;
                 }
@@ -174,13 +176,27 @@ fn url_of(
     }
     let asked = request.host.as_deref().filter(|host| !host.is_empty()).or(server);
     let authority = match (asked, peer) {
-        (Some(host), _) => host.to_owned(),
+        (Some(host), Some((address, port))) => {
+            other_name(host, address).map_or_else(|| host.to_owned(), |name| format!("{name}:{port}"))
+        }
+        (Some(host), None) => host.to_owned(),
         (None, Some((address, port))) => std::net::SocketAddr::new(address, port).to_string(),
         (None, None) => "unknown".to_owned(),
     };
     let scheme = if is_encrypted { "https" } else { "http" };
     let slash = if request.target.starts_with('/') { "" } else { "/" };
     format!("{scheme}://{authority}{slash}{}", request.target)
+}
+
+/// The name of the other end at `address`, where it is known to be another than a request says: `Host` is whatever the
+/// program likes, and the bytes go where the connection does.
+fn other_name(host: &str, address: IpAddr) -> Option<String> {
+    let (name, port) = host.rsplit_once(':').unwrap_or((host, ""));
+    let name = if port.bytes().all(|byte| byte.is_ascii_digit()) { name } else { host };
+    let name = name.trim_end_matches('.').to_ascii_lowercase();
+    let is_address = name.trim_matches(['[', ']']).parse() == Ok(address);
+    let known = call::name_at(address).filter(|_| !is_address)?;
+    (!call::is_known_as(address, &name)).then_some(known)
 }
 
 /// TLS names the server that it wants: the name of the connection, where it had none.

@@ -196,7 +196,7 @@ def _person_as_text(found: Mapping[str, Any], options: argparse.Namespace) -> st
     hosts = len({host["host"] for host in found["hosts"] if not host["is_local"]})
     screen.facts(
         [
-            ("runs", f"{counted(len(found['runs']), 'run')} of {counted(found['script_count'], 'script')}"),
+            ("runs", f"{counted(len(found['runs']), 'run')} of {counted(len(found['scripts']), 'script')}"),
             ("machines", some(found["machines"], 6)),
             ("files", counted(len({file["path"] for file in found["files"]}), "file")),
             ("hosts", f"{counted(hosts, 'host')} beyond their machines, {bytes_in_words(sent)} sent"),

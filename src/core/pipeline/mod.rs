@@ -303,6 +303,12 @@ impl Recorder {
         self.hosts.is_at(host, address)
     }
 
+    /// The name that was found to be at `address` last.
+    #[must_use]
+    pub fn name_at(&self, address: std::net::IpAddr) -> Option<String> {
+        self.hosts.name_at(address)
+    }
+
     /// Notes that `thread` found `host` to be at `addresses`.
     pub fn answered(&self, thread: u64, host: &str, addresses: &[std::net::IpAddr]) {
         let host = host.trim_end_matches('.').to_ascii_lowercase();
