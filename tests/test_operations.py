@@ -105,7 +105,7 @@ TABLE: list[tuple[str, list[Row] | dict[str, list[Row]]]] = [
     ),
     ("sqlite_path", [("database", "connect", "data.db", None, 1)]),
     ("sqlite_memory", [("database", "connect", "*:memory:", None, 1)]),
-    ("sqlite_uri", [("database", "connect", "*file:data.db?mode=rwc", None, 1)]),
+    ("sqlite_uri", [("database", "connect", "data.db", None, 1)]),
     # Many builds of Python cannot load extensions, and 3.9 raises no event for it.
     ("sqlite_extension", [("database", None, None, None, None)]),
     # files by the standard library
