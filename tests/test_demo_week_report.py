@@ -374,9 +374,11 @@ def test_gaps(week: Week, report: Report, names: dict[str, str]) -> None:
     assert ends.count == week.expected["processes"]["without_end"]
     (blind,) = [gap for gap in report.gaps if gap.kind == "blind library"]
     assert [names[script] for script in blind.scripts] == ["/srv/operations/fast_copy.py"]
-    (unread,) = [gap for gap in report.gaps if gap.kind == "note"]
+    (unread,) = [gap for gap in report.gaps if (gap.kind, gap.reason) == ("note", "scripts")]
     of_files = [entry for entry in _scripts(week).values() if entry[0]["paths"]]
     assert f"{len(of_files)} of {len(of_files)} scripts" in unread.sentence
+    old, small = (gap.sentence for gap in report.gaps if gap.reason == "vulnerabilities")
+    assert "days old: newer vulnerabilities are not known to it" in old and "6 advisories" in small
 
 
 def test_headlines_name_what_the_issue_is_about(report: Report) -> None:

@@ -103,6 +103,18 @@ def test_a_host_that_was_only_looked_up_or_not_reached_is_no_contact(scene: Scen
     assert scene.found("host-risky") == []
 
 
+def test_a_host_was_asked_as_often_as_requests_say_else_connections(scene: Scene) -> None:
+    process = scene.run()
+    scene.contact(process, "asked.example", connects=2, requests=12)
+    scene.contact(process, "talked.example", connects=3)
+    for host in ("asked.example", "talked.example"):
+        scene.host(host, category="paste site", severity="high")
+
+    assert {row["subject"]: row["count"] for row in scene.found("host-risky")} == {
+        "asked.example": 12, "talked.example": 3,
+    }  # fmt: skip
+
+
 def test_a_category_is_as_grave_as_the_catalogue_says(scene: Scene) -> None:
     process = scene.run()
     for severity in ("high", "medium", "low", "info"):
@@ -705,7 +717,7 @@ def test_a_name_cannot_speak_in_a_sentence(scene: Scene) -> None:
     for row in found:
         sentence = row["sentence"]
         assert sentence.isprintable() and len(sentence) < 300
-        assert re.fullmatch(r"(?:“[^“”]*”|\S+) talked to paste.example, which .*", sentence), sentence
+        assert re.fullmatch(r"(?:“[^“”]*”|\S+) talked to paste.example [(]category: .*", sentence), sentence
 
 
 @given(some.text(), some.integers(0), some.lists(some.text(), max_size=5))

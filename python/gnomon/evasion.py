@@ -56,19 +56,19 @@ _MEMORY_WRITTEN = Sign(
     "memory-written",
     "high",
     "the memory of a process was opened to be written",
-    'deny it: `event = "tamper"` in a policy',
+    'look at the line that did it; a policy can forbid it, by a rule with `event = "tamper"`',
 )
 _INTERPRETER_REACHED = Sign(
     "interpreter-reached",
     "medium",
     "ctypes reached into the interpreter or into gnomon",
-    'look at the line that did it; deny it with `event = "tamper"` in a policy',
+    'look at the line that did it; a policy can forbid it, by a rule with `event = "tamper"`',
 )
 _SHADOWED = Sign(
     "sitecustomize-shadowed",
     "medium",
     "a Python was started with another sitecustomize before gnomon's",
-    "if that Python did not report, the file does not hand on to the next one; strong mode needs no hand",
+    "if that Python left no record, its file does not call the next one; strong mode does not depend on that",
 )
 _ENVIRONMENT = Sign(
     "environment-changed",
@@ -79,8 +79,8 @@ _ENVIRONMENT = Sign(
 KEPT_OUT = Sign(
     "python-kept-out",
     "medium",
-    "a Python was started so that gnomon stays out",
-    "strong mode gets into it; a policy can deny the command line",
+    "a Python was started in a way that keeps gnomon out",
+    "whoever runs it says why; strong mode records such a Python, and a policy can forbid the command line",
 )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..rows import load_rows
+
 if TYPE_CHECKING:
     from .questions import Analysis
 
@@ -12,7 +14,7 @@ def install(analysis: Analysis) -> None:
     """Makes the tables, one row for each distribution and version; `advisories` has each by itself.
 
     `checked_rows` has all, `advisory_rows` those with advisories, `index_rows` those that were withdrawn from
-    the package index, or are not there.
+    the package index, or are not there. `doubt_rows` says why the database may know less than it seems.
     """
     from ..vulnerabilities import Database, find_database, install
 
@@ -22,11 +24,14 @@ def install(analysis: Analysis) -> None:
         "where distribution is not null"
     ).fetchall()
     path = analysis.vulnerabilities or find_database()
+    doubts: list[str] = []
     if path is None:
         install(connection, pairs, None)
     else:
         with Database(path) as database:
             install(connection, pairs, database)
+            doubts = database.facts.warnings()
+    load_rows(connection, "doubt_rows", "sentence VARCHAR", ({"sentence": doubt} for doubt in doubts))
     connection.execute("create temp table checked_rows as from checked_distributions")
     connection.execute(
         "create temp table index_rows as select distribution, version, is_known, yanked "

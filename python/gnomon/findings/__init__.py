@@ -37,6 +37,7 @@ def install(analysis: Analysis) -> None:
     make_table(analysis)
     rules = load(analysis.rules)
     _bring(analysis, ["script_facts", "suppression_rows", *(name for rule in rules for name in rule.needs)])
+    _note_doubts(analysis)
     judgement = judged(apply(analysis, found(analysis, rules)))
     connection = analysis.connection
     records = (
@@ -57,6 +58,15 @@ def install(analysis: Analysis) -> None:
     load_rows(connection, "risk_points", points, map(vars, judgement.points))
     risks = "script VARCHAR, findings BIGINT, severity VARCHAR, risk INTEGER"
     load_rows(connection, "risk_rows", risks, map(vars, judgement.risks))
+
+
+def _note_doubts(analysis: Analysis) -> None:
+    """Says why what was not found in the vulnerability database may be vulnerable all the same."""
+    from .note import add
+
+    analysis.ensure(["checked_rows"])
+    for (sentence,) in analysis.connection.execute("select sentence from doubt_rows").fetchall():
+        add(analysis, "vulnerabilities", sentence)
 
 
 def _bring(analysis: Analysis, names: Iterable[str]) -> None:

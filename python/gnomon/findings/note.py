@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Note:
-    """One of them; `about` is `suppression`, `scripts` or `bandit`."""
+    """One of them; `about` is `suppression`, `scripts`, `bandit` or `vulnerabilities`."""
 
     about: str
     sentence: str

@@ -107,8 +107,8 @@ def _headline(group: Sequence[FindingRow]) -> str:
         return sentence
     scripts = {finding.script for finding in group} - {first.script, None}
     if scripts:
-        do = "do" if len(scripts) > 1 else "does"
-        return f"{sentence} {counted(len(scripts), 'more script')} {do} the like."
+        have = "have" if len(scripts) > 1 else "has"
+        return f"{sentence} {counted(len(scripts), 'more script')} {have} a finding of this kind."
     are = "are" if others > 1 else "is"
     return f"{sentence} There {are} {counted(others, 'more finding')} of this kind."
 

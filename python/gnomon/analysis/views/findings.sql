@@ -11,7 +11,7 @@
 -- users VARCHAR[]: who ran it
 -- machines VARCHAR[]: where
 -- attack VARCHAR: the MITRE ATT&CK technique, where there is one
--- count BIGINT: how many records or runs show it
+-- count BIGINT: how many times: requests, else connections, of hosts; runs of data and libraries; otherwise events or things
 -- first_seen TIMESTAMP: when it was first so
 -- last_seen TIMESTAMP: when it was last so
 -- records STRUCT(process VARCHAR, seq UBIGINT)[]: the records that show it, at most 20

@@ -14,7 +14,9 @@ select
     n.severity,
     n.attack,
     count(*) as runs,
-    sum(coalesce(c.connects, 0) + coalesce(c.requests, 0) + coalesce(c.datagrams, 0))::bigint as count,
+    -- Times that it was asked: a request and the connection that it is sent on are one.
+    sum(if(coalesce(c.requests, 0) > 0, c.requests, coalesce(c.connects, 0) + coalesce(c.datagrams, 0)))::bigint
+        as count,
     sum(c.bytes_out)::bigint as bytes_out,
     sum(c.bytes_in)::bigint as bytes_in,
     list_distinct(flatten(list(coalesce(c.methods, [])))) as methods,

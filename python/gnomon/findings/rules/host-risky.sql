@@ -2,7 +2,7 @@
 -- title: Host that data often leaves by
 -- severity: by row
 -- attack: T1567
--- sentence: {script} {bytes_out:sent} {subject}, which the catalogue lists as {category:words}, on {days:count day}.
+-- sentence: {script} {bytes_out:sent} {subject} (category: {category:words}) on {days:count day}.
 -- remedy: The script's owner says what it is needed for; if nobody knows, a policy can deny the host.
 -- needs: reach
 --
