@@ -6,6 +6,7 @@ import base64
 import hashlib
 import os
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,7 @@ def test_each_rule_about_hooks_finds_its_own_and_nothing_else(tmp_path: Path) ->
         flooded.write(f"p{number}.pth", "/nowhere\n")
     for one in (env, flooded):
         armed([one.python, "-c", "pass"], spool).checked()
+    changed = time.time_ns()
     env.write("odd.pth", HOOK.format(name="odder"))
     env.write("late.pth", HOOK.format(name="late"))
     armed([env.python, "-c", "pass"], spool).checked()
@@ -47,7 +49,15 @@ def test_each_rule_about_hooks_finds_its_own_and_nothing_else(tmp_path: Path) ->
     with Analysis([spool]) as analysis:
         query = "select rule, subject, severity, script from findings where rule like 'startup-%'"
         rows = analysis.rows(query)
+    with Analysis([spool], since=changed) as analysis:
+        lately = {row["rule"] for row in analysis.rows(query)}
+    with Analysis([spool], since=time.time_ns()) as analysis:
+        assert not analysis.rows(query)
 
+    # Nobody started the flooded one since.
+    assert lately == {
+        "startup-hook-unowned", "startup-hook-differs", "startup-hook-changed", "startup-hook-new",
+    }  # fmt: skip
     assert all(row["script"] is None for row in rows)
     assert {(row["rule"], os.path.basename(row["subject"]), row["severity"]) for row in rows} == {
         ("startup-hook-unowned", "odd.pth", "high"),

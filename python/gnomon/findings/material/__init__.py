@@ -113,21 +113,28 @@ def _hook_rows(analysis: Analysis) -> None:
         select startup, coalesce(nullif(machine, ''), host), host, arg_min(python, started),
             min(epoch_ns(started)), arg_min(id, started),
             coalesce(arg_min(script_file, started), arg_min(script, started), ''),
-            user, uid
+            user, uid, max(epoch_ns(started))
         from base.process_rows where startup is not null and not forked
         group by startup, machine, host, user, uid
         """
     ).fetchall()
     startups = {path: startup for spool in analysis.spools() for path, startup in spool.startups()[0].items()}
     uses: dict[tuple[str, str], set[str]] = {}
+    last: dict[tuple[str, str], int] = {}
     looks = []
-    for startup, machine, host, python, started, process, script, user, uid in found:
+    for startup, machine, host, python, started, process, script, user, uid, again in found:
         looks.append(Look(startup, machine, host, python, Sighting(started, process, script, user, uid)))
         if startup in startups:
-            uses.setdefault((machine, startups[startup].prefix), set()).add(user)
+            key = (machine, startups[startup].prefix)
+            uses.setdefault(key, set()).add(user)
+            last[key] = max(again, last.get(key, 0))
     rows: list[dict[str, Any]] = []
     for key, environment in environments(looks, startups)[0].items():
         for finding in environment.findings:
+            # What was there before the time that is asked about is told while interpreters start there.
+            told = finding.seen.time if finding.is_change else last[key]
+            if told < (analysis.since or 0):
+                continue
             rows.append(
                 {
                     "id": finding.id, "severity": finding.severity, "sentence": finding.sentence,
