@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,24 @@ def test_a_bill_of_one_script_and_of_what_is_installed(recorded: Path) -> None:
     }
     done = gnomon("sbom", recorded / "spool", "--script", "nobody.py")
     assert done.status == 1 and b"error: cannot find script `nobody.py`" in done.stderr
+
+
+def test_several_spools_are_one_bill_and_a_time_leaves_out_what_was_before(
+    recorded: Path, tmp_path: Path
+) -> None:
+    script = tmp_path / "another.py"
+    script.write_text("import requests\n")
+    spools = (recorded / "spool", tmp_path / "spool")
+    spools[1].mkdir(mode=0o700)
+    armed([sys.executable, str(script)], spools[1], PYTHONPATH=str(recorded / "site-packages")).checked()
+
+    def scripts(*arguments: object) -> int:
+        whole = json.loads(gnomon("sbom", *arguments).checked().stdout)
+        return len(_values(_libraries(whole)["pkg:pypi/requests@2.19.0"], "script"))
+
+    assert (scripts(spools[0]), scripts(spools[1]), scripts(*spools)) == (2, 1, 3)
+    done = gnomon("sbom", *spools, "--since", datetime.now(timezone.utc).isoformat())
+    assert done.status == 1 and b"no script is recorded" in done.stderr
 
 
 def test_without_a_database_nothing_is_called_checked(recorded: Path, tmp_path: Path) -> None:

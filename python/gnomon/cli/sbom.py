@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
+from collections.abc import Sequence
 
 from .errors import Failure
-from .spools import add_spool, open_spool
+from .output import write
+from .questions import analysis, known_errors
 
 
 def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -20,65 +21,49 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
             "scripts that did, interpreters, native libraries, AI and other services, known vulnerabilities."
         ),
     )
-    add_spool(parser)
+    parser.add_argument(
+        "spools", nargs="*", metavar="SPOOL", help="directories or segment files (default: your own spool)"
+    )
     parser.add_argument("--script", metavar="NAME|HASH", help="only what this script used")
     parser.add_argument("--format", choices=("json", "xml"), default="json")
     parser.add_argument("-o", "--output", metavar="FILE", help="where to (default: standard output)")
     parser.add_argument(
         "--installed", action="store_true", help="also what was only installed, with the scope `excluded`"
     )
+    parser.add_argument("--since", metavar="WHEN", help="only since then: 10m, 2h, 7d, or a date and time")
     parser.add_argument(
-        "--osv",
-        "--database",
-        dest="database",
+        "--catalog",
         metavar="FILE",
-        help="the vulnerability database (see `gnomon osv`)",
+        action="append",
+        default=[],
+        help="your own facts about services and hosts (TOML; again for more)",
+    )
+    parser.add_argument(
+        "--osv", "--database", dest="osv", metavar="FILE", help="the database that `gnomon osv import` made"
     )
     parser.set_defaults(main=main)
 
 
 def main(options: argparse.Namespace) -> int:
     """Runs the verb."""
-    path = str(open_spool(options.spool).path)
-    try:
-        from ..analysis import Analysis
+    with analysis(options, options.spools) as made, known_errors():
         from ..sbom import bill, choose, written
-        from ..vulnerabilities import DatabaseError
 
-        with Analysis([path], vulnerabilities=options.database) as analysis:
-            chosen = choose(analysis, options.script)
-            text = written(bill(analysis, chosen, installed=options.installed), options.format)
-            (databases,) = analysis.sql("select count(*) from vulnerability_database").fetchall()
-    except ImportError as error:
-        raise Failure(
-            f"cannot make a bill of materials: the library `{error.name}` is not installed",
-            hint="pip install 'gnomon[report]'",
-        ) from None
-    except LookupError:
-        raise _nothing(path, options.script) from None
-    except DatabaseError as error:
-        raise Failure(str(error), hint=error.hint) from None
-    if not databases[0]:
+        try:
+            chosen = choose(made, options.script)
+        except LookupError:
+            raise _nothing(made.paths, options.script) from None
+        text = written(bill(made, chosen, installed=options.installed), options.format)
+        ((databases,),) = made.sql("select count(*) from vulnerability_database").fetchall()
+    if not databases:
         print("warning: there is no vulnerability database: nothing was checked", file=sys.stderr)
         print("hint: `gnomon osv import all.zip` makes one", file=sys.stderr)
-    _write(text, options.output)
+    write(text, options.output)
     return 0
 
 
-def _nothing(path: str, script: str | None) -> Failure:
+def _nothing(paths: Sequence[str], script: str | None) -> Failure:
+    spools = ", ".join(f"`{path}`" for path in paths)
     if script is None:
-        return Failure(f"cannot make a bill of materials: no script is recorded in `{path}`")
-    return Failure(f"cannot find script `{script}` in `{path}`", hint="say its name, its path or its hash")
-
-
-def _write(text: str, output: str | None) -> None:
-    if output is None:
-        print(text)
-        return
-    try:
-        with open(output, "w", encoding="utf-8") as file:
-            file.write(text + "\n")
-    except OSError as error:
-        raise Failure(
-            f"cannot write `{os.fspath(output)}`: {(error.strerror or str(error)).lower()}"
-        ) from None
+        return Failure(f"cannot make a bill of materials: no script is recorded in {spools}")
+    return Failure(f"cannot find script `{script}` in {spools}", hint="say its name, its path or its hash")

@@ -73,7 +73,7 @@ function hostsChart(measure = "bytes_out") {
     value: value(host),
     shown: isVolume ? bytes(host.bytes_out) : plural(value(host), "script"),
     className: hostClass(host),
-    extra: hostTag(host),
+    extra: hostTags(host),
   }));
   return {
     title: isVolume ? "Hosts by data sent" : "Hosts by scripts",
@@ -90,16 +90,26 @@ function hostsFinding(top, outside, isVolume) {
     : `${count} ${plural(list(top.scripts).length, "script talks", "scripts talk")} to ${clean(top.host)}.`;
 }
 
+/* Each colour has its word beside the name. */
 const hostClass = (host) =>
-  host.service ? "ai" : host.severity === "high" ? "high" : host.is_internal ? "none" : "calm";
-const hostTag = (host) =>
   host.service
-    ? tag("AI", "ai")
-    : host.is_plain
-      ? tag("not encrypted", "warned")
-      : host.is_internal
-        ? tag("internal")
-        : null;
+    ? "ai"
+    : host.severity === "high"
+      ? "high"
+      : host.is_plain && !host.is_internal
+        ? "medium"
+        : host.is_internal
+          ? "none"
+          : "calm";
+const hostTags = (host) =>
+  [
+    host.service && tag("AI", "ai"),
+    host.severity === "high" && tag(host.category, "warned"),
+    host.is_plain && tag("not encrypted", "warned"),
+    host.is_internal && tag("internal"),
+  ]
+    .filter(Boolean)
+    .slice(0, 2);
 
 const LIBRARY_STATES = [
   {

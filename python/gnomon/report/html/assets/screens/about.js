@@ -35,9 +35,9 @@ function aboutFacts() {
         ? el(
             "ul",
             { class: "bare" },
-            Object.entries(database).map(([key, value]) =>
-              el("li", {}, `${key.replaceAll("_", " ")}: `, databaseValue(value)),
-            ),
+            Object.entries(DATABASE)
+              .filter(([key]) => database[key])
+              .map(([key, [label, shown]]) => el("li", {}, `${label}: `, shown(database[key]))),
           )
         : "not checked: no database was given",
     ],
@@ -46,10 +46,14 @@ function aboutFacts() {
   ]);
 }
 
-function databaseValue(value) {
-  if (typeof value === "number") return number(value);
-  return code(typeof value === "object" ? JSON.stringify(value) : value);
-}
+const DATABASE = {
+  source_date: ["Newest advisory", (value) => time(value)],
+  imported: ["Imported", (value) => time(value)],
+  advisories: ["Advisories", (value) => number(value)],
+  packages: ["Libraries that these are about", (value) => number(value)],
+  path: ["File", (value) => code(value)],
+  sha256: ["SHA-256 of what was imported", (value) => code(value)],
+};
 
 const WORDS = [
   [
