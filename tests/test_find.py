@@ -575,6 +575,13 @@ def test_a_process_whose_segment_was_deleted_is_not_recorded(waiter: Path, spool
             segment.unlink()
         found = _process(started.pid)
     assert not found.is_recorded and found.reason == "its segment was deleted"
+    if os.geteuid() == 0:
+        code = f"import os; os.chroot({str(spool)!r})\n{WAITS}"
+        with _waiting([sys.executable, "-c", code], watching.armed_environment(spool)) as started:
+            for segment in spool.glob("*.gnomon"):
+                segment.unlink()
+            found = _process(started.pid)
+        assert found.reason == "its segment was deleted, in another root directory (chroot)"
 
 
 def test_a_process_that_is_not_recorded_says_why(tmp_path: Path, waiter: Path) -> None:

@@ -147,7 +147,12 @@ class _Machine:
         )
         if is_recorded:
             return process
-        reason = "its segment was deleted" if segment else self._reason(process, maps, proc)
+        if not segment:
+            reason = self._reason(process, maps, proc)
+        elif process.is_elsewhere:
+            reason = f"its segment was deleted, {_elsewhere(proc)}"
+        else:
+            reason = "its segment was deleted"
         return Running(**{**vars(process), "reason": reason})
 
     def _closed(self, pid: int, uid: int, argv: tuple[str, ...], proc: str) -> Running | None:
